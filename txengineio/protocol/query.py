@@ -1,0 +1,85 @@
+"""The query string of a request, as one typed value or one refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_plus
+
+from txengineio.errors import ErrorCode, RequestRejected
+
+__all__ = ["SessionQuery", "parse_query"]
+
+_DIGITS: Final = frozenset("0123456789")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionQuery:
+    """What a request says about its session.
+
+    Args:
+        transport: One of the transports that are enabled.
+        sid: The id of an existing session, or None to ask for a new one.
+        revision: Protocol revision, 3 or 4.
+        supports_binary: False when base64 was asked for with ``b64``.
+        jsonp_index: Digits that name the client's callback, perhaps none at all, or
+            None when the client does not want JSONP.
+        parameters: All parameters, these and the application's own.
+    """
+
+    transport: str
+    sid: str | None
+    revision: int
+    supports_binary: bool
+    jsonp_index: str | None
+    parameters: Mapping[str, str]
+
+
+def parse_query(query_string: bytes, transports: Collection[str]) -> SessionQuery:
+    """Return what a query string says; nothing in it is an error but the transport.
+
+    Args:
+        query_string: What follows the ``?``, as it came.
+        transports: Names of the transports that are enabled.
+
+    Raises:
+        RequestRejected: ``UNKNOWN_TRANSPORT``: the transport is missing or not enabled.
+    """
+    parameters = _parse_parameters(query_string)
+    transport = parameters.get("transport")
+    if transport is None or transport not in transports:
+        context = {} if transport is None else {"transport": transport}
+        raise RequestRejected(ErrorCode.UNKNOWN_TRANSPORT, context=context)
+    return SessionQuery(
+        transport=transport,
+        sid=parameters.get("sid") or None,
+        # No EIO at all, as in the first clients, means 3 like everything that is not 4.
+        revision=4 if parameters.get("EIO") == "4" else 3,
+        supports_binary=not parameters.get("b64"),
+        jsonp_index=_jsonp_index(parameters.get("j")),
+        parameters=parameters,
+    )
+
+
+def _parse_parameters(query_string: bytes) -> dict[str, str]:
+    """Return names and values; of several values for a name the last one counts."""
+    text = query_string.decode("utf-8", "replace")
+    # Hardly any request of an Engine.IO client has something to decode.
+    encoded = "%" in text or "+" in text
+    parameters: dict[str, str] = {}
+    for pair in text.split("&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        if encoded:
+            name, value = unquote_plus(name), unquote_plus(value)
+        parameters[name] = value
+    return parameters
+
+
+def _jsonp_index(value: str | None) -> str | None:
+    # The digits end up in a script that the client runs: nothing else may get there.
+    if value is None:
+        return None
+    return "".join(filter(_DIGITS.__contains__, value))
