@@ -63,7 +63,7 @@ def encode_text_packet(packet_type: PacketType, data: str | None) -> str:
     return _DIGITS[packet_type] + data if data else _DIGITS[packet_type]
 
 
-def decode_text_packet(text: str) -> Packet:
+def decode_text_packet(text: str) -> tuple[PacketType, str | None]:
     """Return the packet that starts with the digit of its type.
 
     Raises:
@@ -90,8 +90,12 @@ def decode_base64(text: str) -> bytes:
         PacketDecodeError: There are characters outside of the standard alphabet,
             padding in the wrong place, or a number of characters that base64 never has.
     """
+    padded = text + "=" * (-len(text) % 4)
+    # Python's strict mode lets padding pass that follows four whole characters.
+    if padded.endswith("==="):
+        raise PacketDecodeError("bad base64, expected at most two signs of padding")
     try:
-        return a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+        return a2b_base64(padded, strict_mode=True)
     except ValueError as exc:  # binascii.Error, or plain for non-ASCII characters
         raise PacketDecodeError(f"bad base64, expected strict base64: {exc}") from exc
 

@@ -8,8 +8,8 @@ binary   type number + data          ``01``, digits, ``ff`` + type number + data
 base64   ``b4`` + base64             ``10:b4AQIDBA==``
 =======  ==========================  ============================================
 
-A string payload counts UTF-16 code units. A binary payload counts bytes, and writes each
-digit of a length as a byte from 0 to 9.
+A string payload counts UTF-16 code units. A binary payload counts bytes, and writes
+each digit of a length as a byte from 0 to 9.
 
 Spec: Engine.IO v3, "Encoding".
 """
@@ -67,7 +67,7 @@ class Revision3Codec(Codec):
             return encode_text_packet(packet_type, data)
         if supports_binary:
             return _TYPE_BYTES[packet_type] + data
-        return "b" + encode_text_packet(packet_type, encode_base64(data))
+        return _encode_as_text(packet_type, data)
 
     @override
     def decode_frame(self, frame: str | bytes) -> Packet:
@@ -83,17 +83,11 @@ class Revision3Codec(Codec):
     ) -> str | bytes:
         """Return a binary body if the peer can read it and any packet needs it."""
         if supports_binary and any(isinstance(data, bytes) for _, data in packets):
-            return b"".join(
-                _encode_with_kind(self.encode_frame(packet_type, data))
-                for packet_type, data in packets
-            )
-        frames = [
-            self.encode_frame(packet_type, data, supports_binary=False)
-            for packet_type, data in packets
-        ]
-        return (
-            "".join(f"{utf16_length(str(frame))}:{frame}" for frame in frames) or "0:"
-        )
+            frames = [self.encode_frame(*packet) for packet in packets]
+            return b"".join(map(_encode_with_kind, frames))
+        texts = [_encode_as_text(*packet) for packet in packets]
+        # "0:" is the reference implementation's way to write no packet at all.
+        return "".join([f"{utf16_length(text)}:{text}" for text in texts]) or "0:"
 
     @override
     def decode_payload(self, body: str | bytes) -> Iterator[Packet]:
@@ -108,6 +102,12 @@ class Revision3Codec(Codec):
             yield packet
             if packet[0] is PacketType.CLOSE:
                 return
+
+
+def _encode_as_text(packet_type: PacketType, data: PacketData) -> str:
+    if isinstance(data, bytes):
+        return "b" + encode_text_packet(packet_type, encode_base64(data))
+    return encode_text_packet(packet_type, data)
 
 
 def _decode_base64_packet(text: str) -> Packet:
@@ -130,9 +130,10 @@ def _binary_packet(packet_type: PacketType, data: bytes) -> Packet:
 
 
 def _encode_with_kind(frame: str | bytes) -> bytes:
-    is_text = isinstance(frame, str)
-    packet = encode_utf8(frame) if isinstance(frame, str) else frame
-    kind = _TEXT_KIND if is_text else _BINARY_KIND
+    if isinstance(frame, str):
+        kind, packet = _TEXT_KIND, encode_utf8(frame)
+    else:
+        kind, packet = _BINARY_KIND, frame
     digits = map(int, str(len(packet)))
     return bytes([kind, *digits]) + _LENGTH_END + packet
 
@@ -200,5 +201,5 @@ def _parse_length(digits: str) -> int:
 
 def _truncated(expected: int, got: int) -> PacketDecodeError:
     return PacketDecodeError(
-        f"truncated packet, expected a length of {expected}: {got}"
+        f"truncated packet, expected a length of {expected}, found {got}"
     )

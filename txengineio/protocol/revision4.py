@@ -52,11 +52,10 @@ class Revision4Codec(Codec):
     ) -> str | bytes:
         if not isinstance(data, bytes):
             return encode_text_packet(packet_type, data)
-        if packet_type is not PacketType.MESSAGE:
-            raise LocalProtocolError(
-                f"{packet_type.name} with binary data, only a message may have that"
-            )
-        return data if supports_binary else "b" + encode_base64(data)
+        if not supports_binary:
+            return _encode_as_text(packet_type, data)
+        _check_is_message(packet_type)
+        return data
 
     @override
     def decode_frame(self, frame: str | bytes) -> Packet:
@@ -71,11 +70,7 @@ class Revision4Codec(Codec):
         self, packets: Sequence[Packet], supports_binary: bool = True
     ) -> str:
         """Return the packets as text, whatever ``supports_binary`` says."""
-        frames = [
-            self.encode_frame(packet_type, data, supports_binary=False)
-            for packet_type, data in packets
-        ]
-        return SEPARATOR.join(frames)
+        return SEPARATOR.join([_encode_as_text(*packet) for packet in packets])
 
     @override
     def decode_payload(self, body: str | bytes) -> Iterator[Packet]:
@@ -88,3 +83,17 @@ class Revision4Codec(Codec):
             yield self.decode_frame(body[start:end])
             start = end + 1
         yield self.decode_frame(body[start:])
+
+
+def _encode_as_text(packet_type: PacketType, data: PacketData) -> str:
+    if not isinstance(data, bytes):
+        return encode_text_packet(packet_type, data)
+    _check_is_message(packet_type)
+    return "b" + encode_base64(data)
+
+
+def _check_is_message(packet_type: PacketType) -> None:
+    if packet_type is not PacketType.MESSAGE:
+        raise LocalProtocolError(
+            f"{packet_type.name} with binary data, expected MESSAGE in revision 4"
+        )

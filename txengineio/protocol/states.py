@@ -11,21 +11,21 @@ Rules:
 Theory:
 
 A *session* is born OPENING, is OPEN while it carries messages, CLOSING while what was
-sent before ``close()`` still has to leave, and CLOSED for good. Packets count only while
-it is OPEN, with one exception: the peer may say goodbye to a CLOSING session.
+sent before ``close()`` still has to leave, and CLOSED for good. Packets count only
+while it is OPEN, with one exception: the peer may say goodbye to a CLOSING session.
 
 An OPEN session meets each packet with the action that ``PACKET_ACTIONS`` names for its
-role and its protocol revision. The two differ in who sends heartbeats: the server in
-revision 4, the client in revision 3. A ping from the other side, or a pong to a ping that
-nobody may have sent, breaks the protocol and ends the session. Client and server see the
-same heartbeat from its two ends, so each table is the mirror of another.
+role and its protocol revision. The revisions differ in who sends heartbeats: the server
+in revision 4, the client in revision 3. A ping from the other side, or a pong to a ping
+that nobody may have sent, breaks the protocol and ends the session. Client and server
+see the same heartbeat from its two ends, so each table is the mirror of another.
 
 An *upgrade* tests a second transport while the first one goes on working. The client
-sends ``2probe``, the server answers ``3probe``; now the client lets its pending poll come
-to an end, so that no packet is caught between the transports, then sends ``5``, and both
-sides switch. Anything else on the probed transport cancels the attempt: that transport
-is closed, the session stays where it is, and another attempt may be made. A server takes
-``5`` without a probe as well, as the reference implementation does.
+sends ``2probe``, the server answers ``3probe``; now the client lets its pending poll
+come to an end, so that no packet is caught between the transports, then sends ``5``,
+and both sides switch. Anything else on the probed transport cancels the attempt: that
+transport is closed, the session stays where it is, and another attempt may be made. A
+server takes ``5`` without a probe as well, as the reference implementation does.
 """
 
 from __future__ import annotations
@@ -223,9 +223,9 @@ _SERVER_ROW: Final[Mapping[ProbeInput, _ProbeStep]] = {
     ProbeInput.PROBE_PING: (ProbeAction.ANSWER_PROBE, ProbeState.PROBED),
     ProbeInput.UPGRADE: _COMPLETED,
 }
-_FAILED_ROW: Final[Mapping[ProbeInput, _ProbeStep]] = {
-    event: (ProbeAction.IGNORE, ProbeState.FAILED) for event in ProbeInput
-}
+_FAILED_ROW: Final[Mapping[ProbeInput, _ProbeStep]] = dict.fromkeys(
+    ProbeInput, (ProbeAction.IGNORE, ProbeState.FAILED)
+)
 
 PROBE_ACTIONS: Final[
     Mapping[Role, Mapping[ProbeState, Mapping[ProbeInput, _ProbeStep]]]
@@ -248,8 +248,8 @@ PROBE_ACTIONS: Final[
 }
 """role -> state of the upgrade -> input -> what to do and the next state.
 
-An input that a row does not list cancels the attempt. DONE has no row: from there on all
-packets are the session's, and none may get here.
+An input that a row does not list cancels the attempt. DONE has no row: from there on
+all packets are the session's, and none may get here.
 """
 
 _PROBE_INPUTS: Final[Mapping[tuple[PacketType, PacketData], ProbeInput]] = {
