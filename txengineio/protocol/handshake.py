@@ -14,6 +14,8 @@ __all__ = ["Handshake"]
 # have meant the number that it sent.
 _MAX_NUMBER: Final = 2**53 - 1
 
+_encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
@@ -44,7 +46,7 @@ class Handshake:
         }
         if self.max_payload is not None:
             fields["maxPayload"] = self.max_payload
-        return json.dumps(fields, separators=(",", ":"))
+        return _encode_json(fields)
 
     @classmethod
     def parse(cls, text: str) -> Handshake:

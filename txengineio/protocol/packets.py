@@ -55,6 +55,7 @@ PROBE: Final = "probe"
 # and it knows no other digits than the seven that mean something.
 _TYPES: Final = {str(member.value): member for member in PacketType}
 _DIGITS: Final = tuple(_TYPES)
+_MESSAGE: Final = PacketType.MESSAGE
 _EXPECTED_DIGIT: Final = f"expected a digit from {_DIGITS[0]} to {_DIGITS[-1]}"
 
 
@@ -70,7 +71,7 @@ def decode_text_packet(text: str) -> tuple[PacketType, str | None]:
         PacketDecodeError: The text is empty, or starts with something else.
     """
     packet_type = _TYPES.get(text[:1])
-    if packet_type is PacketType.MESSAGE:
+    if packet_type is _MESSAGE:
         return packet_type, text[1:]
     if packet_type is None:
         found = f"packet type {text[0]!r}" if text else "empty packet"

@@ -42,6 +42,7 @@ MAX_LENGTH_DIGITS: Final = 310
 It has to be far below the 4,300 at which Python refuses to make an int.
 """
 
+_MESSAGE: Final = PacketType.MESSAGE
 _TYPES: Final = tuple(PacketType)
 _TYPE_BYTES: Final = tuple(bytes([member]) for member in PacketType)
 
@@ -71,6 +72,10 @@ class Revision3Codec(Codec):
 
     @override
     def decode_frame(self, frame: str | bytes) -> Packet:
+        # First what nearly every frame is. The name saves a look-up in the enum, which
+        # costs half as much as all the rest.
+        if isinstance(frame, str) and frame[:1] == "4":
+            return _MESSAGE, frame[1:]
         if isinstance(frame, bytes):
             return _decode_binary_packet(frame)
         if frame[:1] == "b":
@@ -124,7 +129,7 @@ def _decode_binary_packet(frame: bytes) -> Packet:
 
 
 def _binary_packet(packet_type: PacketType, data: bytes) -> Packet:
-    if not data and packet_type is not PacketType.MESSAGE:
+    if not data and packet_type is not _MESSAGE:
         return packet_type, None
     return packet_type, data
 
@@ -153,6 +158,10 @@ def _split_text(body: str) -> Iterator[str]:
         packet = take(body, start, length)
         yield packet
         position = start + len(packet)
+        # The peer has its half of the character by now, like in the reference
+        # implementation; the other half is no length.
+        if packet[-1] != body[position - 1]:
+            raise PacketDecodeError("length ends within a character, expected after it")
 
 
 def _take_characters(body: str, start: int, length: int) -> str:
@@ -165,7 +174,7 @@ def _take_characters(body: str, start: int, length: int) -> str:
 def _take_units(body: str, start: int, length: int) -> str:
     # That many characters have at least that many units; looking at no more than these
     # keeps the whole payload linear.
-    units = body[start : start + length].encode("utf-16-le")
+    units = body[start : start + length].encode("utf-16-le", "surrogatepass")
     if len(units) < 2 * length:
         raise _truncated(length, len(units) // 2)
     return units[: 2 * length].decode("utf-16-le", "surrogatepass")

@@ -38,6 +38,8 @@ __all__ = ["SEPARATOR", "Revision4Codec"]
 SEPARATOR: Final = "\x1e"
 """Stands between the packets of a payload."""
 
+_MESSAGE: Final = PacketType.MESSAGE
+
 
 class Revision4Codec(Codec):
     """Writes and reads the packets of protocol revision 4."""
@@ -59,10 +61,14 @@ class Revision4Codec(Codec):
 
     @override
     def decode_frame(self, frame: str | bytes) -> Packet:
+        # First what nearly every frame is. The name saves a look-up in the enum, which
+        # costs half as much as all the rest.
+        if isinstance(frame, str) and frame[:1] == "4":
+            return _MESSAGE, frame[1:]
         if isinstance(frame, bytes):
-            return PacketType.MESSAGE, frame
+            return _MESSAGE, frame
         if frame[:1] == "b":
-            return PacketType.MESSAGE, decode_base64(frame[1:])
+            return _MESSAGE, decode_base64(frame[1:])
         return decode_text_packet(frame)
 
     @override
@@ -93,7 +99,7 @@ def _encode_as_text(packet_type: PacketType, data: PacketData) -> str:
 
 
 def _check_is_message(packet_type: PacketType) -> None:
-    if packet_type is not PacketType.MESSAGE:
+    if packet_type is not _MESSAGE:
         raise LocalProtocolError(
             f"{packet_type.name} with binary data, expected MESSAGE in revision 4"
         )
