@@ -1,0 +1,75 @@
+# Everything happens in .venv, whatever environment is active. Needs Python 3.11 or
+# newer; Node.js 20 or newer with npm for the tests with JavaScript peers.
+
+PORT ?= 8080
+# More arguments for `twistd engineio` (make run) or pytest (make test).
+ARGS ?=
+# Which Python makes .venv; empty: the first one that is new enough.
+PYTHON ?=
+
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := tests/interop
+SOURCES := setup.py tests twisted txengineio $(wildcard benchmarks docs examples)
+
+.PHONY: run test lint format behaviours clean
+
+run: $(VENV)/.installed
+	$(BIN)/twistd -n engineio --port $(PORT) $(ARGS)
+
+# Static checks come first, and the report on protocol/ is silent when all is well, so
+# that the closing line is the one of pytest.
+test: lint $(PEERS)/node_modules/.installed
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@report=$$($(BIN)/coverage report --include='txengineio/protocol/*' --fail-under=100) \
+		|| { echo "$$report"; exit 1; }
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# Which tests cover which line of the behaviour checklist.
+behaviours: $(VENV)/.installed-test
+	@mkdir -p docs
+	@$(BIN)/python -m pytest --collect-only --quiet --no-header --behaviours=docs/behaviours.md >/dev/null
+	@echo "wrote docs/behaviours.md"
+
+clean:
+	rm -rf $(VENV) $(PEERS)/node_modules build dist *.egg-info htmlcov .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache twisted/plugins/dropin.cache
+	find setup.py tests twisted txengineio -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		"$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+			echo "$$python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }; \
+		echo "making $(VENV) with $$("$$python" --version)"; \
+		"$$python" -m venv --clear $(VENV); exit; \
+	done; \
+	echo "Python 3.11 or newer is needed and was not found; name one with: make PYTHON=/path/to/python" >&2; exit 1
+
+# Editable, so that it always runs what is here.
+$(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $(VENV)/.installed $@
+
+$(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.json
+	@if command -v npm >/dev/null; then \
+		cd $(PEERS) && npm ci --no-progress && touch node_modules/.installed; \
+	elif [ "$$CI" = true ]; then \
+		echo "npm was not found: install Node.js 20 or newer with npm" >&2; exit 1; \
+	else \
+		echo "npm was not found: tests with JavaScript peers will be skipped"; \
+	fi

@@ -1,0 +1,65 @@
+"""What the distribution is called, contains and needs; tools are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="txengineio",
+    version="0.1.0",
+    description="Engine.IO server and client for Twisted",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="txengineio contributors",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords=["engine.io", "socket.io", "twisted", "websocket", "long-polling"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Twisted",
+        "Intended Audience :: Developers",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Internet :: WWW/HTTP",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11",
+    # Without the explicit root an editable install hides the plugin from twistd.
+    package_dir={"": "."},
+    packages=[*find_packages(include=["txengineio*"]), "twisted.plugins"],
+    package_data={"txengineio": ["py.typed", "**/*.html", "**/*.js", "**/*.css"]},
+    zip_safe=False,
+    install_requires=[
+        "twisted[tls]>=26.10.0",
+        "autobahn>=26.7.1",
+        "treq>=26.7",
+    ],
+    extras_require={
+        "test": [
+            "coverage>=7.10",
+            "hypothesis>=6.150",
+            "pytest>=9",
+            "pytest-cov>=7",
+            "pytest-timeout>=2.4",
+            "pytest-twisted>=1.14.3",
+            # Builds the wheel that test_packaging.py installs.
+            "setuptools>=77",
+            "towncrier>=25",
+            # Real peers.
+            "aiohttp>=3.10",
+            "python-engineio[asyncio_client,client]>=4.15",
+            "requests>=2.32",
+            "websocket-client>=1.8",
+            # Exact, so that a new release does not turn a green check red;
+            # each mypy-zope works with one series of mypy only.
+            "mypy==2.4.1",
+            "mypy-zope==1.0.17",
+            "ruff==0.17.6",
+        ],
+    },
+)

@@ -1,0 +1,137 @@
+"""The distribution, as someone gets it: built, installed, found by twistd, removed.
+
+It goes into an environment of its own, which sees what is installed here, so that
+nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import twisted
+import txengineio
+
+PROJECT = Path(__file__).parents[1]
+FILES = ["LICENSE", "README.md", "pyproject.toml", "setup.py"]
+FOLDERS = ["twisted", "txengineio"]
+RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
+# Neither this nor Twisted itself may be seen through a link: pip must not remove what
+# belongs to the environment of the tests, nor Twisted write its plugin cache there.
+NOT_LINKED = re.compile(r"(__editable__.*)?txengineio|twisted$|__pycache__$", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    root: Path
+
+    @property
+    def site_packages(self) -> Path:
+        (path,) = self.root.glob("lib/python*/site-packages")
+        return path
+
+    def run(self, *arguments: str) -> str:
+        """Run Python in this environment, where no file of the project is near."""
+        keep = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "PIP_", "COV_", "COVERAGE_"))
+        }
+        done = subprocess.run(
+            [self.root / "bin" / "python", *arguments],
+            cwd=self.root,
+            env=keep | {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def pip(self, *arguments: str) -> None:
+        self.run("-m", "pip", *arguments)
+
+    def plugins(self) -> list[str]:
+        """The subcommands that ``twistd --help`` lists."""
+        usage = self.run("-c", RUN_TWISTD, "--help")
+        return re.findall(r"^    (\S+)", usage.partition("Commands:")[2], re.M)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is built from, so that builds leave nothing behind."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in FILES:
+        shutil.copy2(PROJECT / name, copy)
+    ignore = shutil.ignore_patterns("__pycache__", "dropin.cache")
+    for name in FOLDERS:
+        shutil.copytree(PROJECT / name, copy / name, ignore=ignore)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    environment = Environment(tmp_path_factory.mktemp("environment"))
+    venv.create(environment.root, symlinks=True)
+    target = environment.site_packages
+    places = [Path(place) for place in sys.path if place.endswith("-packages")]
+    for entry in (entry for place in places for entry in place.iterdir()):
+        link = target / entry.name
+        if not (NOT_LINKED.match(entry.name) or link.exists()):
+            link.symlink_to(entry)
+    ignore = shutil.ignore_patterns("test", "dropin.cache", "txengineio_plugin*")
+    shutil.copytree(Path(twisted.__path__[0]), target / "twisted", ignore=ignore)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def wheel(
+    project: Path, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    place = tmp_path_factory.mktemp("wheel")
+    options = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(place))
+    environment.pip("wheel", *options, str(project))
+    (path,) = place.glob("*.whl")
+    return path
+
+
+def test_wheel_has_the_package_the_plugin_and_nothing_else(wheel: Path) -> None:
+    shipped = {
+        path.relative_to(PROJECT).as_posix()
+        for path in (PROJECT / "txengineio").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if "-info/" not in name}
+    assert names == shipped | {"twisted/plugins/txengineio_plugin.py"}
+
+
+def test_wheel_carries_the_licence(wheel: Path) -> None:
+    assert [n for n in zipfile.ZipFile(wheel).namelist() if n.endswith("/LICENSE")]
+
+
+def test_package_and_distribution_have_one_version(wheel: Path) -> None:
+    assert wheel.name.split("-")[1] == txengineio.__version__
+
+
+@pytest.mark.parametrize("how", ["wheel", "editable"])
+def test_twistd_knows_engineio_exactly_while_it_is_installed(
+    how: str, project: Path, wheel: Path, environment: Environment
+) -> None:
+    assert "engineio" not in environment.plugins()
+    what = [str(wheel)] if how == "wheel" else ["--editable", str(project)]
+    environment.pip("install", "--no-deps", "--no-build-isolation", *what)
+    try:
+        assert "engineio" in environment.plugins()
+        assert "--port" in environment.run("-c", RUN_TWISTD, "engineio", "--help")
+    finally:
+        environment.pip("uninstall", "--yes", "txengineio")
+    assert "engineio" not in environment.plugins()
