@@ -21,6 +21,10 @@ _ESCAPES: Final = str.maketrans(
     {"\u2028": "\\u2028", "\u2029": "\\u2029", "<": "\\u003c"}
 )
 
+# All the ways to write the name of the field. A megabyte may be a million fields, too
+# many to decode the name of each.
+_PAYLOAD_NAMES: Final = frozenset({b"d", b"%64"})
+
 
 def wrap_jsonp(index: str, payload: str) -> str:
     """Return the script that hands a payload to the client.
@@ -45,13 +49,10 @@ def unwrap_jsonp_form(body: bytes) -> str | None:
     payloads = [
         value
         for name, _, value in (field.partition(b"=") for field in body.split(b"&"))
-        if _unquote(name) == b"d"
+        if name in _PAYLOAD_NAMES
     ]
     if len(payloads) != 1:
         return None
-    pieces = decode_utf8(_unquote(payloads[0])).split("\\\\n")
+    payload = unquote_to_bytes(payloads[0].replace(b"+", b" "))
+    pieces = decode_utf8(payload).split("\\\\n")
     return "\\n".join(piece.replace("\\n", "\n") for piece in pieces)
-
-
-def _unquote(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
