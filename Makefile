@@ -2,7 +2,8 @@
 # newer; Node.js 20 or newer with npm for the tests with JavaScript peers.
 
 PORT ?= 8080
-# More arguments for `twistd engineio` (make run) or pytest (make test).
+# More arguments for `twistd engineio` (make run), or for pytest (make test): with some,
+# it runs the tests that they select and measures no coverage.
 ARGS ?=
 # Which Python makes .venv; empty: the first one that is new enough.
 PYTHON ?=
@@ -22,9 +23,13 @@ run: $(VENV)/.installed
 # Static checks come first, and the report on protocol/ is silent when all is well, so
 # that the closing line is the one of pytest.
 test: lint $(PEERS)/node_modules/.installed
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+ifeq ($(ARGS),)
+	$(BIN)/python -m pytest --cov --cov-report=term
 	@report=$$($(BIN)/coverage report --include='txengineio/protocol/*' --fail-under=100) \
 		|| { echo "$$report"; exit 1; }
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check $(SOURCES)
@@ -38,7 +43,8 @@ format: $(VENV)/.installed-test
 # Which tests cover which line of the behaviour checklist.
 behaviours: $(VENV)/.installed-test
 	@mkdir -p docs
-	@$(BIN)/python -m pytest --collect-only --quiet --no-header --behaviours=docs/behaviours.md >/dev/null
+	@report=$$($(BIN)/python -m pytest --collect-only --quiet --behaviours=docs/behaviours.md) \
+		|| { echo "$$report"; exit 1; }
 	@echo "wrote docs/behaviours.md"
 
 clean:

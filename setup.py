@@ -52,7 +52,7 @@ setup(
             "towncrier>=25",
             # Real peers.
             "aiohttp>=3.10",
-            "python-engineio[asyncio_client,client]>=4.15",
+            "python-engineio[asyncio-client,client]>=4.15",
             "requests>=2.32",
             "websocket-client>=1.8",
             # Exact, so that a new release does not turn a green check red;

@@ -37,13 +37,6 @@ def pytest_configure() -> None:
     )
 
 
-def pytest_collection_finish() -> None:
-    # What exists now stays until the end. Out of the collector's sight, it does not
-    # slow down the collection after each test.
-    gc.collect()
-    gc.freeze()
-
-
 class FlushLoggedErrors(Protocol):
     def __call__(self, *types: type[BaseException]) -> list[Failure]: ...
 
@@ -65,6 +58,9 @@ def flush_logged_errors() -> Iterator[FlushLoggedErrors]:
     """
     yield _flush_logged_errors
     left = _flush_logged_errors()
+    # What is still here, most of it pytest's own, stays. Out of the collector's sight,
+    # it does not make the collection after each test slower and slower.
+    gc.freeze()
     if left:
         tracebacks = "\n".join(failure.getTraceback() for failure in left)
         pytest.fail(f"logged and not flushed:\n{tracebacks}", pytrace=False)
