@@ -1,0 +1,220 @@
+"""The exceptions of the package, the wire's error codes and the reasons a session ends.
+
+::
+
+    EngineIOError
+    ├── ProtocolError
+    │   ├── LocalProtocolError        our caller broke a rule
+    │   └── RemoteProtocolError       the peer did
+    │       ├── PacketDecodeError
+    │       ├── PayloadTooLarge
+    │       └── RequestRejected
+    ├── TransportError                a transport failed under a session
+    ├── SessionClosed                 the session is over
+    └── InvalidOption                 an option has an unknown name or a bad value
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, unique
+from typing import Any
+
+from typing_extensions import override
+
+__all__ = [
+    "CloseReason",
+    "EngineIOError",
+    "ErrorCode",
+    "InvalidOption",
+    "LocalProtocolError",
+    "PacketDecodeError",
+    "PayloadTooLarge",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "RequestRejected",
+    "SessionClosed",
+    "TransportError",
+]
+
+
+@unique
+class ErrorCode(Enum):
+    """Why a request was refused; the value is the ``code`` of the JSON body."""
+
+    UNKNOWN_TRANSPORT = 0
+    UNKNOWN_SID = 1
+    BAD_HANDSHAKE_METHOD = 2
+    BAD_REQUEST = 3
+    FORBIDDEN = 4
+    UNSUPPORTED_PROTOCOL_VERSION = 5
+
+    @property
+    def message(self) -> str:
+        """The fixed text that goes with the code in the JSON body."""
+        return _MESSAGES[self]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that a request refused with this code is answered with."""
+        return 403 if self is ErrorCode.FORBIDDEN else 400
+
+
+_MESSAGES = {
+    ErrorCode.UNKNOWN_TRANSPORT: "Transport unknown",
+    ErrorCode.UNKNOWN_SID: "Session ID unknown",
+    ErrorCode.BAD_HANDSHAKE_METHOD: "Bad handshake method",
+    ErrorCode.BAD_REQUEST: "Bad request",
+    ErrorCode.FORBIDDEN: "Forbidden",
+    ErrorCode.UNSUPPORTED_PROTOCOL_VERSION: "Unsupported protocol version",
+}
+
+
+@unique
+class CloseReason(Enum):
+    """Why a session ended; the value is the reference implementation's text."""
+
+    TRANSPORT_CLOSE = "transport close"
+    """The peer said goodbye, or its WebSocket went away."""
+    TRANSPORT_ERROR = "transport error"
+    """A transport failed, or the peer broke a transport's rules."""
+    PING_TIMEOUT = "ping timeout"
+    """The peer did not answer a heartbeat in time."""
+    PARSE_ERROR = "parse error"
+    """The peer sent something that is not a packet."""
+    FORCED_CLOSE = "forced close"
+    """This side closed the session."""
+
+
+class EngineIOError(Exception):
+    """Root of all exceptions that this package raises."""
+
+
+class ProtocolError(EngineIOError):
+    """A rule of the Engine.IO protocol was broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """The caller asked for something that the protocol does not allow."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent something that the protocol does not allow."""
+
+
+class PacketDecodeError(RemoteProtocolError):
+    """What was received is not a packet, or not a payload of packets.
+
+    Args:
+        problem: What was wrong and what was expected.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class PayloadTooLarge(RemoteProtocolError):
+    """What was received is larger than allowed.
+
+    Args:
+        size: Bytes received or announced, as far as known.
+        limit: Bytes allowed.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(size, limit)
+        self.size = size
+        self.limit = limit
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.size} bytes received, at most {self.limit} are allowed"
+
+
+class RequestRejected(RemoteProtocolError):
+    """A request was refused before it reached a session.
+
+    Args:
+        code: The wire's error code.
+        name: The reference implementation's name for the case, for codes that stand
+            for several (``INVALID_ORIGIN``, ``TRANSPORT_MISMATCH`` …).
+        message: Shown to the client instead of the code's own text.
+        context: What was wrong: the offending value under its own name.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        *,
+        name: str | None = None,
+        message: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.context: dict[str, Any] = dict(context or {})
+        if name is not None:
+            self.context = {"name": name, **self.context}
+
+    @override
+    def __str__(self) -> str:
+        details = ", ".join(f"{key}={value!r}" for key, value in self.context.items())
+        return f"{self.code.message} ({details})" if details else self.code.message
+
+
+class TransportError(EngineIOError):
+    """A transport failed under its session.
+
+    Args:
+        message: The reference implementation's text for the failure.
+        description: The exception that caused it, if there is one.
+    """
+
+    def __init__(self, message: str, description: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.description = description
+
+
+class SessionClosed(EngineIOError):
+    """The session is over, or it ended before what was waited for happened.
+
+    Args:
+        reason: Why it ended.
+        description: What caused the end, where something did.
+    """
+
+    def __init__(
+        self, reason: CloseReason, description: Exception | None = None
+    ) -> None:
+        super().__init__(reason, description)
+        self.reason = reason
+        self.description = description
+
+    @override
+    def __str__(self) -> str:
+        if self.description is None:
+            return self.reason.value
+        return f"{self.reason.value}: {self.description}"
+
+
+class InvalidOption(EngineIOError):
+    """An option has a name that does not exist or a value that makes no sense.
+
+    Args:
+        name: The option's name.
+        expected: What a good value looks like.
+        got: The value that was given.
+    """
+
+    def __init__(self, name: str, expected: str, got: object) -> None:
+        super().__init__(name, expected, got)
+        self.name = name
+        self.expected = expected
+        self.got = got
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.name} must be {self.expected}, not {self.got!r}"

@@ -1,0 +1,157 @@
+"""The engine: one application, its sessions, and everything they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.web.http import Request
+from zope.interface import implementer
+
+from txengineio.errors import CloseReason
+from txengineio.events import EventEmitter
+from txengineio.heartbeat import DueTimes, resolution_for
+from txengineio.protocol.packets import PacketType, message_data
+from txengineio.protocol.revisions import codec_for
+from txengineio.server.frames import encode_frame
+from txengineio.server.interfaces import IEngine, IReceivesRequests
+from txengineio.server.options import EngineOptions
+from txengineio.server.reception import Reception
+from txengineio.server.registry import SessionRegistry
+from txengineio.server.session import Session
+from txengineio.server.site import DEFAULT_PATH, engine_site
+from txengineio.server.websocket import EngineWebSocketFactory
+
+__all__ = ["Engine"]
+
+
+def _global_reactor() -> IReactorTime:
+    # Only now: importing it installs a reactor, and perhaps not the one that is wanted.
+    from twisted.internet import reactor  # noqa: PLC0415, TID251
+
+    return cast(IReactorTime, reactor)
+
+
+@implementer(IEngine, IReceivesRequests)
+class Engine(EventEmitter):
+    """Serves one application to any number of clients.
+
+    Serve it by `listen`, by an
+    `EngineIOResource`, or by passing requests to
+    `handle_request`.
+
+    Args:
+        application: Builds the application's protocol for each session, an
+            `EngineIOProtocol`. None instead of a protocol refuses the session.
+        reactor: Where time comes from; by default the global reactor.
+        options: See `EngineOptions`.
+
+    Raises:
+        InvalidOption: An option does not exist, or its value makes no sense.
+    """
+
+    EVENTS = frozenset(
+        {
+            "connection",
+            "connection_error",
+            "initial_headers",
+            "headers",
+            "flush",
+            "drain",
+        }
+    )
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        application: IProtocolFactory,
+        *,
+        reactor: IReactorTime | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.application = application
+        self.options = EngineOptions.from_mapping(options)
+        self.clock: IReactorTime = _global_reactor() if reactor is None else reactor
+        self.due_times = DueTimes(
+            self.clock,
+            resolution_for(self.options.ping_interval, self.options.ping_timeout),
+        )
+        self._registry = SessionRegistry()
+        self.websockets = EngineWebSocketFactory(self)
+        self._reception = Reception(self, self._registry, self.websockets)
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The open sessions by id; read-only, and always up to date."""
+        return self._registry.sessions
+
+    def handle_request(self, request: Request) -> None:
+        """Serve one request: answer it now, later, or take its connection over."""
+        self._reception.receive(request)
+
+    def broadcast(self, message: Any, *, compress: bool = True) -> int:
+        """Send a message to every open session; it is encoded only once.
+
+        Args:
+            message: As for `Session.send`.
+            compress: As for `Session.send`.
+
+        Returns:
+            The number of sessions that took it.
+        """
+        data = message_data(message)
+        frames: dict[tuple[int, bool], bytes] = {}
+        taken = 0
+        for session in self._registry.all():
+            kind = session.protocol_revision, session.transport.supports_binary
+            frame = frames.get(kind)
+            if frame is None:
+                codec = codec_for(kind[0])
+                content = codec.encode_frame(PacketType.MESSAGE, data, kind[1])
+                frame = frames[kind] = encode_frame(content)
+            taken += session.send(data, compress=compress, pre_encoded_frame=frame)
+        return taken
+
+    def listen(
+        self, endpoint: IStreamServerEndpoint, path: str = DEFAULT_PATH
+    ) -> Deferred[IListeningPort]:
+        """Serve the engine, and nothing else, on an endpoint.
+
+        Args:
+            endpoint: Where to listen.
+            path: The path to serve.
+
+        Returns:
+            Fires with the port; it fails as ``endpoint.listen`` does.
+        """
+        self._reception.is_open = True
+        return endpoint.listen(engine_site(self, path, reactor=self.clock))
+
+    def close(self) -> Deferred[None]:
+        """Tell every session that it is over; let no new one in.
+
+        Returns:
+            Fires when the sessions are gone and so are their connections.
+        """
+        self._reception.is_open = False
+        for session in self._registry.all():
+            session.close(discard=True)
+        return self.websockets.when_idle()
+
+    def abort_connections(self) -> None:
+        """Drop the WebSockets that are still there, whatever they have to say."""
+        self.websockets.abort_all()
+
+    def session_ended(self, session: Session, reason: CloseReason) -> None:
+        """Remove a session; only the session itself calls this."""
+        self._registry.remove(session)

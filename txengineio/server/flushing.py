@@ -1,0 +1,64 @@
+"""Who wants to know when what was sent has been handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from txengineio.callbacks import call_guarded
+from txengineio.errors import SessionClosed
+from txengineio.server.interfaces import IPacketTransport
+
+__all__ = ["FlushCallbacks"]
+
+FlushCallback = Callable[[IPacketTransport], Any]
+
+
+class FlushCallbacks:
+    """Callbacks of a session's messages, in the order in which these were sent.
+
+    It exists only for a session that was asked to tell. A callback waits first with its
+    message in the write buffer, then for the transport; it is called at most once.
+    """
+
+    __slots__ = ("_buffered", "_sent")
+
+    def __init__(self) -> None:
+        self._buffered: list[FlushCallback | Deferred[None]] = []
+        self._sent: list[FlushCallback | Deferred[None]] = []
+
+    @property
+    def transport_is_busy(self) -> bool:
+        """Whether the transport still has something that somebody waits for."""
+        return bool(self._sent)
+
+    def add(self, callback: FlushCallback | Deferred[None]) -> None:
+        """Wait for the last message in the write buffer."""
+        self._buffered.append(callback)
+
+    def add_sent(self, deferred: Deferred[None]) -> None:
+        """Wait for what the transport was given last."""
+        self._sent.append(deferred)
+
+    def batch_taken(self) -> None:
+        """Learn that the transport was given the whole write buffer."""
+        self._sent += self._buffered
+        self._buffered = []
+
+    def batch_flushed(self, transport: IPacketTransport) -> None:
+        """Call everybody whose message the transport has handed on."""
+        callbacks, self._sent = self._sent, []
+        for callback in callbacks:
+            if isinstance(callback, Deferred):
+                callback.callback(None)
+            else:
+                call_guarded(callback, transport)
+
+    def session_closed(self, closed: SessionClosed) -> None:
+        """Fail the Deferreds; callbacks are never called now."""
+        waiting, self._sent, self._buffered = [*self._sent, *self._buffered], [], []
+        for callback in waiting:
+            if isinstance(callback, Deferred):
+                callback.errback(closed)

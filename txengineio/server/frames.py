@@ -1,0 +1,111 @@
+"""WebSocket frames without detours: making them, and the short path of reading them.
+
+`read_messages` understands only what nearly every frame of a client is: a complete,
+masked, unfragmented and uncompressed data frame. Whatever else comes is left to
+Autobahn's parser, which understands all of it; nothing depends on the short path.
+
+Spec: RFC 6455, section 5.2 "Base Framing Protocol".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from autobahn.websocket.protocol import create_xor_masker  # type: ignore[attr-defined]
+
+from txengineio.protocol.text import encode_utf8
+
+__all__ = ["encode_frame", "read_messages"]
+
+_TEXT: Final = 0x81
+_BINARY: Final = 0x82
+_LENGTH_16: Final = 126
+_LENGTH_64: Final = 127
+_MAX_16: Final = 0xFFFF
+_MASKED: Final = 0x80
+
+_NATIVE_MASKER_FROM: Final = 512
+"""Bytes from which Autobahn's native masker is faster than one big XOR."""
+
+_TEXT_HEADERS: Final = [bytes((_TEXT, length)) for length in range(_LENGTH_16)]
+_BINARY_HEADERS: Final = [bytes((_BINARY, length)) for length in range(_LENGTH_16)]
+
+
+def encode_frame(content: str | bytes) -> bytes:
+    """Return a server's frame: text for str, binary for bytes, never masked."""
+    if type(content) is str:
+        payload = encode_utf8(content)
+        headers, opcode = _TEXT_HEADERS, _TEXT
+    else:
+        payload = content  # type: ignore[assignment]  # bytes, as the type says
+        headers, opcode = _BINARY_HEADERS, _BINARY
+    length = len(payload)
+    if length < _LENGTH_16:
+        return headers[length] + payload
+    if length <= _MAX_16:
+        return bytes((opcode, _LENGTH_16, length >> 8, length & 0xFF)) + payload
+    return bytes((opcode, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+
+
+def read_messages(  # noqa: C901  # a call for each step would cost more than the step
+    data: bytes,
+    limit: int,
+    text_received: Callable[[str], bool],
+    binary_received: Callable[[bytes], bool],
+) -> bytes:
+    """Read the simple frames that ``data`` begins with.
+
+    Args:
+        data: What was received, from the beginning of a frame on.
+        limit: Bytes that a message may have; a larger one is left alone.
+        text_received: Called with the content of each text frame.
+        binary_received: Called with the content of each binary frame. Both say whether
+            to go on.
+
+    Returns:
+        The rest, from the first frame on that is not simple, not complete, or came
+        after one of the functions had enough.
+    """
+    size = len(data)
+    start = 0
+    # The shortest masked frame: two bytes and the mask.
+    while size - start >= 6:  # noqa: PLR2004
+        opcode = data[start]
+        if opcode != _TEXT and opcode != _BINARY:  # noqa: PLR1714  # twice as fast
+            break
+        length = data[start + 1] - _MASKED
+        content = start + 6
+        if length >= _LENGTH_16:
+            width = 2 if length == _LENGTH_16 else 8
+            content += width
+            length = int.from_bytes(data[start + 2 : start + 2 + width], "big")
+            # The length must have its shortest form; Autobahn says what is wrong.
+            if length < (_LENGTH_16 if width == 2 else _MAX_16 + 1):  # noqa: PLR2004
+                break
+        end = content + length
+        # A negative length is an unmasked frame.
+        if length < 0 or end > size or length > limit:
+            break
+        payload = _unmask(data[content:end], data[content - 4 : content], length)
+        if opcode == _BINARY:
+            go_on = binary_received(payload)
+        else:
+            try:
+                text = payload.decode()
+            except UnicodeDecodeError:
+                break
+            go_on = text_received(text)
+        start = end
+        if not go_on:
+            break
+    return data[start:] if start else data
+
+
+def _unmask(payload: bytes, mask: bytes, length: int) -> bytes:
+    if length >= _NATIVE_MASKER_FROM:
+        unmasked: bytes = create_xor_masker(mask, length).process(payload)
+        return unmasked
+    key = (mask * ((length + 3) >> 2))[:length]
+    number = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")
+    return number.to_bytes(length, "little")

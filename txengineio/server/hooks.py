@@ -1,0 +1,68 @@
+"""Asking the application: who may come in, and under which id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.web.http import Request
+
+from txengineio.callbacks import as_deferred
+from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.server.admission import bad_request
+from txengineio.server.options import EngineOptions
+from txengineio.server.registry import SessionRegistry, new_sid
+
+__all__ = ["ask_for_permission", "choose_sid"]
+
+_log = Logger()
+
+
+async def _result(answer: Any) -> Any:
+    waiting = as_deferred(answer)
+    return answer if waiting is None else await waiting
+
+
+async def ask_for_permission(request: Request, options: EngineOptions) -> None:
+    """Ask ``allow_request`` about a request that would open a session.
+
+    Raises:
+        RequestRejected: It says no.
+    """
+    if options.allow_request is None:
+        return
+    answer = await _result(options.allow_request(request))
+    if answer is True:
+        return
+    # Anything but a clear yes is a no.
+    message = answer if isinstance(answer, str) and answer else None
+    raise RequestRejected(
+        ErrorCode.FORBIDDEN,
+        message=message,
+        context={} if message is None else {"message": message},
+    )
+
+
+async def choose_sid(
+    request: Request, options: EngineOptions, registry: SessionRegistry
+) -> str:
+    """Return the id of a new session.
+
+    Raises:
+        RequestRejected: ``generate_id`` failed, or gave an id that cannot be used.
+    """
+    if options.generate_id is None:
+        return new_sid()
+    try:
+        sid = await _result(options.generate_id(request))
+    except Exception as error:
+        _log.failure("generate_id failed")
+        raise bad_request("ID_GENERATION_ERROR", error=error) from error
+    if not isinstance(sid, str) or not sid:
+        problem = f"generate_id must give a str that is not empty, not {type(sid)}"
+    elif not registry.is_free(sid):
+        problem = "generate_id gave the id of a session that is still open"
+    else:
+        return sid
+    _log.error("{problem}", problem=problem)
+    raise bad_request("ID_GENERATION_ERROR", error=problem)

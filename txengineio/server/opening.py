@@ -1,0 +1,115 @@
+"""The opening request of a WebSocket, checked: RFC 6455, section 4.2.1.
+
+Twisted has parsed the request; this reads what matters out of it once.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.web.http import Request
+from twisted.web.http_headers import Headers
+
+__all__ = ["BadOpening", "OpeningRequest", "wants_websocket"]
+
+_VERSIONS: Final = ("13", "8")
+_KEY_BYTES: Final = 16
+_TOKEN: Final = frozenset(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+
+class BadOpening(Exception):
+    """A request asks for a WebSocket in a way that RFC 6455 does not allow.
+
+    Args:
+        message: What is wrong with it.
+        status: The HTTP status of the answer.
+        headers: Headers that the answer must have.
+    """
+
+    def __init__(
+        self, message: str, status: int = 400, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.headers = headers or {}
+
+
+def _tokens(headers: Headers, name: str) -> list[str]:
+    values = ",".join(value.strip() for value in headers.getRawHeaders(name, ()))
+    return [token.strip() for token in values.split(",")] if values else []
+
+
+def wants_websocket(request: Request) -> bool:
+    """Whether a request asks to become a WebSocket.
+
+    A request that asks for another protocol (some clients offer ``h2c`` on each GET) is
+    plain HTTP.
+    """
+    headers: Headers = request.requestHeaders
+    if not headers.hasHeader(b"Upgrade"):
+        return False
+    return "websocket" in (token.lower() for token in _tokens(headers, "Upgrade"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningRequest:
+    """What a client's opening request asks for.
+
+    Attributes:
+        key: Its ``Sec-WebSocket-Key``.
+        version: Its ``Sec-WebSocket-Version``: 13, or 8, which differs in nothing here.
+        subprotocols: The subprotocols that it offers.
+        extensions: Its ``Sec-WebSocket-Extensions``, or an empty string.
+    """
+
+    key: str
+    version: int
+    subprotocols: list[str]
+    extensions: str
+
+    @classmethod
+    def of(cls, request: Request) -> OpeningRequest:
+        """Read a request.
+
+        Raises:
+            BadOpening: It breaks a rule.
+        """
+        headers: Headers = request.requestHeaders
+        if request.method != b"GET":
+            raise BadOpening("Invalid HTTP method", 405, {"Allow": "GET"})
+        keys = headers.getRawHeaders("Sec-WebSocket-Key", ())
+        if len(keys) != 1 or not _is_key(keys[0].strip()):
+            raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
+        versions = headers.getRawHeaders("Sec-WebSocket-Version", ())
+        if len(versions) != 1 or versions[0].strip() not in _VERSIONS:
+            raise BadOpening(
+                "Missing or invalid Sec-WebSocket-Version header",
+                headers={"Sec-WebSocket-Version": "13, 8"},
+            )
+        if "upgrade" not in (each.lower() for each in _tokens(headers, "Connection")):
+            raise BadOpening("Invalid Connection header")
+        subprotocols = _tokens(headers, "Sec-WebSocket-Protocol")
+        unique = set(subprotocols)
+        if len(unique) < len(subprotocols) or not all(
+            token and set(token) <= _TOKEN for token in unique
+        ):
+            raise BadOpening("Invalid Sec-WebSocket-Protocol header")
+        return cls(
+            key=keys[0].strip(),
+            version=int(versions[0]),
+            subprotocols=subprotocols,
+            extensions=", ".join(headers.getRawHeaders("Sec-WebSocket-Extensions", ())),
+        )
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(b64decode(key, validate=True)) == _KEY_BYTES
+    except (Error, ValueError):
+        return False

@@ -1,0 +1,180 @@
+"""The sending half of a session: what waits for the transport, and who waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from txengineio.errors import SessionClosed
+from txengineio.events import EventEmitter
+from txengineio.protocol.packets import (
+    Packet,
+    PacketData,
+    PacketType,
+    message_data,
+)
+from txengineio.protocol.states import ReadyState
+from txengineio.server.flushing import FlushCallbacks
+from txengineio.server.interfaces import IEngine, IPacketTransport, OutgoingPacket
+
+__all__ = ["Outgoing"]
+
+_OPEN = ReadyState.OPEN
+
+
+class Outgoing(EventEmitter):
+    """Keeps packets until the transport takes them.
+
+    While input from the peer is handled, packets are collected (`cork`) and then given
+    to the transport together: one write, or one payload for the parked GET.
+
+    Attributes:
+        engine: The engine that the session belongs to.
+        transport: The current transport.
+        ready_state: Where the session is in its life.
+        closed: Why the session is over; None as long as it is not.
+    """
+
+    __slots__ = (
+        "_corked",
+        "_flush_callbacks",
+        "_write_buffer",
+        "closed",
+        "engine",
+        "ready_state",
+        "transport",
+    )
+
+    def __init__(self, engine: IEngine, transport: IPacketTransport) -> None:
+        super().__init__()
+        self.engine = engine
+        self.transport = transport
+        self.ready_state = ReadyState.OPENING
+        self.closed: SessionClosed | None = None
+        self._corked = False
+        self._write_buffer: list[OutgoingPacket] = []
+        self._flush_callbacks: FlushCallbacks | None = None
+
+    @property
+    def write_buffer(self) -> Sequence[Packet]:
+        """The packets that wait for the transport, as (type, data)."""
+        return [packet[:2] for packet in self._write_buffer]
+
+    def send(
+        self,
+        message: Any,
+        *,
+        compress: bool = True,
+        on_flushed: Callable[[IPacketTransport], Any] | None = None,
+        pre_encoded_frame: bytes | None = None,
+    ) -> bool:
+        """Send a message.
+
+        It goes out at once, or, while something received from this peer is handled,
+        together with whatever else is sent then. What the transport cannot take yet is
+        kept.
+
+        Args:
+            message: ``str`` is text; ``bytes`` or anything bytes-like is binary.
+            compress: Whether compressing it pays, where compression is on.
+            on_flushed: Called once with the transport that carried the message, when
+                that has handed it on; never if the session closes before.
+            pre_encoded_frame: A complete WebSocket frame of the message, to be used
+                where the session is on WebSocket without compression.
+
+        Returns:
+            False if the session is closing or closed: the message is dropped then.
+
+        Raises:
+            TypeError: The message is neither text nor bytes-like.
+        """
+        if type(message) is not str and type(message) is not bytes:
+            message = message_data(message)
+        if self.ready_state is not _OPEN:
+            return False
+        if self.handlers is not None:
+            self.emit("packet_create", PacketType.MESSAGE, message)
+        self._write_buffer.append(
+            (PacketType.MESSAGE, message, compress, pre_encoded_frame)
+        )
+        if on_flushed is not None:
+            if self._flush_callbacks is None:
+                self._flush_callbacks = FlushCallbacks()
+            self._flush_callbacks.add(on_flushed)
+        if not self._corked:
+            self.flush()
+        return True
+
+    def send_control(self, packet_type: PacketType, data: PacketData = None) -> None:
+        """Send a packet that is no message, unless the session is closing."""
+        if self.ready_state is not _OPEN:
+            return
+        if self.handlers is not None:
+            self.emit("packet_create", packet_type, data)
+        self._write_buffer.append((packet_type, data, True, None))
+        if not self._corked:
+            self.flush()
+
+    def when_flushed(self) -> Deferred[None]:
+        """Return a Deferred that fires when all that was sent so far was handed on.
+
+        It fails with `SessionClosed` if the session closes before.
+        """
+        if self.closed is not None:
+            return fail(self.closed)
+        callbacks = self._flush_callbacks = self._flush_callbacks or FlushCallbacks()
+        if not self._write_buffer and not callbacks.transport_is_busy:
+            return succeed(None)
+        deferred: Deferred[None] = Deferred()
+        if self._write_buffer:
+            callbacks.add(deferred)
+        else:
+            callbacks.add_sent(deferred)
+        return deferred
+
+    def cork(self) -> None:
+        """Collect what is sent until `uncork`; a piece of input is being handled."""
+        self._corked = True
+
+    def uncork(self) -> None:
+        """Send what was collected."""
+        self._corked = False
+        if self._write_buffer:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give the transport what waits for it, if it can take it."""
+        if not self._write_buffer or not self.transport.writable:
+            return
+        packets, self._write_buffer = self._write_buffer, []
+        if self._flush_callbacks is not None:
+            self._flush_callbacks.batch_taken()
+        if self.handlers is not None or self.engine.handlers is not None:
+            self._emit_both("flush", [packet[:2] for packet in packets])
+        if self.transport.send_packets(packets):
+            self.batch_flushed()
+        if self.handlers is not None or self.engine.handlers is not None:
+            self._emit_both("drain")
+        if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
+            self.drained_for_close()
+
+    def batch_flushed(self) -> None:
+        """Learn that the transport has handed on all that it was given."""
+        if self._flush_callbacks is not None:
+            self._flush_callbacks.batch_flushed(self.transport)
+
+    def drained_for_close(self) -> None:
+        """Go on with closing: nothing is left to send."""
+        raise NotImplementedError
+
+    def _emit_both(self, event: str, *arguments: object) -> None:
+        self.emit(event, *arguments)
+        self.engine.emit(event, self, *arguments)
+
+    def _forget_outgoing(self, closed: SessionClosed) -> None:
+        self._write_buffer = []
+        if self._flush_callbacks is not None:
+            self._flush_callbacks.session_closed(closed)
+            self._flush_callbacks = None

@@ -1,0 +1,280 @@
+"""HTTP long-polling: one parked GET and one POST at a time.
+
+Spec: Engine.IO v4, "HTTP long-polling".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import SEEK_END
+from typing import Any, BinaryIO, Final, cast
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from zope.interface import implementer
+
+from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
+from txengineio.protocol.codec import Codec
+from txengineio.protocol.packets import Packet, PacketType
+from txengineio.protocol.text import encode_utf8
+from txengineio.server.interfaces import IPacketTransport, OutgoingPacket
+from txengineio.server.responses import OK, is_gone, respond, respond_nothing
+from txengineio.server.session import Session
+
+__all__ = ["PollingTransport"]
+
+_TEXT: Final = "text/plain; charset=UTF-8"
+_BINARY: Final = "application/octet-stream"
+_NO_STORE: Final = {"cache-control": "no-store"}
+_POSTED: Final = {"Content-Type": "text/html", **_NO_STORE}
+
+_BAD_REQUEST: Final = 400
+_METHOD_NOT_ALLOWED: Final = 405
+_TOO_LARGE: Final = 413
+
+_NOOP: Final = (PacketType.NOOP, None)
+_CLOSE: Final = (PacketType.CLOSE, None)
+
+
+@implementer(IPacketTransport)
+class PollingTransport:
+    """Carries a session's packets in the answers to GETs and the bodies of POSTs.
+
+    Attributes:
+        name: ``polling``.
+        session: The session; set right after construction.
+        writable: Whether a GET is parked.
+        supports_binary: Whether the client takes binary payloads (revision 3).
+    """
+
+    __slots__ = (
+        "_closing",
+        "_codec",
+        "_first",
+        "_held_posts",
+        "_parked",
+        "_paused",
+        "session",
+        "supports_binary",
+        "writable",
+    )
+
+    name = "polling"
+
+    _log = Logger()
+
+    session: Session
+
+    def __init__(self, codec: Codec, supports_binary: bool) -> None:
+        self.supports_binary = supports_binary
+        self.writable = False
+        self._codec = codec
+        self._parked: Request | None = None
+        self._closing = False
+        self._first = True
+        self._paused = False
+        self._held_posts: list[Request] = []
+
+    # --- requests ---------------------------------------------------------------------
+
+    def handle(self, request: Request) -> None:
+        """Take a request that belongs to the session."""
+        if request.method == b"GET":
+            self.poll(request)
+        elif request.method == b"POST":
+            self._post(request)
+        else:
+            respond_nothing(request, _METHOD_NOT_ALLOWED, Allow="GET, POST")
+
+    def poll(self, request: Request) -> None:
+        """Park a GET, and answer it as soon as there is something to say."""
+        if self._parked is not None:
+            self._overlap(request, "overlap from client")
+            return
+        self.park(request)
+        if self._closing:
+            self._answer_poll([_NOOP, _CLOSE])
+            self.session.transport_done()
+        else:
+            self.session.flush()
+
+    def park(self, request: Request) -> None:
+        """Keep a GET for what the session sends next."""
+        self._parked = request
+        self.writable = True
+        request.notifyFinish().addErrback(self._poll_lost, request)
+
+    def _poll_lost(self, _failure: Failure, request: Request) -> None:
+        if request is self._parked:
+            self._unpark()
+            self._fail("poll connection closed prematurely")
+
+    def _unpark(self) -> Request | None:
+        request, self._parked = self._parked, None
+        self.writable = False
+        return request
+
+    def _post(self, request: Request) -> None:
+        if self._held_posts:
+            self._overlap(request, "data request overlap from client")
+            return
+        limit = self.session.engine.options.max_http_buffer_size
+        size = _body_size(request)
+        if size > limit:
+            too_large = PayloadTooLarge(size, limit)
+            self._log.warn(
+                "session {sid}…: POST refused: {problem}",
+                sid=self.session.id[:6],
+                problem=too_large,
+            )
+            respond_nothing(request, _TOO_LARGE)
+            return
+        try:
+            packets = self._read(request)
+        except TransportError as error:
+            self.session.transport_failed(error)
+            respond_nothing(request, _BAD_REQUEST)
+            return
+        except PacketDecodeError as problem:
+            self.session.decode_failed(problem)
+            respond_nothing(request, _BAD_REQUEST)
+            return
+        if self._dispatch(packets):
+            self._acknowledge(request)
+        else:
+            respond_nothing(request, _BAD_REQUEST)
+
+    def _read(self, request: Request) -> Iterator[Packet]:
+        body = _content(request).read()
+        content_type = request.requestHeaders.getRawHeaders(b"Content-Type")
+        if content_type is not None and content_type[-1] == b"application/octet-stream":
+            if self._codec.revision == 4:  # noqa: PLR2004
+                raise TransportError("invalid content")
+            return self._codec.decode_payload(body)
+        try:
+            return self._codec.decode_payload(body.decode())
+        except UnicodeDecodeError as exc:
+            raise PacketDecodeError(f"POST body is not UTF-8: {exc}") from exc
+
+    def _dispatch(self, packets: Iterator[Packet]) -> bool:
+        """Hand over the packets in order; say whether all could be read."""
+        session = self.session
+        session.cork()
+        try:
+            for packet_type, data in packets:
+                if packet_type is PacketType.MESSAGE and data is not None:
+                    session.message_received(data)
+                else:
+                    if packet_type is PacketType.CLOSE and self._parked is not None:
+                        self._answer_poll([_NOOP])
+                    session.packet_received(packet_type, data)
+        except PacketDecodeError as problem:
+            session.decode_failed(problem)
+            return False
+        finally:
+            session.uncork()
+        return True
+
+    def _acknowledge(self, request: Request) -> None:
+        if self._paused:
+            # The client sends no more before it has its answer.
+            self._held_posts.append(request)
+            request.notifyFinish().addErrback(self._post_lost, request)
+        else:
+            self._respond(request, _POSTED, b"ok")
+
+    def _post_lost(self, _failure: Failure, request: Request) -> None:
+        if request in self._held_posts:
+            self._held_posts.remove(request)
+            self._fail("data request connection closed prematurely")
+
+    def _overlap(self, request: Request, message: str) -> None:
+        self._fail(message)
+        respond_nothing(request, _BAD_REQUEST)
+
+    def _fail(self, message: str) -> None:
+        self.session.transport_failed(TransportError(message))
+
+    # --- IPacketTransport -------------------------------------------------------------
+
+    def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
+        """Answer the parked GET."""
+        self._answer_poll([packet[:2] for packet in packets])
+        return True
+
+    def close(self) -> bool:
+        """Answer the parked GET with a goodbye, or the next one if none is parked."""
+        if self._parked is None:
+            self._closing = True
+            return False
+        return True
+
+    def session_ended(self) -> None:
+        """Answer the parked GET with a goodbye, and what is held back."""
+        if self._parked is not None:
+            self._answer_poll([_CLOSE])
+        self._release_posts()
+
+    def replaced(self) -> None:
+        """Answer the parked GET with nothing, so that the client lets it go."""
+        self.answer_with_noop()
+        self._release_posts()
+
+    def pause_reading(self) -> None:
+        """Keep the next acknowledgement back."""
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        """Acknowledge what was kept back."""
+        self._paused = False
+        self._release_posts()
+
+    def answer_with_noop(self) -> None:
+        """Answer the parked GET, if there is one, without a packet of the session."""
+        if self._parked is not None:
+            self._answer_poll([_NOOP])
+
+    def _release_posts(self) -> None:
+        held, self._held_posts = self._held_posts, []
+        for request in held:
+            self._respond(request, _POSTED, b"ok")
+
+    # --- answers ----------------------------------------------------------------------
+
+    def _answer_poll(self, packets: Sequence[Packet]) -> None:
+        request = self._unpark()
+        if request is None:
+            return
+        payload = self._codec.encode_payload(packets, self.supports_binary)
+        if isinstance(payload, str):
+            headers, body = {"Content-Type": _TEXT}, encode_utf8(payload)
+        else:
+            headers, body = {"Content-Type": _BINARY}, payload
+        headers |= _NO_STORE
+        self._respond(request, headers, body)
+
+    def _respond(self, request: Request, headers: dict[str, Any], body: bytes) -> None:
+        if is_gone(request):
+            return
+        engine = self.session.engine
+        if engine.handlers is not None:
+            headers = {**headers, "Content-Length": str(len(body))}
+            if self._first:
+                engine.emit("initial_headers", headers, request)
+            engine.emit("headers", headers, request)
+        self._first = False
+        respond(request, OK, headers, body)
+
+
+def _body_size(request: Request) -> int:
+    content = _content(request)
+    content.seek(0, SEEK_END)
+    size = content.tell()
+    content.seek(0)
+    return size
+
+
+def _content(request: Request) -> BinaryIO:
+    content: BinaryIO = cast(BinaryIO, request.content)
+    return content

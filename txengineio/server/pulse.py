@@ -1,0 +1,138 @@
+"""The heartbeat's rules, one object for each protocol revision.
+
+Spec: Engine.IO v4, "Heartbeat": the server pings, the client answers with a pong. In
+revision 3 it is the other way round.
+
+The objects hold nothing: what they know of a session is its `PulseState`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from enum import Enum, unique
+from typing import Any
+
+from typing_extensions import override
+
+from txengineio.errors import CloseReason
+from txengineio.protocol.packets import PacketType
+
+__all__ = ["Pulse", "PulseState", "pulse_for"]
+
+
+@unique
+class PulseState(Enum):
+    """What a session's heartbeat waits for."""
+
+    QUIET = "quiet"
+    """For the time of the next heartbeat."""
+    AWAITED = "awaited"
+    """For the peer's answer."""
+    EXTENDED = "extended"
+    """For the peer's answer, with more time since something else was received."""
+
+
+class Pulse(ABC):
+    """How a session's heartbeat goes."""
+
+    @abstractmethod
+    def start(self, session: Any) -> None:
+        """Begin; the session has just opened."""
+
+    @abstractmethod
+    def due(self, session: Any) -> None:
+        """Act: the scheduled time has come."""
+
+    @abstractmethod
+    def beat(self, session: Any) -> None:
+        """Take the peer's heartbeat packet."""
+
+    @abstractmethod
+    def sign_of_life(self, session: Any) -> None:
+        """Take that the peer is alive while its answer is `AWAITED`."""
+
+    @abstractmethod
+    def rearm(self, session: Any) -> None:
+        """Give a running time-out its full length again; the transport has changed."""
+
+
+def _schedule(session: Any, delay: float) -> None:
+    session.engine.due_times.schedule(session, delay)
+
+
+class ServerPings(Pulse):
+    """Revision 4: ping, and wait for the pong."""
+
+    @override
+    def start(self, session: Any) -> None:
+        session.pulse_state = PulseState.QUIET
+        _schedule(session, session.engine.options.ping_interval)
+
+    @override
+    def due(self, session: Any) -> None:
+        if session.pulse_state is PulseState.QUIET:
+            self._await_pong(session, PulseState.AWAITED)
+            session.send_control(PacketType.PING)
+        elif session.reading_paused:
+            # The answer may be there: it is this side that does not read.
+            self._await_pong(session, PulseState.AWAITED)
+        else:
+            session.end(CloseReason.PING_TIMEOUT)
+
+    @override
+    def beat(self, session: Any) -> None:
+        self.start(session)
+
+    @override
+    def sign_of_life(self, session: Any) -> None:
+        # Once for each ping: a peer that sends but never answers is still found out.
+        self._await_pong(session, PulseState.EXTENDED)
+
+    @override
+    def rearm(self, session: Any) -> None:
+        if session.pulse_state is not PulseState.QUIET:
+            self._await_pong(session, PulseState.AWAITED)
+
+    def _await_pong(self, session: Any, state: PulseState) -> None:
+        session.pulse_state = state
+        _schedule(session, session.engine.options.ping_timeout)
+
+
+class ClientPings(Pulse):
+    """Revision 3: wait for the ping, and answer it."""
+
+    @override
+    def start(self, session: Any) -> None:
+        options = session.engine.options
+        session.pulse_state = PulseState.QUIET
+        _schedule(session, options.ping_interval + options.ping_timeout)
+
+    @override
+    def due(self, session: Any) -> None:
+        if session.reading_paused:
+            self.start(session)
+        else:
+            session.end(CloseReason.PING_TIMEOUT)
+
+    @override
+    def beat(self, session: Any) -> None:
+        self.start(session)
+        # Without the ping's data: the reference implementation answers so.
+        session.send_control(PacketType.PONG)
+
+    @override
+    def sign_of_life(self, session: Any) -> None:
+        """Do nothing: only a ping counts, and none is awaited in this sense."""
+
+    @override
+    def rearm(self, session: Any) -> None:
+        self.start(session)
+
+
+_PULSES: Mapping[int, Pulse] = {3: ClientPings(), 4: ServerPings()}
+
+
+def pulse_for(revision: int) -> Pulse:
+    """Return the heartbeat's rules for a protocol revision, 3 or 4."""
+    return _PULSES[revision]

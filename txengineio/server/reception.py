@@ -1,0 +1,230 @@
+"""Receiving requests: each is refused, handed to its session, or opens a new one."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+
+from txengineio.application import EngineIOProtocol
+from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.protocol.handshake import Handshake
+from txengineio.protocol.packets import Packet, PacketType
+from txengineio.protocol.query import SessionQuery
+from txengineio.protocol.revisions import codec_for
+from txengineio.server.admission import bad_request, check_request, check_revision
+from txengineio.server.hooks import ask_for_permission, choose_sid
+from txengineio.server.interfaces import IEngine, IPacketTransport
+from txengineio.server.opening import BadOpening, OpeningRequest
+from txengineio.server.polling import PollingTransport
+from txengineio.server.registry import SessionRegistry
+from txengineio.server.request import HandshakeRequest
+from txengineio.server.responses import is_gone, refuse, respond_nothing
+from txengineio.server.session import Session
+from txengineio.server.takeover import can_take_over, take_over
+from txengineio.server.upgrade import UpgradeAttempt
+from txengineio.server.websocket import EngineWebSocketFactory, EngineWebSocketProtocol
+
+__all__ = ["Reception"]
+
+_INTERNAL_ERROR: Final = 500
+_UNAVAILABLE: Final = 503
+
+
+class Reception:
+    """Receives the requests of one engine.
+
+    Args:
+        engine: The engine.
+        registry: Its sessions.
+        websockets: Builds its WebSockets.
+
+    Attributes:
+        is_open: Whether new sessions are let in.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        engine: IEngine,
+        registry: SessionRegistry,
+        websockets: EngineWebSocketFactory,
+    ) -> None:
+        self.is_open = True
+        self._engine = engine
+        self._registry = registry
+        self._websockets = websockets
+
+    def receive(self, request: Request) -> None:
+        """Answer a request, or see to it that it will be answered."""
+        try:
+            query, session = check_request(
+                request, self._engine.options, self._registry
+            )
+            if session is None:
+                opening = Deferred.fromCoroutine(self._open(request, query))
+                opening.addErrback(self._failed, request)
+            elif isinstance(session.transport, PollingTransport) and (
+                query.transport == "polling"
+            ):
+                session.transport.handle(request)
+            else:
+                self._upgrade(request, query, session)
+        except Exception:
+            self._failed(Failure(), request)
+
+    def _failed(self, failure: Failure, request: Request) -> None:
+        """Answer a request that cannot be served: the one place where that is done."""
+        error = failure.value
+        if isinstance(error, RequestRejected):
+            self._log.info("request refused: {error}", error=error)
+            self._engine.emit("connection_error", request, error)
+            refuse(request, error)
+        elif isinstance(error, BadOpening):
+            self._log.info("WebSocket refused: {error}", error=error)
+            respond_nothing(request, error.status, **error.headers)
+        else:
+            self._log.failure("a request failed", failure=failure)
+            respond_nothing(request, _INTERNAL_ERROR)
+
+    # --- a new session ----------------------------------------------------------------
+
+    async def _open(self, request: Request, query: SessionQuery) -> None:
+        engine = self._engine
+        await ask_for_permission(request, engine.options)
+        check_revision(query)
+        opening = None
+        if query.transport == "websocket":
+            opening = self._check_opening(request)
+        sid = await choose_sid(request, engine.options, self._registry)
+        if is_gone(request):
+            # Nobody is left to open a session for.
+            return
+        if not self.is_open:
+            respond_nothing(request, _UNAVAILABLE)
+            return
+        address = request.getClientAddress()
+        protocol = cast(
+            EngineIOProtocol | None, engine.application.buildProtocol(address)
+        )
+        if protocol is None:
+            raise RequestRejected(ErrorCode.FORBIDDEN)
+        if opening is None:
+            self._open_polling(request, query, sid, protocol)
+        else:
+            self._open_websocket(request, query, sid, protocol, opening)
+
+    def _open_polling(
+        self,
+        request: Request,
+        query: SessionQuery,
+        sid: str,
+        protocol: EngineIOProtocol,
+    ) -> None:
+        transport = PollingTransport(codec_for(query.revision), query.supports_binary)
+        snapshot = HandshakeRequest.of(request, query.parameters)
+        transport.session = session = self._add(sid, query, transport, snapshot)
+        transport.park(request)
+        self._start(session, protocol)
+
+    def _open_websocket(
+        self,
+        request: Request,
+        query: SessionQuery,
+        sid: str,
+        protocol: EngineIOProtocol,
+        opening: OpeningRequest,
+    ) -> None:
+        headers: dict[str, Any] = {}
+        self._engine.emit("initial_headers", headers, request)
+        # Kept before the request loses its connection.
+        snapshot = HandshakeRequest.of(request, query.parameters)
+        websocket, early = self._take_over(request, query, opening, headers)
+        session = self._add(sid, query, websocket, snapshot)
+        websocket.attach(session)
+        self._start(session, protocol)
+        if early:
+            websocket.dataReceived(early)
+
+    def _add(
+        self,
+        sid: str,
+        query: SessionQuery,
+        transport: IPacketTransport,
+        snapshot: HandshakeRequest,
+    ) -> Session:
+        session = Session(
+            sid,
+            engine=self._engine,
+            codec=codec_for(query.revision),
+            transport=transport,
+            request=snapshot,
+        )
+        self._registry.add(session)
+        return session
+
+    def _start(self, session: Session, protocol: EngineIOProtocol) -> None:
+        session.open(self._first_packets(session))
+        self._log.info(
+            "session {sid}… opened by {transport} from {address}",
+            sid=session.id[:6],
+            transport=session.transport.name,
+            address=session.remote_address,
+        )
+        self._engine.emit("connection", session)
+        session.start(protocol)
+
+    def _first_packets(self, session: Session) -> list[Packet]:
+        options = self._engine.options
+        handshake = Handshake(
+            sid=session.id,
+            upgrades=options.upgrades if session.transport.name == "polling" else (),
+            ping_interval=options.ping_interval,
+            ping_timeout=options.ping_timeout,
+            max_payload=options.max_http_buffer_size,
+        )
+        packets: list[Packet] = [(PacketType.OPEN, handshake.to_json())]
+        if options.initial_packet is not None:
+            packets.append((PacketType.MESSAGE, options.initial_packet))
+        return packets
+
+    # --- WebSockets -------------------------------------------------------------------
+
+    def _check_opening(self, request: Request) -> OpeningRequest:
+        if not self.is_open:
+            raise BadOpening("Service Unavailable", _UNAVAILABLE)
+        if not can_take_over(request):
+            raise bad_request("TRANSPORT_HANDSHAKE_ERROR", error="no HTTP/1.1")
+        return OpeningRequest.of(request)
+
+    def _upgrade(self, request: Request, query: SessionQuery, session: Session) -> None:
+        opening = self._check_opening(request)
+        websocket, early = self._take_over(request, query, opening, {})
+        transport = session.transport
+        if isinstance(transport, PollingTransport) and session.upgrade_attempt is None:
+            UpgradeAttempt(session, transport, websocket).start()
+            if early:
+                websocket.dataReceived(early)
+        else:
+            # It has a WebSocket already, or another one is at it.
+            websocket.session_ended()
+
+    def _take_over(
+        self,
+        request: Request,
+        query: SessionQuery,
+        opening: OpeningRequest,
+        headers: dict[str, Any],
+    ) -> tuple[EngineWebSocketProtocol, bytes]:
+        """Make a request's connection a WebSocket; return what came behind it too."""
+        self._engine.emit("headers", headers, request)
+        websocket = self._websockets.build(
+            request.getClientAddress(), codec_for(query.revision), query.supports_binary
+        )
+        early = take_over(request, websocket)
+        websocket.accept(opening, headers)
+        return websocket, early

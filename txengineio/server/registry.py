@@ -1,0 +1,55 @@
+"""The open sessions by id: one registry, whatever transport they are on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_urlsafe
+from types import MappingProxyType
+from typing import Final
+
+from txengineio.server.session import Session
+
+__all__ = ["SessionRegistry", "new_sid"]
+
+_SID_BYTES: Final = 15
+
+
+def new_sid() -> str:
+    """Make an id: 20 characters of the URL-safe alphabet, 120 random bits."""
+    return token_urlsafe(_SID_BYTES)
+
+
+class SessionRegistry:
+    """Which sessions there are.
+
+    Attributes:
+        sessions: A read-only view that follows every change.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self.sessions: Mapping[str, Session] = MappingProxyType(self._sessions)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def add(self, session: Session) -> None:
+        """Register a session; its id must be free, see `is_free`."""
+        assert session.id not in self._sessions
+        self._sessions[session.id] = session
+
+    def is_free(self, sid: str) -> bool:
+        """Whether no session has this id."""
+        return sid not in self._sessions
+
+    def find(self, sid: str) -> Session | None:
+        """Return the session with this id, if there is one."""
+        return self._sessions.get(sid)
+
+    def remove(self, session: Session) -> None:
+        """Forget a session; the only way out."""
+        self._sessions.pop(session.id, None)
+
+    def all(self) -> list[Session]:
+        """List the sessions; the list stays as it is while they come and go."""
+        return list(self._sessions.values())

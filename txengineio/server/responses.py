@@ -1,0 +1,67 @@
+"""Writing HTTP answers: each request is answered once, whole, and never twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.web.http import Request
+
+from txengineio.errors import RequestRejected
+
+__all__ = ["OK", "refuse", "respond", "respond_nothing"]
+
+OK = 200
+
+
+def respond(
+    request: Request, status: int, headers: Mapping[str, Any], body: bytes
+) -> None:
+    """Answer a request, and be done with it.
+
+    Args:
+        request: The request; if its connection is gone nothing happens.
+        status: The HTTP status.
+        headers: Names and values; a list of values makes as many lines.
+        body: The whole body.
+    """
+    if is_gone(request):
+        return
+    request.setResponseCode(status)
+    response_headers = request.responseHeaders
+    for name, value in headers.items():
+        values = value if isinstance(value, (list, tuple)) else [value]
+        response_headers.setRawHeaders(name, [str(each) for each in values])
+    response_headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+    request.write(body)
+    request.finish()
+
+
+def respond_nothing(request: Request, status: int, **headers: str) -> None:
+    """Answer a request with a status and an empty body."""
+    respond(request, status, headers, b"")
+
+
+def refuse(request: Request, rejection: RequestRejected) -> None:
+    """Answer a request with the error that refuses it.
+
+    Nothing of the request is repeated in the answer.
+    """
+    body = {
+        "code": rejection.code.value,
+        "message": rejection.message or rejection.code.message,
+    }
+    respond(
+        request,
+        rejection.code.status,
+        {"Content-Type": "application/json"},
+        json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(),
+    )
+
+
+def is_gone(request: Request) -> bool:
+    """Whether a request's connection is lost, or its answer already complete."""
+    # Twisted's annotation does not know that a lost connection takes the channel away.
+    channel: object = request.channel
+    return channel is None or bool(request.finished)
