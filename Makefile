@@ -13,12 +13,12 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := tests/interop
-SOURCES := setup.py tests twisted txengineio $(wildcard benchmarks docs examples)
 
 .PHONY: run test lint format behaviours clean
 
+# No pid file, so that two can run side by side.
 run: $(VENV)/.installed
-	$(BIN)/twistd -n engineio --port $(PORT) $(ARGS)
+	$(BIN)/twistd -n --pidfile= engineio --port $(PORT) $(ARGS)
 
 # Static checks come first, and the report on protocol/ is silent when all is well, so
 # that the closing line is the one of pytest.
@@ -32,13 +32,13 @@ else
 endif
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 format: $(VENV)/.installed-test
-	$(BIN)/ruff check --fix $(SOURCES)
-	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 # Which tests cover which line of the behaviour checklist.
 behaviours: $(VENV)/.installed-test
