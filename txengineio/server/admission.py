@@ -63,13 +63,13 @@ def _transport_fits(
     return not (wants_websocket(request) and "websocket" in options.transports)
 
 
-def check_revision(query: SessionQuery) -> None:
+def check_revision(query: SessionQuery, options: EngineOptions) -> None:
     """Raise if the client's protocol revision is not served.
 
     Raises:
         RequestRejected: It is not.
     """
-    if query.revision != 4:  # noqa: PLR2004
+    if query.revision == 3 and not options.allow_eio3:  # noqa: PLR2004
         raise RequestRejected(
             ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
             context={"protocol": query.revision},

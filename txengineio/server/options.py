@@ -61,6 +61,7 @@ _CHECKS: Mapping[str, Callable[[str, object], None]] = {
     "allow_upgrades": _check_flag,
     "allow_request": _check_callable,
     "initial_packet": _check_message,
+    "allow_eio3": _check_flag,
     "generate_id": _check_callable,
 }
 
@@ -81,6 +82,7 @@ class EngineOptions:
             string, which the client then gets to see. May return a Deferred or be a
             coroutine function.
         initial_packet: A message that each session begins with.
+        allow_eio3: Whether clients of protocol revision 3 are served too.
         generate_id: Called with the request; returns the new session's id. May return
             a Deferred or be a coroutine function.
 
@@ -96,6 +98,7 @@ class EngineOptions:
     allow_upgrades: bool = True
     allow_request: Callable[[Any], Any] | None = None
     initial_packet: str | bytes | None = None
+    allow_eio3: bool = False
     generate_id: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:

@@ -96,7 +96,7 @@ class Reception:
     async def _open(self, request: Request, query: SessionQuery) -> None:
         engine = self._engine
         await ask_for_permission(request, engine.options)
-        check_revision(query)
+        check_revision(query, engine.options)
         opening = None
         if query.transport == "websocket":
             opening = self._check_opening(request)
