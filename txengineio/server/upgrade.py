@@ -146,7 +146,7 @@ class UpgradeAttempt:
 
     def _complete(self) -> None:
         self._stop_waiting()
-        self._websocket.receiver = self._session
+        self._websocket.attach(self._session)
         self._session.move_to(self._websocket)
 
     def _cancel(self) -> None:
