@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -98,7 +99,8 @@ class Connection:
 
     @property
     def received(self) -> bytes:
-        return self._end.value()
+        data: bytes = self._end.value()
+        return data
 
     @received.setter
     def received(self, left: bytes) -> None:
@@ -190,13 +192,18 @@ class Application(EngineIOProtocol):
 class ApplicationFactory(Factory):
     """Builds the applications of one server; they share its records."""
 
-    protocol = Application
     noisy = False
 
     def __init__(self, echo: bool) -> None:
         self.echo = echo
         self.messages: list[str | bytes] = []
         self.closed: list[tuple[str, str | None]] = []
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Application:
+        application = Application()
+        application.factory = self
+        return application
 
 
 class Server:
@@ -205,7 +212,6 @@ class Server:
     Args:
         echo: Whether the application sends back what it receives.
         on_connection: Called with each new session, in the connection event.
-        path: Where the engine is mounted.
         options: The engine's.
 
     Attributes:

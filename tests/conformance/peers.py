@@ -118,7 +118,7 @@ class PollingPeer:
         return self.server.get(self.target + query, headers)
 
     def receive(self) -> list[str]:
-        """Poll; return the packets of the answer, which must be text and come at once."""
+        """Poll; return the packets of the answer, which is text and comes at once."""
         return split(self.revision, self.poll().text)
 
     def post(self, *packets: str) -> Exchange:
