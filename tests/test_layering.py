@@ -27,6 +27,7 @@ LAYERS = [
         "server.cors",
         "server.flushing",
         "server.frames",
+        "server.http",
         "server.inbox",
         "server.interfaces",
         "server.opening",

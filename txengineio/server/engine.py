@@ -95,6 +95,11 @@ class Engine(EventEmitter):
         """The open sessions by id; read-only, and always up to date."""
         return self._registry.sessions
 
+    @property
+    def max_body_size(self) -> int:
+        """Bytes of a request's body, at most."""
+        return self.options.max_http_buffer_size
+
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""
         self._reception.receive(request)

@@ -92,6 +92,8 @@ class IPacketTransport(Interface):
 class IReceivesRequests(Interface):
     """What answers requests: an engine."""
 
+    max_body_size: int = Attribute("Bytes of a request's body, at most.")
+
     def handle_request(request: Request) -> None:
         """Answer a request, now or later, or take its connection over."""
 

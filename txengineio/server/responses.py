@@ -9,6 +9,7 @@ from typing import Any
 from twisted.web.http import Request
 
 from txengineio.errors import RequestRejected
+from txengineio.server.http import EngineIORequest
 
 __all__ = ["OK", "refuse", "respond", "respond_nothing"]
 
@@ -27,6 +28,8 @@ def respond(
         body: The whole body.
     """
     if is_gone(request):
+        return
+    if isinstance(request, EngineIORequest) and request.answer(status, headers, body):
         return
     request.setResponseCode(status)
     response_headers = request.responseHeaders

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import Request
 from twisted.web.resource import Resource
-from twisted.web.server import Site
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
+from txengineio.server.http import EngineIOSite
 from txengineio.server.interfaces import IReceivesRequests
 from txengineio.server.resource import EngineIOResource
 
@@ -34,16 +35,6 @@ class _Elsewhere(Resource):
         return b"Not Implemented"
 
 
-class _QuietSite(Site):
-    """A site without an access log: that would show whole session ids."""
-
-    noisy = False
-
-    @override
-    def log(self, request: Request) -> None:
-        pass
-
-
 def path_segments(path: str) -> list[bytes]:
     """Split an absolute path; the slash at its end may be missing.
 
@@ -60,8 +51,11 @@ def path_segments(path: str) -> list[bytes]:
 
 
 def engine_site(
-    engine: IReceivesRequests, path: str = DEFAULT_PATH, *, reactor: object = None
-) -> Site:
+    engine: IReceivesRequests,
+    path: str = DEFAULT_PATH,
+    *,
+    reactor: IReactorTime | None = None,
+) -> EngineIOSite:
     """Make a site that serves ``engine`` at ``path``, and 501 everywhere else.
 
     Args:
@@ -77,4 +71,4 @@ def engine_site(
         parent = _Elsewhere()
         parent.putChild(segment, resource)
         resource = parent
-    return _QuietSite(resource, reactor=reactor)
+    return EngineIOSite(resource, {path: engine}, reactor=reactor)

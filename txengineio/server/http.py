@@ -1,0 +1,228 @@
+"""HTTP as an engine wants it: bodies bounded while they arrive, nothing done in vain.
+
+Twisted's own `Request` reads a whole body before anybody may refuse it, parses it as a
+form if it looks like one, and looks for a resource in steps. For the paths of an engine
+none of that is needed. For all other paths of the site, and for everything that is
+unusual in a request, this is Twisted's request unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, BinaryIO, Final, cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES, datetimeToString, parse_qs
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+from typing_extensions import override
+
+from txengineio.errors import PayloadTooLarge
+from txengineio.server.interfaces import IReceivesRequests
+
+__all__ = ["EngineIORequest", "EngineIOSite"]
+
+_FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 413 Request Entity Too Large\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+_DRAIN_TIMEOUT: Final = 5.0
+"""Seconds that the rest of a body that is too large may keep the server waiting.
+
+It is read and forgotten: closing at once would reset the connection, and the client
+would never see the answer.
+"""
+_DRAIN_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of such a rest that are read; who sends more does not read answers anyway."""
+
+_HTTP_1_1: Final = b"HTTP/1.1"
+
+
+class EngineIORequest(Request):
+    """A request to a site that serves engines.
+
+    Attributes:
+        engine: The engine that the request is for; None if it is for another resource.
+    """
+
+    engine: IReceivesRequests | None = None
+    _limit = 0
+    _received = 0
+    _refused = False
+
+    _too_large_log = Logger()
+
+    @override
+    def gotLength(self, length: int | None) -> None:
+        """Prepare for the body; the headers are complete."""
+        channel: Any = self.channel
+        # Only HTTP/1 tells the path before the body is there.
+        self.engine = channel.site.engine_at(getattr(channel, "_path", b""))
+        if self.engine is None:
+            super().gotLength(length)
+            return
+        self.content = BytesIO()
+        if length != 0:
+            self._limit = self.engine.max_body_size
+            if length is not None and length > self._limit:
+                self._refuse(length)
+
+    @override
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a piece of the body, as far as it is not too large."""
+        if self.engine is None:
+            super().handleContentChunk(data)
+            return
+        self._received += len(data)
+        if not self._refused and self._received <= self._limit:
+            _content(self).write(data)
+        elif not self._refused:
+            self._refuse(self._received)
+        elif self._received > _DRAIN_LIMIT:
+            cast(Any, self.channel).transport.abortConnection()
+
+    def _refuse(self, size: int) -> None:
+        """Answer now that the body is too large, whatever is still to come of it."""
+        self._refused = True
+        problem = PayloadTooLarge(size, self._limit)
+        self._too_large_log.warn("POST refused: {problem}", problem=problem)
+        self.content = BytesIO()
+        channel: Any = self.channel
+        channel.transport.write(_TOO_LARGE)
+        channel.setTimeout(_DRAIN_TIMEOUT)
+
+    @override
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Serve the request; it is complete."""
+        if self._refused:
+            # Answered already.
+            cast(Any, self.channel).loseConnection()
+        elif self.engine is None and self._looks_like_form():
+            super().requestReceived(command, path, version)
+        else:
+            _content(self).seek(0)
+            self.method, self.uri, self.clientproto = command, path, version
+            self.path, _, self._query = path.partition(b"?")
+            self.process()
+
+    def _looks_like_form(self) -> bool:
+        types = self.requestHeaders.getRawHeaders(b"Content-Type")
+        return types is not None and types[0].lower().startswith(_FORMS)
+
+    @override
+    def process(self) -> None:
+        """Find out who answers, and let it."""
+        if self.engine is None:
+            self.args = parse_qs(self._query, True)
+            super().process()
+            return
+        try:
+            self.engine.handle_request(self)
+        except BaseException:
+            self.processingFailed(Failure())
+
+    def answer(self, status: int, headers: Mapping[str, Any], body: bytes) -> bool:
+        """Answer in one write, if nothing about the request is unusual.
+
+        Args:
+            status: The HTTP status.
+            headers: Names and single values, without those of the body's length.
+            body: The whole body.
+
+        Returns:
+            Whether it was done; if not, nothing was.
+        """
+        if (
+            self.engine is None
+            or self.clientproto != _HTTP_1_1
+            or self.method == b"HEAD"
+            # Set by a middleware, or by Twisted for a connection that is to be closed.
+            or any(self.responseHeaders.getAllRawHeaders())
+        ):
+            return False
+        head = f"HTTP/1.1 {status} {_reason(status)}\r\nDate: {self._date()}\r\n"
+        for name, value in headers.items():
+            if not isinstance(value, str) or "\r" in value or "\n" in value:
+                return False
+            head += f"{name}: {value}\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
+        cast(Any, self.channel).write(head.encode("latin-1") + body)
+        self.startedWriting = 1
+        self.finish()
+        return True
+
+    def _date(self) -> str:
+        date: str = cast(Any, self.channel).site.date()
+        return date
+
+
+class EngineIOSite(Site):
+    """A site that serves engines at paths of their own, beside other resources.
+
+    There is no access log: the query of a request tells its session's id, which is a
+    credential.
+
+    Args:
+        resource: The root of everything that is not for an engine.
+        engines: The engines by their paths; all below a path is the engine's, too.
+        reactor: For time-outs; by default the global reactor.
+    """
+
+    noisy = False
+    requestFactory = EngineIORequest
+
+    def __init__(
+        self,
+        resource: IResource,
+        engines: Mapping[str, IReceivesRequests],
+        reactor: IReactorTime | None = None,
+    ) -> None:
+        super().__init__(resource, reactor=reactor)
+        self._engines = [
+            (path.removesuffix("/").encode("ascii"), engine)
+            for path, engine in engines.items()
+        ]
+        self._date_second = -1
+        self._date_text = ""
+
+    def engine_at(self, uri: bytes) -> IReceivesRequests | None:
+        """Return the engine that a request's target belongs to, if any."""
+        path = uri.partition(b"?")[0]
+        for prefix, engine in self._engines:
+            if path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
+                return engine
+        return None
+
+    def date(self) -> str:
+        """Return the value of the ``Date`` header; it is made once a second."""
+        now = self.reactor.seconds()
+        if int(now) != self._date_second:
+            self._date_second = int(now)
+            self._date_text = datetimeToString(now).decode("ascii")
+        return self._date_text
+
+    @override
+    def startFactory(self) -> None:
+        """Do nothing: Twisted prepares an access log here, once a second."""
+
+    @override
+    def stopFactory(self) -> None:
+        """Do nothing: there is no access log to close."""
+
+    @override
+    def log(self, request: HTTPRequest) -> None:
+        """Do nothing."""
+
+
+def _content(request: Request) -> BinaryIO:
+    return cast(BinaryIO, request.content)
+
+
+def _reason(status: int) -> str:
+    reason = RESPONSES.get(status, b"Unknown Status")
+    return reason.decode("ascii")
