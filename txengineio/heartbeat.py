@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["DueTimes", "HasDueTime", "resolution_for"]
+__all__ = ["DueTimes", "HasDueTime", "Schedule", "resolution_for"]
 
 # Bounds of a bucket's width in seconds: below the first, a reactor spends its time on
 # ticks; above the second, heartbeats of many sessions come in visible bursts.
@@ -34,6 +34,16 @@ class HasDueTime(Protocol):
 
     def due(self) -> None:
         """Act: the time has come. Nothing is scheduled for the entry any more."""
+
+
+class Schedule(Protocol):
+    """What calls entries when their time has come."""
+
+    def schedule(self, entry: HasDueTime, delay: float) -> None:
+        """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
+
+    def cancel(self, entry: HasDueTime) -> None:
+        """Forget the entry; nothing happens if nothing is scheduled for it."""
 
 
 def resolution_for(*durations: float) -> float:
@@ -70,6 +80,9 @@ class DueTimes:
         if entry.due_bucket is not None:
             self._remove(entry)
         entry.due_bucket = bucket
+        if bucket < self._reached:
+            # The clock was set back: the loop would go on behind this bucket.
+            self._reached = bucket
         entries = self._buckets.get(bucket)
         if entries is None:
             self._buckets[bucket] = {entry: None}
