@@ -2,91 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.web.http import Request
 from zope.interface import Attribute, Interface
 
-from txengineio.errors import CloseReason
-from txengineio.heartbeat import DueTimes
-from txengineio.protocol.packets import PacketData, PacketType
 from txengineio.server.options import EngineOptions
+from txengineio.session.interfaces import ISessionOwner
 
-__all__ = [
-    "IEngine",
-    "IPacketReceiver",
-    "IPacketTransport",
-    "IReceivesRequests",
-    "IUpgradeAttempt",
-    "OutgoingPacket",
-]
-
-OutgoingPacket = tuple[PacketType, PacketData, bool, bytes | None]
-"""Type, data, whether compressing pays, and a WebSocket frame that was made before."""
-
-
-class IPacketReceiver(Interface):
-    """Who is told what a peer does: a session, or an attempt to upgrade one."""
-
-    def message_received(message: str | bytes) -> None:
-        """Take a message."""
-
-    def packet_received(packet_type: PacketType, data: PacketData) -> None:
-        """Take a packet of any type but message."""
-
-    def decode_failed(problem: Exception) -> None:
-        """Learn that the peer sent something that is not a packet."""
-
-    def transport_closed() -> None:
-        """Learn that the peer has closed the transport, or that it is gone."""
-
-    def transport_failed(error: Exception) -> None:
-        """Learn that the transport cannot be used any more."""
-
-
-class IUpgradeAttempt(IPacketReceiver):
-    """What a session may tell an attempt to upgrade it."""
-
-    def session_ended() -> None:
-        """Give up: there is nothing left to move."""
-
-
-class IPacketTransport(Interface):
-    """What carries a session's packets."""
-
-    name: str = Attribute("``polling`` or ``websocket``.")
-    writable: bool = Attribute("Whether packets can be sent now.")
-    supports_binary: bool = Attribute("Whether the client takes binary data as bytes.")
-
-    def send_packets(packets: Sequence[OutgoingPacket]) -> bool:
-        """Send packets; only while writable.
-
-        Returns:
-            Whether they are out of this process's hands. If not, the transport calls
-            the session's ``batch_flushed`` once they are.
-        """
-
-    def close() -> bool:
-        """Say goodbye to the peer after everything that was sent.
-
-        Returns:
-            Whether that is done. If not, the transport tells the session later.
-        """
-
-    def session_ended() -> None:
-        """Let go of everything; tell the peer now if it listens, else not at all."""
-
-    def replaced() -> None:
-        """Let go of everything: another transport has taken the session over."""
-
-    def pause_reading() -> None:
-        """Take no more from the peer than what is already here."""
-
-    def resume_reading() -> None:
-        """Undo `pause_reading`."""
+__all__ = ["IEngine", "IReceivesRequests"]
 
 
 class IReceivesRequests(Interface):
@@ -97,27 +24,26 @@ class IReceivesRequests(Interface):
     def handle_request(request: Request) -> None:
         """Answer a request, now or later, or take its connection over."""
 
+    def body_begun(request: Request) -> int:
+        """Learn that a request's headers are complete and its body begins.
 
-class IEngine(Interface):
+        Returns:
+            A status that the request is to be answered with at once; 0 for none.
+        """
+
+    def body_lost(request: Request) -> None:
+        """Learn that the rest of a request's body will never come."""
+
+
+class IEngine(ISessionOwner):
     """What the parts of the server, and applications, may ask of the engine."""
 
     options: EngineOptions = Attribute("What the engine was told when it was built.")
     application: IProtocolFactory = Attribute("Builds the application's protocols.")
-    clock: IReactorTime = Attribute("Where time comes from.")
-    due_times: DueTimes = Attribute("When heartbeats are due.")
     sessions: Mapping[str, Any] = Attribute("The open sessions by id; read-only.")
-    handlers: Mapping[str, list[Callable[..., Any]]] | None = Attribute(
-        "The handlers of the engine's events; None while there are none."
-    )
-
-    def emit(event: str, *arguments: object) -> None:
-        """Call the handlers of one of the engine's events."""
 
     def broadcast(message: Any, *, compress: bool = True) -> int:
         """Send a message to every open session."""
-
-    def session_ended(session: Any, reason: CloseReason) -> None:
-        """Remove a session; only the session itself calls this, once."""
 
     def close() -> Deferred[None]:
         """Tell every session that it is over."""

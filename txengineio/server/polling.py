@@ -12,15 +12,14 @@ from typing import Any, BinaryIO, Final, cast
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from zope.interface import implementer
-
 from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.interfaces import IPacketTransport, OutgoingPacket
 from txengineio.server.responses import OK, is_gone, respond, respond_nothing
 from txengineio.server.session import Session
+from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
+from zope.interface import implementer
 
 __all__ = ["PollingTransport"]
 

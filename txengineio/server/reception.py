@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.handshake import Handshake
@@ -17,7 +16,7 @@ from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.server.admission import bad_request, check_request, check_revision
 from txengineio.server.hooks import ask_for_permission, choose_sid
-from txengineio.server.interfaces import IEngine, IPacketTransport
+from txengineio.server.interfaces import IEngine
 from txengineio.server.opening import BadOpening, OpeningRequest
 from txengineio.server.polling import PollingTransport
 from txengineio.server.registry import SessionRegistry
@@ -27,6 +26,7 @@ from txengineio.server.session import Session
 from txengineio.server.takeover import can_take_over, take_over
 from txengineio.server.upgrade import UpgradeAttempt
 from txengineio.server.websocket import EngineWebSocketFactory, EngineWebSocketProtocol
+from txengineio.session.interfaces import IPacketTransport
 
 __all__ = ["Reception"]
 

@@ -1,102 +1,36 @@
-"""One peer's session: how it opens, what is received, and how it ends.
-
-The session outlives its transports: it starts on one, may move to another, and keeps
-what could not be sent in between. Whatever ends it goes through `Session.end`.
-"""
+"""One peer's session: what a server has and a client has not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from typing_extensions import override
-from zope.interface import implementer
 
-from txengineio.application import EngineIOProtocol
-from txengineio.callbacks import call_guarded
-from txengineio.errors import CloseReason, SessionClosed, TransportError
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import Packet, PacketData, PacketType
-from txengineio.protocol.states import (
-    PACKET_ACTIONS,
-    PacketAction,
-    ReadyState,
-    Role,
-    SessionInput,
-    next_ready_state,
-)
-from txengineio.server.inbox import Inbox
-from txengineio.server.interfaces import (
-    IEngine,
-    IPacketReceiver,
-    IPacketTransport,
-    IUpgradeAttempt,
-)
-from txengineio.server.outgoing import Outgoing
-from txengineio.server.pulse import PulseState, pulse_for
+from txengineio.protocol.packets import Packet
+from txengineio.protocol.states import Role, SessionInput
+from txengineio.server.interfaces import IEngine
 from txengineio.server.request import HandshakeRequest
+from txengineio.session.base import BaseSession
+from txengineio.session.interfaces import IPacketTransport
 
-__all__ = ["CLOSE_TIMEOUT", "Session"]
-
-CLOSE_TIMEOUT = 30.0
-"""Seconds that a closing session waits for the poll that takes its goodbye."""
-
-_OPEN = ReadyState.OPEN
-_AWAITED = PulseState.AWAITED
+__all__ = ["Session"]
 
 
-@implementer(IPacketReceiver)
-class Session(Outgoing):
+class Session(BaseSession):
     """One peer of the engine; Engine.IO calls it Socket.
 
     Attributes:
-        id: The session's id: a credential, never to be shown whole.
         engine: The engine that the session belongs to.
-        protocol: The application's protocol; None until the session is open.
         request: What the request that opened the session said.
-        transport: The current transport; its ``name`` is ``polling`` or ``websocket``.
-        ready_state: Where the session is in its life.
-        upgraded: Whether it has moved from polling to WebSocket.
-        upgrade_attempt: The attempt to move it that is under way.
-        reading_paused: Whether the application is so late that nothing more is read.
     """
 
-    EVENTS = frozenset(
-        {
-            "open",
-            "packet",
-            "data",
-            "message",
-            "heartbeat",
-            "packet_create",
-            "flush",
-            "drain",
-            "upgrading",
-            "upgrade",
-            "error",
-            "close",
-        }
-    )
+    role: ClassVar[Role] = Role.SERVER
 
-    __slots__ = (
-        "_close_call",
-        "_codec",
-        "_inbox",
-        "_when_closed",
-        "due_bucket",
-        "id",
-        "protocol",
-        "pulse_state",
-        "reading_paused",
-        "request",
-        "upgrade_attempt",
-        "upgraded",
-    )
+    __slots__ = ("request",)
 
-    _log = Logger()
+    engine: IEngine
 
     def __init__(
         self,
@@ -107,242 +41,28 @@ class Session(Outgoing):
         transport: IPacketTransport,
         request: HandshakeRequest,
     ) -> None:
-        super().__init__(engine, transport)
-        self.id = sid
-        self.protocol: EngineIOProtocol | None = None
+        super().__init__(sid, engine=engine, codec=codec, transport=transport)
         self.request = request
-        self.upgraded = False
-        self.upgrade_attempt: IUpgradeAttempt | None = None
-        self.pulse_state = PulseState.QUIET
-        self.due_bucket: int | None = None
-        self.reading_paused = False
-        self._codec = codec
-        self._inbox: Inbox | None = None
-        self._when_closed: list[Deferred[CloseReason]] | None = None
-        self._close_call: IDelayedCall | None = None
 
     @property
-    def protocol_revision(self) -> int:
-        """The protocol revision that the client speaks: 3 or 4."""
-        return self._codec.revision
+    @override
+    def ping_interval(self) -> float:
+        return self.engine.options.ping_interval
+
+    @property
+    @override
+    def ping_timeout(self) -> float:
+        return self.engine.options.ping_timeout
 
     @property
     def remote_address(self) -> str | None:
         """The IP address that the first request came from; None over Unix sockets."""
         return self.request.remote_address
 
-    # --- life -------------------------------------------------------------------------
-
     def open(self, packets: Sequence[Packet]) -> None:
         """Send what a session begins with; its transport has just been made."""
         self._enter(SessionInput.OPENED)
         for packet_type, data in packets:
             self._write_buffer.append((packet_type, data, True, None))
-        pulse_for(self._codec.revision).start(self)
+        self._pulse.start(self)
         self.flush()
-
-    def start(self, protocol: EngineIOProtocol) -> None:
-        """Begin to hand over to the application; the session is open."""
-        self.protocol = protocol
-        self.cork()
-        try:
-            waiting = call_guarded(protocol.makeConnection, self)
-            if waiting is not None:
-                self._inbox = Inbox(self, waiting)
-        finally:
-            self.uncork()
-        if self.closed is not None and self._inbox is None:
-            # It ended in a handler of the connection event, before it had a protocol.
-            self._tell_protocol()
-
-    def close(self, discard: bool = False) -> Deferred[CloseReason]:
-        """End the session, after what was sent has left.
-
-        Args:
-            discard: Drop what was sent but has not left, and wait for nothing.
-
-        Returns:
-            As `when_closed`.
-        """
-        if self.closed is None:
-            self._enter(SessionInput.CLOSE_CALLED)
-            if discard:
-                if self._inbox is not None:
-                    self._inbox.clear()
-                self.end(CloseReason.FORCED_CLOSE)
-            elif not self._write_buffer:
-                self.drained_for_close()
-        return self.when_closed()
-
-    def when_closed(self) -> Deferred[CloseReason]:
-        """Return a Deferred that fires with the reason when the session is over."""
-        if self.closed is not None:
-            return succeed(self.closed.reason)
-        deferred: Deferred[CloseReason] = Deferred()
-        self._when_closed = [*(self._when_closed or ()), deferred]
-        return deferred
-
-    def end(self, reason: CloseReason, description: Exception | None = None) -> None:
-        """End the session now: the one way out, whatever the cause.
-
-        Afterwards the registry does not know it, no call is scheduled for it and no
-        request waits. A session that has ended stays as it is.
-        """
-        if self.closed is not None:
-            return
-        self._enter(SessionInput.ENDED)
-        self.closed = closed = SessionClosed(reason, description)
-        self._log.info(
-            "session {sid}… closed: {closed}", sid=self.id[:6], closed=closed
-        )
-        self._stop_waiting()
-        attempt, self.upgrade_attempt = self.upgrade_attempt, None
-        if attempt is not None:
-            attempt.session_ended()
-        self.transport.session_ended()
-        self.engine.session_ended(self, reason)
-        if self.handlers is not None:
-            # The write buffer can still be read here, and nowhere later.
-            self.emit("close", reason, description)
-        self._forget_outgoing(closed)
-        if self._inbox is None and self.protocol is not None:
-            self._tell_protocol()
-        waiting, self._when_closed = self._when_closed, None
-        for deferred in waiting or ():
-            deferred.callback(reason)
-
-    def _enter(self, event: SessionInput) -> None:
-        self.ready_state = next_ready_state(self.ready_state, event)
-
-    def _tell_protocol(self) -> None:
-        assert self.protocol is not None
-        call_guarded(self.protocol.connectionLost, Failure(self.closed))
-
-    def _stop_waiting(self) -> None:
-        self.engine.due_times.cancel(self)
-        if self._close_call is not None:
-            self._close_call.cancel()
-            self._close_call = None
-
-    # --- closing politely -------------------------------------------------------------
-
-    @override
-    def drained_for_close(self) -> None:
-        if self.closed is not None or self._close_call is not None:
-            return
-        if self.transport.close():
-            self.end(CloseReason.FORCED_CLOSE)
-        else:
-            self._close_call = self.engine.clock.callLater(
-                CLOSE_TIMEOUT, self.transport_done
-            )
-
-    def transport_done(self) -> None:
-        """Learn that the peer has got its goodbye, or that the wait for it is over."""
-        if self._close_call is not None and not self._close_call.active():
-            self._close_call = None
-        self.end(CloseReason.FORCED_CLOSE)
-
-    # --- receiving: called by the transport, and by what is due -----------------------
-
-    def due(self) -> None:
-        """Act: the time of the heartbeat has come."""
-        pulse_for(self._codec.revision).due(self)
-
-    def message_received(self, message: str | bytes) -> None:
-        """Take a message."""
-        if self.ready_state is not _OPEN:
-            return
-        if self.handlers is not None:
-            self.emit("packet", PacketType.MESSAGE, message)
-        if self.pulse_state is _AWAITED:
-            pulse_for(self._codec.revision).sign_of_life(self)
-        if self.handlers is not None:
-            self.emit("data", message)
-            self.emit("message", message)
-        if self._inbox is not None:
-            self._inbox.append(message)
-        elif self.protocol is not None:
-            waiting = call_guarded(self.protocol.messageReceived, message)
-            if waiting is not None:
-                self._inbox = Inbox(self, waiting)
-
-    def packet_received(self, packet_type: PacketType, data: PacketData) -> None:
-        """Take a packet of any type but message."""
-        action = PACKET_ACTIONS[Role.SERVER, self._codec.revision][packet_type]
-        if self.ready_state is not _OPEN:
-            # While a session closes, only its peer's goodbye counts.
-            if action is PacketAction.PEER_CLOSED:
-                self.end(CloseReason.TRANSPORT_CLOSE)
-            return
-        self.emit("packet", packet_type, data)
-        pulse = pulse_for(self._codec.revision)
-        if action in (PacketAction.HEARTBEAT, PacketAction.ANSWER_PING):
-            pulse.beat(self)
-            self.emit("heartbeat")
-            return
-        if self.pulse_state is _AWAITED:
-            pulse.sign_of_life(self)
-        if action is PacketAction.PEER_CLOSED:
-            self.end(CloseReason.TRANSPORT_CLOSE)
-        elif action is PacketAction.WRONG_DIRECTION:
-            error = TransportError("invalid heartbeat direction")
-            self.end(CloseReason.TRANSPORT_ERROR, error)
-
-    def decode_failed(self, problem: Exception) -> None:
-        """Learn that the peer sent something that is not a packet."""
-        self.end(CloseReason.PARSE_ERROR, problem)
-
-    def transport_closed(self) -> None:
-        """Learn that the peer has closed the transport, or that it is gone."""
-        self.end(CloseReason.TRANSPORT_CLOSE)
-
-    def transport_failed(self, error: Exception) -> None:
-        """Learn that the transport cannot be used any more."""
-        self.end(CloseReason.TRANSPORT_ERROR, error)
-
-    # --- an application that takes its time: called by the inbox ----------------------
-
-    def deliver(self, message: str | bytes) -> Deferred[None] | None:
-        """Hand over a message that has waited."""
-        assert self.protocol is not None
-        self.cork()
-        try:
-            return call_guarded(self.protocol.messageReceived, message)
-        finally:
-            self.uncork()
-
-    def inbox_full(self) -> None:
-        """Stop reading from the peer."""
-        self.reading_paused = True
-        self.transport.pause_reading()
-
-    def inbox_emptied(self) -> None:
-        """Go on without an inbox."""
-        self._inbox = None
-        if self.closed is not None:
-            self._tell_protocol()
-        elif self.reading_paused:
-            self.reading_paused = False
-            self.transport.resume_reading()
-
-    # --- upgrading --------------------------------------------------------------------
-
-    def move_to(self, transport: IPacketTransport) -> None:
-        """Continue on another transport; the upgrade attempt calls this.
-
-        Spec: Engine.IO v4, "Upgrade".
-        """
-        self.upgrade_attempt = None
-        replaced, self.transport = self.transport, transport
-        self.upgraded = True
-        replaced.replaced()
-        if self.reading_paused:
-            transport.pause_reading()
-        pulse_for(self._codec.revision).rearm(self)
-        if self.handlers is not None:
-            self.emit("upgrade", transport)
-        self.flush()
-        if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
-            # The old transport may have been waiting for a poll to say goodbye to.
-            self.end(CloseReason.FORCED_CLOSE)

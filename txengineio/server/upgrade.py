@@ -27,10 +27,10 @@ from txengineio.protocol.states import (
     probe_input,
     probe_step,
 )
-from txengineio.server.interfaces import IUpgradeAttempt
 from txengineio.server.polling import PollingTransport
 from txengineio.server.session import Session
 from txengineio.server.websocket import EngineWebSocketProtocol
+from txengineio.session.interfaces import IUpgradeAttempt
 
 __all__ = ["NOOP_INTERVAL", "UpgradeAttempt"]
 

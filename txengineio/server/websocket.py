@@ -28,14 +28,14 @@ from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketType
 from txengineio.server.frames import encode_frame, read_messages
-from txengineio.server.interfaces import (
-    IEngine,
+from txengineio.server.interfaces import IEngine
+from txengineio.server.opening import OpeningRequest
+from txengineio.server.session import Session
+from txengineio.session.interfaces import (
     IPacketReceiver,
     IPacketTransport,
     OutgoingPacket,
 )
-from txengineio.server.opening import OpeningRequest
-from txengineio.server.session import Session
 
 __all__ = ["CLOSE_TIMEOUT", "EngineWebSocketFactory", "EngineWebSocketProtocol"]
 

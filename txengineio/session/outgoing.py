@@ -16,8 +16,12 @@ from txengineio.protocol.packets import (
     message_data,
 )
 from txengineio.protocol.states import ReadyState
-from txengineio.server.flushing import FlushCallbacks
-from txengineio.server.interfaces import IEngine, IPacketTransport, OutgoingPacket
+from txengineio.session.flushing import FlushCallbacks
+from txengineio.session.interfaces import (
+    IPacketTransport,
+    ISessionOwner,
+    OutgoingPacket,
+)
 
 __all__ = ["Outgoing"]
 
@@ -31,7 +35,7 @@ class Outgoing(EventEmitter):
     to the transport together: one write, or one payload for the parked GET.
 
     Attributes:
-        engine: The engine that the session belongs to.
+        engine: Who the session belongs to.
         transport: The current transport.
         ready_state: Where the session is in its life.
         closed: Why the session is over; None as long as it is not.
@@ -47,7 +51,7 @@ class Outgoing(EventEmitter):
         "transport",
     )
 
-    def __init__(self, engine: IEngine, transport: IPacketTransport) -> None:
+    def __init__(self, engine: ISessionOwner, transport: IPacketTransport) -> None:
         super().__init__()
         self.engine = engine
         self.transport = transport

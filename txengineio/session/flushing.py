@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from txengineio.callbacks import call_guarded
 from txengineio.errors import SessionClosed
-from txengineio.server.interfaces import IPacketTransport
+from txengineio.session.interfaces import IPacketTransport
 
 __all__ = ["FlushCallbacks"]
 

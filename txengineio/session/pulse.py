@@ -1,7 +1,8 @@
-"""The heartbeat's rules, one object for each protocol revision.
+"""The heartbeat's rules, one object for each side of it.
 
 Spec: Engine.IO v4, "Heartbeat": the server pings, the client answers with a pong. In
-revision 3 it is the other way round.
+revision 3 it is the other way round. One side sends pings, the other waits for them,
+and both find out when the peer is gone.
 
 The objects hold nothing: what they know of a session is its `PulseState`.
 """
@@ -17,6 +18,7 @@ from typing_extensions import override
 
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType
+from txengineio.protocol.states import Role
 
 __all__ = ["Pulse", "PulseState", "pulse_for"]
 
@@ -61,13 +63,13 @@ def _schedule(session: Any, delay: float) -> None:
     session.engine.due_times.schedule(session, delay)
 
 
-class ServerPings(Pulse):
-    """Revision 4: ping, and wait for the pong."""
+class SendsPings(Pulse):
+    """Ping, and wait for the pong: a server of revision 4, a client of revision 3."""
 
     @override
     def start(self, session: Any) -> None:
         session.pulse_state = PulseState.QUIET
-        _schedule(session, session.engine.options.ping_interval)
+        _schedule(session, session.ping_interval)
 
     @override
     def due(self, session: Any) -> None:
@@ -96,17 +98,16 @@ class ServerPings(Pulse):
 
     def _await_pong(self, session: Any, state: PulseState) -> None:
         session.pulse_state = state
-        _schedule(session, session.engine.options.ping_timeout)
+        _schedule(session, session.ping_timeout)
 
 
-class ClientPings(Pulse):
-    """Revision 3: wait for the ping, and answer it."""
+class AwaitsPings(Pulse):
+    """Wait for the ping, and answer it: the other side."""
 
     @override
     def start(self, session: Any) -> None:
-        options = session.engine.options
         session.pulse_state = PulseState.QUIET
-        _schedule(session, options.ping_interval + options.ping_timeout)
+        _schedule(session, session.ping_interval + session.ping_timeout)
 
     @override
     def due(self, session: Any) -> None:
@@ -130,9 +131,16 @@ class ClientPings(Pulse):
         self.start(session)
 
 
-_PULSES: Mapping[int, Pulse] = {3: ClientPings(), 4: ServerPings()}
+_SENDS_PINGS = SendsPings()
+_AWAITS_PINGS = AwaitsPings()
+_PULSES: Mapping[tuple[Role, int], Pulse] = {
+    (Role.SERVER, 4): _SENDS_PINGS,
+    (Role.CLIENT, 4): _AWAITS_PINGS,
+    (Role.SERVER, 3): _AWAITS_PINGS,
+    (Role.CLIENT, 3): _SENDS_PINGS,
+}
 
 
-def pulse_for(revision: int) -> Pulse:
-    """Return the heartbeat's rules for a protocol revision, 3 or 4."""
-    return _PULSES[revision]
+def pulse_for(role: Role, revision: int) -> Pulse:
+    """Return the heartbeat's rules for one side of a session of revision 3 or 4."""
+    return _PULSES[role, revision]

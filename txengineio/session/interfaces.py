@@ -1,0 +1,101 @@
+"""The seams of a session: who may ask whom for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import Attribute, Interface
+
+from txengineio.errors import CloseReason
+from txengineio.heartbeat import Schedule
+from txengineio.protocol.packets import PacketData, PacketType
+
+__all__ = [
+    "IPacketReceiver",
+    "IPacketTransport",
+    "ISessionOwner",
+    "IUpgradeAttempt",
+    "OutgoingPacket",
+]
+
+OutgoingPacket = tuple[PacketType, PacketData, bool, bytes | None]
+"""Type, data, whether compressing pays, and a WebSocket frame that was made before."""
+
+
+class IPacketReceiver(Interface):
+    """Who is told what a peer does: a session, or an attempt to upgrade one."""
+
+    def message_received(message: str | bytes) -> None:
+        """Take a message."""
+
+    def packet_received(packet_type: PacketType, data: PacketData) -> None:
+        """Take a packet of any type but message."""
+
+    def decode_failed(problem: Exception) -> None:
+        """Learn that the peer sent something that is not a packet."""
+
+    def transport_closed() -> None:
+        """Learn that the peer has closed the transport, or that it is gone."""
+
+    def transport_failed(error: Exception) -> None:
+        """Learn that the transport cannot be used any more."""
+
+
+class IUpgradeAttempt(IPacketReceiver):
+    """What a session may tell an attempt to upgrade it."""
+
+    def session_ended() -> None:
+        """Give up: there is nothing left to move."""
+
+
+class IPacketTransport(Interface):
+    """What carries a session's packets."""
+
+    name: str = Attribute("``polling`` or ``websocket``.")
+    writable: bool = Attribute("Whether packets can be sent now.")
+    supports_binary: bool = Attribute("Whether the client takes binary data as bytes.")
+
+    def send_packets(packets: Sequence[OutgoingPacket]) -> bool:
+        """Send packets; only while writable.
+
+        Returns:
+            Whether they are out of this process's hands. If not, the transport calls
+            the session's ``batch_flushed`` once they are.
+        """
+
+    def close() -> bool:
+        """Say goodbye to the peer after everything that was sent.
+
+        Returns:
+            Whether that is done. If not, the transport tells the session later.
+        """
+
+    def session_ended() -> None:
+        """Let go of everything; tell the peer now if it listens, else not at all."""
+
+    def replaced() -> None:
+        """Let go of everything: another transport has taken the session over."""
+
+    def pause_reading() -> None:
+        """Take no more from the peer than what is already here."""
+
+    def resume_reading() -> None:
+        """Undo `pause_reading`."""
+
+
+class ISessionOwner(Interface):
+    """Who a session belongs to: an engine, or one connection of a client."""
+
+    clock: IReactorTime = Attribute("Where time comes from.")
+    due_times: Schedule = Attribute("When heartbeats are due.")
+    handlers: Mapping[str, list[Callable[..., Any]]] | None = Attribute(
+        "The handlers of its events; None while there are none."
+    )
+
+    def emit(event: str, *arguments: object) -> None:
+        """Call the handlers of one of its events."""
+
+    def session_ended(session: Any, reason: CloseReason) -> None:
+        """Forget a session; only the session itself calls this, once."""
