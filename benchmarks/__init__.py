@@ -1,0 +1,1 @@
+"""The benchmark suite: what one operation costs here and at other servers."""

@@ -1,0 +1,1 @@
+"""The load generator: clients over raw sockets in one epoll loop."""

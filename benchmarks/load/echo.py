@@ -1,0 +1,121 @@
+"""Echo over WebSocket: each connection keeps a number of messages in flight."""
+
+from collections import deque
+from time import perf_counter
+
+from typing_extensions import override
+
+from benchmarks import frames
+from benchmarks.figures import Latency
+from benchmarks.load.base import SETTLE_SECONDS, Load
+from benchmarks.load.loop import Address, Connection, LoadError, unexpected_end
+from benchmarks.load.sessions import open_websocket, receive_exactly
+
+
+class EchoMessages:
+    """The messages of one window, as they are sent and as they come back.
+
+    All have the same size, so that replies can be counted by their bytes.
+    """
+
+    def __init__(self, size: int, window: int, *, binary: bool = False) -> None:
+        opcode = frames.BINARY if binary else frames.TEXT
+        payloads = [_payload(size, number, binary) for number in range(window)]
+        requests = [frames.client_frame(opcode, payload) for payload in payloads]
+        replies = [frames.server_frame(opcode, payload) for payload in payloads]
+        self.window = window
+        self.requests = memoryview(b"".join(requests))
+        self.request_size = len(requests[0])
+        self.first_reply = replies[0]
+        self.reply_size = len(replies[0])
+
+
+def _payload(size: int, number: int, binary: bool) -> bytes:
+    if binary:
+        return frames.message_binary(size)
+    return f"4{frames.message_text(size, number % 100)}".encode()
+
+
+class _EchoClient:
+    """One connection: for every reply it sends another message."""
+
+    __slots__ = ("_bytes", "_connection", "_load", "_messages", "_pending", "in_flight")
+
+    def __init__(self, load: "EchoLoad", messages: EchoMessages) -> None:
+        opened, rest = open_websocket(load.address)
+        opened.sendall(messages.requests[: messages.request_size])
+        reply = receive_exactly(opened, rest, messages.reply_size)
+        if reply != messages.first_reply:
+            raise LoadError(f"not the echo: {reply[:200]!r}")
+        self.in_flight = 0
+        self._connection = Connection(load.loop, opened, self._received, unexpected_end)
+        self._bytes = 0
+        self._load = load
+        self._messages = messages
+        self._pending: deque[Latency] = deque()
+
+    def send(self, count: int, now: float) -> None:
+        """Send that many messages, one write for all."""
+        self.in_flight += count
+        self._pending.append(Latency(now, count))
+        size = self._messages.request_size
+        self._connection.send(self._messages.requests[: count * size])
+
+    def _received(self, data: bytes) -> None:
+        now = perf_counter()
+        size = self._messages.reply_size
+        count, self._bytes = divmod(self._bytes + len(data), size)
+        if count > self.in_flight:
+            raise LoadError(f"more replies than messages, the last in {data[-80:]!r}")
+        if not count:
+            return
+        self.in_flight -= count
+        self._record(count, now)
+        if self._load.running:
+            self.send(count, now)
+
+    def _record(self, count: int, now: float) -> None:
+        self._load.operations += count
+        pending = self._pending
+        latencies = self._load.latencies
+        while count:
+            sent, waiting = pending[0]
+            if waiting > count:
+                pending[0] = Latency(sent, waiting - count)
+                waiting = count
+            else:
+                pending.popleft()
+            latencies.append(Latency(now - sent, waiting))
+            count -= waiting
+
+
+class EchoLoad(Load):
+    """Some connections, each with a window of messages in flight."""
+
+    def __init__(
+        self, address: Address, messages: EchoMessages, *, connections: int
+    ) -> None:
+        super().__init__(address)
+        self.running = True
+        self._messages = messages
+        self._connections = connections
+        self._clients: list[_EchoClient] = []
+
+    @override
+    def prepare(self) -> None:
+        """Connect, check one echo byte for byte on each connection, begin."""
+        self._clients = [
+            _EchoClient(self, self._messages) for _ in range(self._connections)
+        ]
+        for client in self._clients:
+            client.send(self._messages.window, perf_counter())
+
+    @override
+    def finish(self) -> None:
+        """Wait for the replies under way: each message has exactly one."""
+        self.running = False
+        self.loop.run_until(
+            lambda: not any(client.in_flight for client in self._clients),
+            SETTLE_SECONDS,
+            "the last echoes",
+        )

@@ -1,0 +1,114 @@
+"""Long-polling on kept connections: a POST, then GETs until its echo is there."""
+
+from time import perf_counter
+
+from typing_extensions import override
+
+from benchmarks import frames
+from benchmarks.figures import Latency
+from benchmarks.load.base import SETTLE_SECONDS, Load
+from benchmarks.load.loop import Address, Connection, LoadError, unexpected_end
+from benchmarks.load.sessions import open_polling
+
+_OK = 200
+
+
+class _PollingClient:
+    """One session, one request at a time."""
+
+    __slots__ = (
+        "_bytes",
+        "_connection",
+        "_expected",
+        "_load",
+        "_poll",
+        "_polled",
+        "_post",
+        "_posting",
+        "_sent_at",
+        "busy",
+    )
+
+    def __init__(self, load: "PollingLoad", payload: bytes) -> None:
+        opened, sid = open_polling(load.address)
+        host = str(load.address)
+        self.busy = False
+        self._connection = Connection(load.loop, opened, self._received, unexpected_end)
+        self._bytes = b""
+        self._expected = payload
+        self._load = load
+        self._poll = frames.poll_request(host, sid)
+        self._polled = b""
+        self._post = frames.post_request(host, sid, payload)
+        self._posting = False
+        self._sent_at = 0.0
+
+    def begin(self) -> None:
+        """Send the POST."""
+        self.busy = True
+        self._posting = True
+        self._polled = b""
+        self._sent_at = perf_counter()
+        self._connection.send(self._post)
+
+    def _received(self, data: bytes) -> None:
+        parsed = frames.parse_response(self._bytes + data)
+        if parsed is None:
+            self._bytes += data
+            return
+        response, self._bytes = parsed
+        if response.status != _OK:
+            raise LoadError(f"{response.status} {response.body!r}")
+        if self._posting:
+            self._posting = False
+            self._connection.send(self._poll)
+        else:
+            self._answered(response.body)
+
+    def _answered(self, body: bytes) -> None:
+        separator = frames.RECORD_SEPARATOR.encode()
+        self._polled += separator + body if self._polled else body
+        if len(self._polled) < len(self._expected):
+            self._connection.send(self._poll)
+            return
+        if self._polled != self._expected:
+            raise LoadError(f"not the echo: {self._polled[:200]!r}")
+        self.busy = False
+        self._load.operations += 1
+        self._load.latencies.append(Latency(perf_counter() - self._sent_at, 1))
+        if self._load.running:
+            self.begin()
+
+
+class PollingLoad(Load):
+    """Some polling sessions, each with one exchange under way."""
+
+    def __init__(
+        self, address: Address, *, clients: int, messages: int, size: int
+    ) -> None:
+        super().__init__(address)
+        self.running = True
+        self._clients: list[_PollingClient] = []
+        self._count = clients
+        self._payload = frames.payload_of(
+            [frames.message_text(size, number) for number in range(messages)]
+        )
+
+    @override
+    def prepare(self) -> None:
+        """Open the sessions and begin one exchange on each."""
+        self._clients = [
+            _PollingClient(self, self._payload) for _ in range(self._count)
+        ]
+        for client in self._clients:
+            client.begin()
+
+    @override
+    def finish(self) -> None:
+        """Wait until no exchange is under way."""
+        self.running = False
+        self.loop.run_until(
+            lambda: not any(client.busy for client in self._clients),
+            SETTLE_SECONDS,
+            "the last polls",
+        )

@@ -1,0 +1,237 @@
+"""What is measured, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+
+from benchmarks.load.base import Load
+from benchmarks.load.crowd import BroadcastLoad, IdleLoad
+from benchmarks.load.echo import EchoLoad, EchoMessages
+from benchmarks.load.loop import Address
+from benchmarks.load.polling import PollingLoad
+from benchmarks.load.visits import (
+    PollingHandshakeLoad,
+    UpgradeLoad,
+    WebSocketHandshakeLoad,
+)
+from benchmarks.measuring import (
+    MakeLoad,
+    Measure,
+    processor_time,
+    session_memory,
+    start_time,
+)
+from benchmarks.servers import Feature
+
+# Longer than any round: no heartbeat disturbs a measurement.
+_NO_HEARTBEAT = 300.0
+_HEARTBEAT = 1.0
+
+_SMALL = 32
+_PAGE = 4_096
+_LARGE = 65_536
+# Below the limit of 1,000,000 bytes which is the default everywhere.
+_HUGE = 900_000
+
+
+@unique
+class Unit(Enum):
+    """A unit of the compared value: its name, and how many make one base unit."""
+
+    MICROSECONDS = "µs", 1e6
+    NANOSECONDS_PER_BYTE = "ns/B", 1e9
+    KILOBYTES = "kB", 1e-3
+    MILLISECONDS = "ms", 1e3
+
+    def __init__(self, label: str, factor: float) -> None:
+        self.label = label
+        self.factor = factor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One thing that servers do, and how its cost is measured.
+
+    `own_only` marks what only tells how our own cost grows. The measured value
+    is divided by `parts` before it is shown (the bytes of a message).
+    """
+
+    name: str
+    title: str
+    needs: Feature
+    measure: Measure
+    unit: Unit = Unit.MICROSECONDS
+    ping_interval: float = _NO_HEARTBEAT
+    own_only: bool = False
+    parts: int = 1
+
+
+def _echo(
+    size: int, connections: int, window: int, *, binary: bool = False
+) -> MakeLoad:
+    def make(address: Address) -> Load:
+        messages = EchoMessages(size, window, binary=binary)
+        return EchoLoad(address, messages, connections=connections)
+
+    return make
+
+
+def _polling(messages: int) -> MakeLoad:
+    return lambda address: PollingLoad(
+        address, clients=20, messages=messages, size=_SMALL
+    )
+
+
+def _heartbeats(sessions: int) -> Measure:
+    return processor_time(
+        lambda address: IdleLoad(address, sessions=sessions),
+        # Whole rounds of heartbeats, the first of them uncounted.
+        least_seconds=2 * _HEARTBEAT,
+    )
+
+
+_MAIN = (
+    Scenario(
+        name="echo-pipelined",
+        title="WebSocket echo, 32 B, 20 connections × 100 in flight",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_SMALL, 20, 100)),
+    ),
+    Scenario(
+        name="echo-single",
+        title="WebSocket echo, 32 B, 100 connections × 1 in flight",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_SMALL, 100, 1)),
+    ),
+    Scenario(
+        name="echo-4k",
+        title="WebSocket echo, 4 kB, 20 × 50 in flight",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_PAGE, 20, 50)),
+    ),
+    Scenario(
+        name="echo-64k",
+        title="WebSocket echo, 64 kB binary, 10 × 4 in flight",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_LARGE, 10, 4, binary=True)),
+    ),
+    Scenario(
+        name="polling-1",
+        title="POST of one message and GET of its echo, keep-alive",
+        needs=Feature.POLLING,
+        measure=processor_time(_polling(1)),
+    ),
+    Scenario(
+        name="polling-10",
+        title="POST and GET with 10 messages a payload, keep-alive",
+        needs=Feature.POLLING,
+        measure=processor_time(_polling(10)),
+    ),
+    Scenario(
+        name="handshake-polling",
+        title="polling handshake, new connection each",
+        needs=Feature.POLLING,
+        measure=processor_time(
+            lambda address: PollingHandshakeLoad(address, places=20)
+        ),
+    ),
+    Scenario(
+        name="handshake-websocket",
+        title="WebSocket handshake, new connection each",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(
+            lambda address: WebSocketHandshakeLoad(address, places=20)
+        ),
+    ),
+    Scenario(
+        name="upgrade",
+        title="handshake, probe, upgrade, one echo",
+        needs=Feature.ENGINE,
+        measure=processor_time(lambda address: UpgradeLoad(address, places=20)),
+    ),
+    Scenario(
+        name="broadcast",
+        title="broadcast to 1,000 WebSocket clients, per delivery",
+        needs=Feature.BROADCAST,
+        measure=processor_time(
+            lambda address: BroadcastLoad(address, sessions=1_000, size=_SMALL)
+        ),
+    ),
+    Scenario(
+        name="heartbeat",
+        title="heartbeat of an idle session, ping and pong",
+        needs=Feature.ENGINE,
+        measure=_heartbeats(1_000),
+        ping_interval=_HEARTBEAT,
+    ),
+    Scenario(
+        name="memory",
+        title="memory of an idle WebSocket session (Pss)",
+        needs=Feature.ENGINE,
+        measure=session_memory(1_000),
+        unit=Unit.KILOBYTES,
+    ),
+)
+
+
+def _by_size(label: str, size: int) -> Scenario:
+    return Scenario(
+        name=f"size-{label}",
+        title=f"WebSocket echo, {label}B binary, per byte",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(size, 2, 1, binary=True)),
+        unit=Unit.NANOSECONDS_PER_BYTE,
+        own_only=True,
+        parts=size,
+    )
+
+
+_GROWTH = (
+    Scenario(
+        name="heartbeat-10000",
+        title="heartbeat of one of 10,000 idle sessions",
+        needs=Feature.ENGINE,
+        measure=_heartbeats(10_000),
+        ping_interval=_HEARTBEAT,
+        own_only=True,
+    ),
+    Scenario(
+        name="memory-10000",
+        title="memory of one of 10,000 idle WebSocket sessions",
+        needs=Feature.ENGINE,
+        measure=session_memory(10_000),
+        unit=Unit.KILOBYTES,
+        own_only=True,
+    ),
+    Scenario(
+        name="echo-of-10",
+        title="WebSocket echo, 32 B, 10 connections × 1 in flight",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_SMALL, 10, 1)),
+        own_only=True,
+    ),
+    Scenario(
+        name="echo-of-2000",
+        title="WebSocket echo, 32 B, 2,000 connections × 1 in flight",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_SMALL, 2_000, 1)),
+        own_only=True,
+    ),
+    _by_size("225k", _HUGE // 4),
+    _by_size("900k", _HUGE),
+    Scenario(
+        name="start",
+        title="start to first answer",
+        needs=Feature.START,
+        measure=start_time,
+        unit=Unit.MILLISECONDS,
+    ),
+)
+
+GROUPS: Mapping[str, tuple[Scenario, ...]] = {
+    "main": _MAIN,
+    "growth": _GROWTH,
+    "all": _MAIN + _GROWTH,
+}
+
+SCENARIOS = {scenario.name: scenario for scenario in GROUPS["all"]}

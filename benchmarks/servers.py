@@ -1,0 +1,161 @@
+"""The servers under test, as data, and how each is started."""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+from pathlib import Path
+
+from benchmarks import install
+from benchmarks.install import KERNEL_ECHO, NODE_MODULES, PYTHON
+
+_APPS = Path(__file__).parent / "apps"
+ROOT = Path(__file__).parent.parent
+
+OURS = "ours"
+NODE = "node"
+OURS_STARTED = "twistd-engineio"
+WEB_STARTED = "twistd-web"
+PYTHON_ENGINEIO = ("aiohttp", "uvicorn")
+
+
+@unique
+class Feature(Enum):
+    """What a scenario needs of a server."""
+
+    WEBSOCKET = "WebSocket messages"
+    BROADCAST = "broadcasts"
+    POLLING = "long-polling"
+    ENGINE = "all of Engine.IO"
+    START = "start-up by twistd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that can be measured.
+
+    `command` is followed by `--ping-interval` and `--ping-timeout` where the
+    server has a heartbeat at all. `own` marks what this project makes. A load
+    warms the server up for `warm_up` times as long as the others.
+    """
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    features: frozenset[Feature]
+    install: Callable[[], None] | None = None
+    environment: Mapping[str, str]
+    own: bool = False
+    warm_up: float = 1.0
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """Tell whether it takes the heartbeat's times."""
+        return Feature.ENGINE in self.features
+
+
+_ALL = frozenset(Feature) - {Feature.START}
+_TWISTD = (
+    sys.executable,
+    str(Path(sysconfig.get_path("scripts")) / "twistd"),
+    "--nodaemon",
+    "--pidfile=",
+)
+_FRAMES = frozenset({Feature.WEBSOCKET, Feature.BROADCAST})
+
+
+def _import_from(root: Path) -> dict[str, str]:
+    """Return the environment in which Python imports from `root` first."""
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(root), *([inherited] if inherited else [])])
+    return {"PYTHONPATH": path}
+
+
+def own_server(name: str, title: str, root: Path, reactor: str = "epoll") -> Server:
+    """Return our server, imported from the tree `root`."""
+    return Server(
+        name=name,
+        title=title,
+        command=(sys.executable, str(_APPS / "ours.py"), "--reactor", reactor),
+        features=_ALL,
+        environment=_import_from(root),
+        own=True,
+    )
+
+
+def _python_engineio(name: str, title: str) -> Server:
+    app = str(_APPS / "python_engineio.py")
+    return Server(
+        name=name,
+        title=title,
+        command=(str(PYTHON), app, "--server", name),
+        features=_ALL,
+        install=install.install_python,
+        environment={},
+    )
+
+
+def own_twistd(name: str, title: str, root: Path, plugin: str = "engineio") -> Server:
+    """Return a server that twistd starts from a plugin's name."""
+    return Server(
+        name=name,
+        title=title,
+        command=(*_TWISTD, plugin, "--listen", "tcp:0:interface=127.0.0.1"),
+        features=frozenset({Feature.START}),
+        environment=_import_from(root),
+        own=plugin == "engineio",
+    )
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        own_server(OURS, "txengineio", ROOT),
+        own_server("ours-asyncio", "txengineio, asyncio reactor", ROOT, "asyncio"),
+        own_server(
+            "ours-uvloop", "txengineio, asyncio reactor, uvloop", ROOT, "uvloop"
+        ),
+        Server(
+            name=NODE,
+            title="engine.io on Node",
+            command=("node", str(_APPS / "engine_io.cjs")),
+            features=_ALL,
+            install=install.install_node,
+            environment={"NODE_PATH": str(NODE_MODULES)},
+            # Its compiler goes on making the code faster for seconds.
+            warm_up=4.0,
+        ),
+        _python_engineio("aiohttp", "python-engineio on aiohttp"),
+        _python_engineio("uvicorn", "python-engineio on uvicorn"),
+        Server(
+            name="autobahn",
+            title="bare Autobahn echo",
+            command=(sys.executable, str(_APPS / "autobahn_echo.py")),
+            features=_FRAMES,
+            environment={},
+        ),
+        Server(
+            name="kernel",
+            title="epoll echo in C",
+            command=(str(KERNEL_ECHO),),
+            features=_FRAMES | {Feature.POLLING},
+            install=install.install_kernel_echo,
+            environment={},
+        ),
+        own_twistd(OURS_STARTED, "twistd engineio", ROOT),
+        own_twistd(WEB_STARTED, "twistd web", ROOT, "web"),
+    )
+}
+
+# Other reactors are measured on demand only.
+DEFAULT_SERVERS = (
+    OURS,
+    NODE,
+    *PYTHON_ENGINEIO,
+    "autobahn",
+    "kernel",
+    OURS_STARTED,
+    WEB_STARTED,
+)

@@ -1,0 +1,161 @@
+"""The targets, as data, and whether a run has met them."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from benchmarks.figures import ratio
+from benchmarks.results import Results
+from benchmarks.scenarios import SCENARIOS
+from benchmarks.servers import (
+    NODE,
+    OURS,
+    OURS_STARTED,
+    PYTHON_ENGINEIO,
+    WEB_STARTED,
+)
+
+
+class Target(NamedTuple):
+    """The least that peers need for an operation, as multiple of what we need."""
+
+    scenario: str
+    node: float
+    python: float
+
+
+class Limit(NamedTuple):
+    """The most that one figure may be, as multiple of another."""
+
+    title: str
+    at_most: float
+    figure: Callable[[Results], float | None]
+    reference: Callable[[Results], float | None]
+
+
+class Verdict(NamedTuple):
+    """A target beside what was measured; both are bounds on a ratio."""
+
+    title: str
+    measured: float
+    bound: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        """Tell whether the measured ratio keeps the bound."""
+        if self.at_least:
+            return self.measured >= self.bound
+        return self.measured <= self.bound
+
+
+TARGETS = (
+    Target("echo-pipelined", node=3.0, python=20.0),
+    Target("echo-single", node=1.3, python=4.0),
+    Target("echo-4k", node=1.3, python=6.0),
+    Target("echo-64k", node=1.5, python=1.2),
+    Target("polling-1", node=2.0, python=1.6),
+    Target("polling-10", node=2.5, python=2.0),
+    Target("handshake-polling", node=1.5, python=1.3),
+    Target("handshake-websocket", node=1.6, python=3.0),
+    Target("upgrade", node=1.6, python=1.8),
+    Target("broadcast", node=1.6, python=6.0),
+    Target("heartbeat", node=3.0, python=4.0),
+    # At most as much as Node, and at most 0.4 of python-engineio.
+    Target("memory", node=1.0, python=2.5),
+)
+
+_PER_SCENARIO = {target.scenario: target for target in TARGETS}
+_P99 = -1
+
+
+def target_of(scenario: str) -> Target | None:
+    """Return the target of a scenario, if it has one."""
+    return _PER_SCENARIO.get(scenario)
+
+
+def _value(scenario: str, server: str = OURS) -> Callable[[Results], float | None]:
+    parts = SCENARIOS[scenario].parts
+
+    def figure(results: Results) -> float | None:
+        value = results.value(scenario, server)
+        return None if value is None else value / parts
+
+    return figure
+
+
+def _p99(scenario: str, server: str) -> Callable[[Results], float | None]:
+    def figure(results: Results) -> float | None:
+        found = results.of(scenario, server)
+        return found.percentiles[_P99] if found and found.percentiles else None
+
+    return figure
+
+
+LIMITS = (
+    Limit(
+        "heartbeat: 10,000 idle sessions / 1,000",
+        1.2,
+        _value("heartbeat-10000"),
+        _value("heartbeat"),
+    ),
+    Limit(
+        "memory of a session: 10,000 / 1,000",
+        1.2,
+        _value("memory-10000"),
+        _value("memory"),
+    ),
+    Limit(
+        "cost of a message: 2,000 connections / 10",
+        1.2,
+        _value("echo-of-2000"),
+        _value("echo-of-10"),
+    ),
+    Limit(
+        # Were it quadratic, it would be 4; the processor's caches allow no 1.
+        "cost of a byte: message of 900 kB / 225 kB",
+        1.5,
+        _value("size-900k"),
+        _value("size-225k"),
+    ),
+    Limit(
+        "99th percentile, pipelined load: ours / Node's",
+        1.0,
+        _p99("echo-pipelined", OURS),
+        _p99("echo-pipelined", NODE),
+    ),
+    Limit(
+        "start to first answer: twistd engineio / web",
+        1.5,
+        _value("start", OURS_STARTED),
+        _value("start", WEB_STARTED),
+    ),
+)
+
+
+def verdicts(results: Results) -> Iterator[Verdict]:
+    """Judge everything that the run has measured."""
+    for target in TARGETS:
+        own = results.value(target.scenario, OURS)
+        if own is None:
+            continue
+        bounds = (
+            ("Node", target.node, results.value(target.scenario, NODE)),
+            (
+                "python-engineio",
+                target.python,
+                results.best(target.scenario, PYTHON_ENGINEIO),
+            ),
+        )
+        for peer, bound, value in bounds:
+            if value is not None:
+                title = f"{target.scenario}: {peer} / ours"
+                yield Verdict(title, ratio(value, own), bound, at_least=True)
+    yield from _limits(results)
+
+
+def _limits(results: Results) -> Iterator[Verdict]:
+    for limit in LIMITS:
+        figure, reference = limit.figure(results), limit.reference(results)
+        if figure is not None and reference is not None:
+            measured = ratio(figure, reference)
+            yield Verdict(limit.title, measured, limit.at_most, at_least=False)

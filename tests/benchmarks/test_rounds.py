@@ -1,0 +1,35 @@
+from benchmarks.measuring import Timing
+from benchmarks.rounds import rotated, suited
+from benchmarks.scenarios import SCENARIOS
+from benchmarks.servers import SERVERS
+
+
+def test_each_round_begins_with_another_server() -> None:
+    assert rotated("abc", 0) == ["a", "b", "c"]
+    assert rotated("abc", 1) == ["b", "c", "a"]
+    assert rotated("abc", 5) == ["c", "a", "b"]
+    assert rotated("", 1) == []
+
+
+def names(scenario: str) -> list[str]:
+    return [one.name for one in suited(list(SERVERS.values()), SCENARIOS[scenario])]
+
+
+def test_reference_servers_take_part_in_what_they_can() -> None:
+    assert {"autobahn", "kernel"} <= set(names("echo-single"))
+    assert "autobahn" not in names("polling-1")
+    assert not {"autobahn", "kernel"} & set(names("upgrade"))
+
+
+def test_only_our_own_growth_is_measured() -> None:
+    assert names("memory-10000") == ["ours", "ours-asyncio", "ours-uvloop"]
+
+
+def test_starts_are_measured_with_twistd() -> None:
+    assert names("start") == ["twistd-engineio", "twistd-web"]
+
+
+def test_a_timing_can_be_stretched() -> None:
+    timing = Timing(warm_up=1.0, measured=2.0)
+    assert timing.at_least(1.5) == Timing(warm_up=1.5, measured=2.0)
+    assert timing.warmed_up(4.0) == Timing(warm_up=4.0, measured=2.0)

@@ -1,0 +1,36 @@
+from benchmarks.figures import Sample
+from benchmarks.results import Results
+from benchmarks.scenarios import GROUPS, SCENARIOS
+from benchmarks.targets import LIMITS, TARGETS, Verdict, verdicts
+
+
+def test_every_main_scenario_has_a_target() -> None:
+    names = [scenario.name for scenario in GROUPS["main"]]
+    assert [target.scenario for target in TARGETS] == names
+
+
+def test_a_bound_may_be_reached_exactly() -> None:
+    assert Verdict("", 3.0, 3.0, at_least=True).met
+    assert not Verdict("", 2.9, 3.0, at_least=True).met
+    assert Verdict("", 1.2, 1.2, at_least=False).met
+    assert not Verdict("", 1.3, 1.2, at_least=False).met
+
+
+def test_nothing_measured_is_nothing_judged() -> None:
+    assert not list(verdicts(Results(environment={})))
+
+
+def test_growth_compares_two_scenarios_of_ours() -> None:
+    results = Results(environment={})
+    results.add("heartbeat", "ours", Sample(10.0))
+    results.add("heartbeat-10000", "ours", Sample(11.0))
+    (verdict,) = verdicts(results)
+    assert verdict == Verdict(LIMITS[0].title, 1.1, 1.2, at_least=False)
+
+
+def test_growth_by_size_is_judged_per_byte() -> None:
+    results = Results(environment={})
+    for name in ("size-225k", "size-900k"):
+        results.add(name, "ours", Sample(2.0 * SCENARIOS[name].parts))
+    (verdict,) = verdicts(results)
+    assert verdict.measured == 1.0
