@@ -22,7 +22,8 @@ from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.server.frames import encode_frame
-from txengineio.server.interfaces import IEngine, IReceivesRequests
+from txengineio.server.http import EngineIORequest, IReceivesRequests
+from txengineio.server.interfaces import IEngine
 from txengineio.server.options import EngineOptions
 from txengineio.server.reception import Reception
 from txengineio.server.registry import SessionRegistry
@@ -103,6 +104,14 @@ class Engine(EventEmitter):
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""
         self._reception.receive(request)
+
+    def body_begun(self, request: EngineIORequest) -> int:
+        """Look at a request whose body begins; an `EngineIORequest` calls this."""
+        return self._reception.body_begun(request)
+
+    def body_lost(self, request: EngineIORequest) -> None:
+        """Act on an upload that broke off; an `EngineIORequest` calls this."""
+        self._reception.body_lost(request)
 
     def broadcast(self, message: Any, *, compress: bool = True) -> int:
         """Send a message to every open session; it is encoded only once.

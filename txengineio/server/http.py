@@ -20,11 +20,11 @@ from twisted.web.http import Request as HTTPRequest
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from typing_extensions import override
+from zope.interface import Attribute, Interface
 
 from txengineio.errors import PayloadTooLarge
-from txengineio.server.interfaces import IReceivesRequests
 
-__all__ = ["EngineIORequest", "EngineIOSite"]
+__all__ = ["EngineIORequest", "EngineIOSite", "IReceivesRequests"]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _TOO_LARGE: Final = (
@@ -43,14 +43,37 @@ _DRAIN_LIMIT: Final = 16 * 1024 * 1024
 _HTTP_1_1: Final = b"HTTP/1.1"
 
 
+class IReceivesRequests(Interface):
+    """What answers requests: an engine."""
+
+    max_body_size: int = Attribute("Bytes of a request's body, at most.")
+
+    def handle_request(request: HTTPRequest) -> None:
+        """Answer a request, now or later, or take its connection over."""
+
+    def body_begun(request: EngineIORequest) -> int:
+        """Learn that a request's headers are complete and its body begins.
+
+        Returns:
+            A status that the request is to be answered with at once; 0 for none.
+        """
+
+    def body_lost(request: EngineIORequest) -> None:
+        """Learn that the rest of a request's body will never come."""
+
+
 class EngineIORequest(Request):
     """A request to a site that serves engines.
 
     Attributes:
         engine: The engine that the request is for; None if it is for another resource.
+        admitted: What the engine found out when the headers were complete.
     """
 
     engine: IReceivesRequests | None = None
+    admitted: Any = None
+    _receiving = False
+    _status = 0
     _limit = 0
     _received = 0
     _refused = False
@@ -71,6 +94,10 @@ class EngineIORequest(Request):
             self._limit = self.engine.max_body_size
             if length is not None and length > self._limit:
                 self._refuse(length)
+            elif hasattr(channel, "_command"):
+                self.method, self.uri = channel._command, channel._path
+                self._receiving = True
+                self._status = self.engine.body_begun(self)
 
     @override
     def handleContentChunk(self, data: bytes) -> None:
@@ -80,7 +107,8 @@ class EngineIORequest(Request):
             return
         self._received += len(data)
         if not self._refused and self._received <= self._limit:
-            _content(self).write(data)
+            if not self._status:
+                _content(self).write(data)
         elif not self._refused:
             self._refuse(self._received)
         elif self._received > _DRAIN_LIMIT:
@@ -99,6 +127,7 @@ class EngineIORequest(Request):
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Serve the request; it is complete."""
+        self._receiving = False
         if self._refused:
             # Answered already.
             cast(Any, self.channel).loseConnection()
@@ -108,7 +137,23 @@ class EngineIORequest(Request):
             _content(self).seek(0)
             self.method, self.uri, self.clientproto = command, path, version
             self.path, _, self._query = path.partition(b"?")
-            self.process()
+            if self._status:
+                self.answer(self._status, {}, b"")
+            else:
+                self.process()
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell the engine if the body is not complete."""
+        if self._receiving and self.engine is not None:
+            self._receiving = False
+            self.engine.body_lost(self)
+        super().connectionLost(reason)
+
+    def abort(self) -> None:
+        """Drop the connection of a request whose body nobody wants any more."""
+        self._receiving = False
+        cast(Any, self.channel).transport.abortConnection()
 
     def _looks_like_form(self) -> bool:
         types = self.requestHeaders.getRawHeaders(b"Content-Type")

@@ -7,32 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.web.http import Request
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute
 
 from txengineio.server.options import EngineOptions
 from txengineio.session.interfaces import ISessionOwner
 
-__all__ = ["IEngine", "IReceivesRequests"]
-
-
-class IReceivesRequests(Interface):
-    """What answers requests: an engine."""
-
-    max_body_size: int = Attribute("Bytes of a request's body, at most.")
-
-    def handle_request(request: Request) -> None:
-        """Answer a request, now or later, or take its connection over."""
-
-    def body_begun(request: Request) -> int:
-        """Learn that a request's headers are complete and its body begins.
-
-        Returns:
-            A status that the request is to be answered with at once; 0 for none.
-        """
-
-    def body_lost(request: Request) -> None:
-        """Learn that the rest of a request's body will never come."""
+__all__ = ["IEngine"]
 
 
 class IEngine(ISessionOwner):

@@ -5,35 +5,41 @@ Spec: Engine.IO v4, "HTTP long-polling".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import SEEK_END
 from typing import Any, BinaryIO, Final, cast
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
+from zope.interface import implementer
+
 from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.text import encode_utf8
+from txengineio.server.answering import complete, compressed
+from txengineio.server.http import EngineIORequest
 from txengineio.server.responses import OK, is_gone, respond, respond_nothing
 from txengineio.server.session import Session
 from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
-from zope.interface import implementer
 
-__all__ = ["PollingTransport"]
+__all__ = ["PollingTransport", "read_body"]
 
-_TEXT: Final = "text/plain; charset=UTF-8"
-_BINARY: Final = "application/octet-stream"
 _NO_STORE: Final = {"cache-control": "no-store"}
+_TEXT: Final = {"Content-Type": "text/plain; charset=UTF-8", **_NO_STORE}
+_BINARY: Final = {"Content-Type": "application/octet-stream", **_NO_STORE}
 _POSTED: Final = {"Content-Type": "text/html", **_NO_STORE}
 
 _BAD_REQUEST: Final = 400
 _METHOD_NOT_ALLOWED: Final = 405
 _TOO_LARGE: Final = 413
 
-_NOOP: Final = (PacketType.NOOP, None)
-_CLOSE: Final = (PacketType.CLOSE, None)
+_POST_OVERLAP: Final = "data request overlap from client"
+_POST_LOST: Final = "data request connection closed prematurely"
+
+_NOOP: Final[OutgoingPacket] = (PacketType.NOOP, None, False, None)
+_CLOSE: Final[OutgoingPacket] = (PacketType.CLOSE, None, False, None)
 
 
 @implementer(IPacketTransport)
@@ -54,6 +60,7 @@ class PollingTransport:
         "_held_posts",
         "_parked",
         "_paused",
+        "_receiving",
         "session",
         "supports_binary",
         "writable",
@@ -73,6 +80,7 @@ class PollingTransport:
         self._closing = False
         self._first = True
         self._paused = False
+        self._receiving: EngineIORequest | None = None
         self._held_posts: list[Request] = []
 
     # --- requests ---------------------------------------------------------------------
@@ -114,9 +122,25 @@ class PollingTransport:
         self.writable = False
         return request
 
+    def post_begun(self, request: EngineIORequest) -> int:
+        """Learn that the body of a POST begins; return the status that refuses it."""
+        if self._receiving is not None or self._held_posts:
+            self._fail(_POST_OVERLAP)
+            return _BAD_REQUEST
+        self._receiving = request
+        return 0
+
+    def post_lost(self, request: Request) -> None:
+        """Learn that the rest of a POST will never come."""
+        if request is self._receiving:
+            self._receiving = None
+            self._fail(_POST_LOST)
+
     def _post(self, request: Request) -> None:
-        if self._held_posts:
-            self._overlap(request, "data request overlap from client")
+        if request is self._receiving:
+            self._receiving = None
+        elif self._receiving is not None or self._held_posts:
+            self._overlap(request, _POST_OVERLAP)
             return
         limit = self.session.engine.options.max_http_buffer_size
         size = _body_size(request)
@@ -145,7 +169,7 @@ class PollingTransport:
             respond_nothing(request, _BAD_REQUEST)
 
     def _read(self, request: Request) -> Iterator[Packet]:
-        body = _content(request).read()
+        body = read_body(request)
         content_type = request.requestHeaders.getRawHeaders(b"Content-Type")
         if content_type is not None and content_type[-1] == b"application/octet-stream":
             if self._codec.revision == 4:  # noqa: PLR2004
@@ -186,7 +210,7 @@ class PollingTransport:
     def _post_lost(self, _failure: Failure, request: Request) -> None:
         if request in self._held_posts:
             self._held_posts.remove(request)
-            self._fail("data request connection closed prematurely")
+            self._fail(_POST_LOST)
 
     def _overlap(self, request: Request, message: str) -> None:
         self._fail(message)
@@ -199,7 +223,7 @@ class PollingTransport:
 
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
         """Answer the parked GET."""
-        self._answer_poll([packet[:2] for packet in packets])
+        self._answer_poll(packets)
         return True
 
     def close(self) -> bool:
@@ -211,12 +235,14 @@ class PollingTransport:
 
     def session_ended(self) -> None:
         """Answer the parked GET with a goodbye, and what is held back."""
+        self._abort_upload()
         if self._parked is not None:
             self._answer_poll([_CLOSE])
         self._release_posts()
 
     def replaced(self) -> None:
         """Answer the parked GET with nothing, so that the client lets it go."""
+        self._abort_upload()
         self.answer_with_noop()
         self._release_posts()
 
@@ -234,6 +260,11 @@ class PollingTransport:
         if self._parked is not None:
             self._answer_poll([_NOOP])
 
+    def _abort_upload(self) -> None:
+        if self._receiving is not None:
+            request, self._receiving = self._receiving, None
+            request.abort()
+
     def _release_posts(self) -> None:
         held, self._held_posts = self._held_posts, []
         for request in held:
@@ -241,29 +272,41 @@ class PollingTransport:
 
     # --- answers ----------------------------------------------------------------------
 
-    def _answer_poll(self, packets: Sequence[Packet]) -> None:
+    def _answer_poll(self, packets: Sequence[OutgoingPacket]) -> None:
         request = self._unpark()
         if request is None:
             return
-        payload = self._codec.encode_payload(packets, self.supports_binary)
-        if isinstance(payload, str):
-            headers, body = {"Content-Type": _TEXT}, encode_utf8(payload)
-        else:
-            headers, body = {"Content-Type": _BINARY}, payload
-        headers |= _NO_STORE
+        headers, body = self._encode([packet[:2] for packet in packets])
+        compression = self.session.engine.options.http_compression
+        if (
+            compression is not None
+            and len(body) >= compression.threshold
+            and any(packet[2] for packet in packets)
+        ):
+            headers, body = compressed(request, compression, headers, body)
         self._respond(request, headers, body)
 
-    def _respond(self, request: Request, headers: dict[str, Any], body: bytes) -> None:
+    def _encode(self, packets: Sequence[Packet]) -> tuple[Mapping[str, str], bytes]:
+        """Return the body that carries the packets, and its headers."""
+        payload = self._codec.encode_payload(packets, self.supports_binary)
+        if isinstance(payload, str):
+            return _TEXT, encode_utf8(payload)
+        return _BINARY, payload
+
+    def _respond(
+        self, request: Request, headers: Mapping[str, Any], body: bytes
+    ) -> None:
         if is_gone(request):
             return
-        engine = self.session.engine
-        if engine.handlers is not None:
-            headers = {**headers, "Content-Length": str(len(body))}
-            if self._first:
-                engine.emit("initial_headers", headers, request)
-            engine.emit("headers", headers, request)
-        self._first = False
+        first, self._first = self._first, False
+        headers = complete(request, self.session, headers, len(body), first)
         respond(request, OK, headers, body)
+
+
+def read_body(request: Request) -> bytes:
+    """Return what was posted."""
+    body: bytes = _content(request).read()
+    return body
 
 
 def _body_size(request: Request) -> int:

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
+
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.handshake import Handshake
@@ -16,6 +17,7 @@ from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.server.admission import bad_request, check_request, check_revision
 from txengineio.server.hooks import ask_for_permission, choose_sid
+from txengineio.server.http import EngineIORequest
 from txengineio.server.interfaces import IEngine
 from txengineio.server.opening import BadOpening, OpeningRequest
 from txengineio.server.polling import PollingTransport
@@ -62,9 +64,7 @@ class Reception:
     def receive(self, request: Request) -> None:
         """Answer a request, or see to it that it will be answered."""
         try:
-            query, session = check_request(
-                request, self._engine.options, self._registry
-            )
+            query, session = self._check(request)
             if session is None:
                 opening = Deferred.fromCoroutine(self._open(request, query))
                 opening.addErrback(self._failed, request)
@@ -90,6 +90,40 @@ class Reception:
         else:
             self._log.failure("a request failed", failure=failure)
             respond_nothing(request, _INTERNAL_ERROR)
+
+    def body_begun(self, request: EngineIORequest) -> int:
+        """Look at a request whose body begins.
+
+        Returns:
+            The status that refuses it, or 0.
+        """
+        try:
+            _, session = request.admitted = check_request(
+                request, self._engine.options, self._registry
+            )
+        except RequestRejected:
+            # Refused when it is complete; what it sends until then is bounded.
+            return 0
+        if session is None or not isinstance(session.transport, PollingTransport):
+            return 0
+        return session.transport.post_begun(request)
+
+    def body_lost(self, request: EngineIORequest) -> None:
+        """Act on an upload that broke off."""
+        if request.admitted is not None:
+            _, session = request.admitted
+            if session is not None and isinstance(session.transport, PollingTransport):
+                session.transport.post_lost(request)
+
+    def _check(self, request: Request) -> tuple[SessionQuery, Session | None]:
+        """Check a request, unless that was done when its body began."""
+        if isinstance(request, EngineIORequest) and request.admitted is not None:
+            query, session = request.admitted
+            if session is not None and (
+                session.closed is None and session.transport.name == query.transport
+            ):
+                return query, session
+        return check_request(request, self._engine.options, self._registry)
 
     # --- a new session ----------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
-from txengineio.server.interfaces import IReceivesRequests
+from txengineio.server.http import IReceivesRequests
 
 __all__ = ["EngineIOResource"]
 

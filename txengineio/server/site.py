@@ -10,8 +10,7 @@ from twisted.web.resource import Resource
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
-from txengineio.server.http import EngineIOSite
-from txengineio.server.interfaces import IReceivesRequests
+from txengineio.server.http import EngineIOSite, IReceivesRequests
 from txengineio.server.resource import EngineIOResource
 
 __all__ = ["DEFAULT_PATH", "engine_site", "path_segments"]
