@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from txengineio.errors import PacketDecodeError
 from txengineio.protocol.text import decode_utf8, encode_utf8, utf16_length
 
-ANY_TEXT = st.text(alphabet=st.characters())
+ANY_TEXT = st.text()  # without surrogates
 WITH_SURROGATES = st.text(alphabet="a€😀\ud83d\ude00\ud800\udfff")
 
 
