@@ -21,7 +21,6 @@ from txengineio.events import EventEmitter
 from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
-from txengineio.server.frames import encode_frame
 from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.interfaces import IEngine
 from txengineio.server.options import EngineOptions
@@ -30,6 +29,7 @@ from txengineio.server.registry import SessionRegistry
 from txengineio.server.session import Session
 from txengineio.server.site import DEFAULT_PATH, engine_site
 from txengineio.server.websocket import EngineWebSocketFactory
+from txengineio.session.frames import encode_frame
 
 __all__ = ["Engine"]
 

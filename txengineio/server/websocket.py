@@ -1,80 +1,40 @@
-"""The WebSocket transport: an Autobahn protocol that carries a session's packets.
+"""The WebSockets of a server: Autobahn protocols that carry sessions' packets.
 
-What comes in, one packet in each message:
-
-    <- text   "4hello"     a packet, its type in front
-    <- binary 01 02 03     a binary message (revision 3: the type as a byte in front)
-
-and what goes out looks the same. Ping and pong frames are Autobahn's affair and have
-nothing to do with the heartbeat.
-
-Twisted has read the opening request already, so that this protocol starts with `accept`
-and never parses one. Spec: Engine.IO v4, "WebSocket"; RFC 6455.
+Twisted has read the opening request already, so that a protocol starts with `accept`
+and never parses one. What server and client share is in `txengineio.session.websocket`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IAddress
 from typing_extensions import override
-from zope.interface import implementer
 
-from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import PacketType
-from txengineio.server.frames import encode_frame, read_messages
 from txengineio.server.interfaces import IEngine
 from txengineio.server.opening import OpeningRequest
-from txengineio.server.session import Session
-from txengineio.session.interfaces import (
-    IPacketReceiver,
-    IPacketTransport,
-    OutgoingPacket,
-)
+from txengineio.session.frames import MASK_WIDTH, encode_frame
+from txengineio.session.websocket import WebSocketTransport, protocol_options
 
-__all__ = ["CLOSE_TIMEOUT", "EngineWebSocketFactory", "EngineWebSocketProtocol"]
-
-CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that a peer has to answer a close frame before its connection is dropped."""
-
-_OPEN: Final = WebSocketProtocol.STATE_OPEN
+__all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
 
 
-@implementer(IPacketTransport, IPushProducer)
-class EngineWebSocketProtocol(WebSocketServerProtocol):
-    """One WebSocket.
+class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classes
+    WebSocketTransport, WebSocketServerProtocol
+):
+    """One WebSocket of a server."""
 
-    Attributes:
-        name: ``websocket``.
-        receiver: Who is told what comes in: a session or an attempt to upgrade one.
-        session: The session, once the WebSocket carries one.
-        writable: Whether more can be sent now.
-        supports_binary: Whether binary data goes out in binary frames.
-    """
-
-    name = "websocket"
+    mask_width = MASK_WIDTH
+    encode_frame = staticmethod(encode_frame)
 
     # Looked up once on the class that the factory makes, not copied to each protocol.
     CONFIG_ATTRS: list[str] = []  # noqa: RUF012
-    maxMessagePayloadSize: int  # noqa: N815
 
     factory: EngineWebSocketFactory
-    # Twisted's interfaces do not say what a stream transport can do.
-    transport: Any
-
-    def __init__(self, codec: Codec, supports_binary: bool) -> None:
-        super().__init__()
-        self.supports_binary = supports_binary
-        self.receiver: IPacketReceiver | None = None
-        self.session: Session | None = None
-        self.writable = True
-        self._codec = codec
-        self._drop_call: IDelayedCall | None = None
 
     def accept(self, opening: OpeningRequest, headers: Mapping[str, Any]) -> None:
         """Answer the opening request with 101; the connection is made already."""
@@ -85,12 +45,6 @@ class EngineWebSocketProtocol(WebSocketServerProtocol):
         subprotocol = opening.subprotocols[0] if opening.subprotocols else None
         self.succeedHandshake((subprotocol, headers))
 
-    def attach(self, session: Session) -> None:
-        """Carry a session from now on."""
-        self.receiver = self.session = session
-
-    # --- called by Twisted ------------------------------------------------------------
-
     @override
     def connectionMade(self) -> None:
         # Not Autobahn's: that collects details of the transport that nobody reads here.
@@ -100,182 +54,9 @@ class EngineWebSocketProtocol(WebSocketServerProtocol):
         self.transport.registerProducer(self, True)
 
     @override
-    def dataReceived(self, data: bytes) -> None:
-        session = self.session
-        if session is None:
-            self._dataReceived(data)
-            return
-        session.cork()
-        try:
-            if self._between_messages():
-                data = read_messages(
-                    data,
-                    self.maxMessagePayloadSize,
-                    self._text_received,
-                    self._binary_received,
-                )
-            if data:
-                self._dataReceived(data)
-        finally:
-            session.uncork()
-
-    def _between_messages(self) -> bool:
-        return (
-            self.factory.short_path
-            and not self.data
-            and not self.inside_message
-            and self.state == _OPEN
-            # Autobahn's annotation leaves None out.
-            and vars(self)["current_frame"] is None
-        )
-
-    @override
     def connectionLost(self, reason: Any = None) -> None:
-        if self._drop_call is not None:
-            self._drop_call.cancel()
-            self._drop_call = None
         self.factory.connection_lost(self)
-        self._connectionLost(reason)
-
-    def pauseProducing(self) -> None:
-        """Keep back what is sent; the peer does not read as fast."""
-        self.writable = False
-
-    def resumeProducing(self) -> None:
-        """Send what was kept back."""
-        self.writable = True
-        if self.session is not None:
-            self.session.batch_flushed()
-            self.session.flush()
-
-    def stopProducing(self) -> None:
-        """Send nothing more; the connection is lost."""
-        self.writable = False
-
-    # --- called by Autobahn -----------------------------------------------------------
-
-    @override
-    def _onOpen(self) -> None:
-        # Not Autobahn's: that looks at the certificate of a peer over TLS again.
-        pass
-
-    @override
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if isBinary:
-            self._binary_received(payload)
-        else:
-            self._text_received(payload.decode())
-
-    @override
-    def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        if self.receiver is not None:
-            self.receiver.transport_closed()
-
-    @override
-    def _fail_connection(
-        self,
-        code: int = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY,
-        reason: str = "going away",
-    ) -> None:
-        super()._fail_connection(code, reason)
-        if self.receiver is not None:
-            message = "websocket error"
-            if code == WebSocketProtocol.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
-                message = "Max payload size exceeded"
-            self.receiver.transport_failed(TransportError(message, reason))
-
-    @override
-    def sendCloseFrame(
-        self,
-        code: int | None = None,
-        reasonUtf8: bytes | None = None,
-        isReply: bool = False,
-    ) -> None:
-        # Without a text: it would tell strangers about the server, and cost bytes.
-        super().sendCloseFrame(code, None, isReply)
-        self._drop_later()
-
-    @override
-    def _closeConnection(self, abort: bool = False) -> None:
-        # Autobahn resets a connection even when both sides have said goodbye.
-        super()._closeConnection(abort and not self.wasClean)
-        self._drop_later()
-
-    def _drop_later(self) -> None:
-        """See to it that the connection ends, even if the peer takes nothing more."""
-        if self._drop_call is None:
-            self._drop_call = self.factory.reactor.callLater(
-                CLOSE_TIMEOUT, self._drop_now
-            )
-
-    def _drop_now(self) -> None:
-        self._drop_call = None
-        self.transport.abortConnection()
-
-    # --- packets in -------------------------------------------------------------------
-
-    def _text_received(self, text: str) -> bool:
-        if self.receiver is not None:
-            if text[:1] == "4":
-                self.receiver.message_received(text[1:])
-            else:
-                self._frame_received(self.receiver, text)
-        return self.state == _OPEN
-
-    def _binary_received(self, data: bytes) -> bool:
-        if self.receiver is not None:
-            self._frame_received(self.receiver, data)
-        return self.state == _OPEN
-
-    def _frame_received(self, receiver: IPacketReceiver, frame: str | bytes) -> None:
-        try:
-            packet_type, data = self._codec.decode_frame(frame)
-        except PacketDecodeError as problem:
-            receiver.decode_failed(problem)
-            return
-        if packet_type is PacketType.MESSAGE and data is not None:
-            receiver.message_received(data)
-        else:
-            receiver.packet_received(packet_type, data)
-
-    # --- IPacketTransport -------------------------------------------------------------
-
-    def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
-        """Send each packet in a frame of its own, all in one write."""
-        encode = self._codec.encode_frame
-        binary = self.supports_binary
-        frames = [
-            frame or encode_frame(encode(packet_type, data, binary))
-            for packet_type, data, _, frame in packets
-        ]
-        self._write(frames[0] if len(frames) == 1 else b"".join(frames))
-        return self.writable
-
-    def _write(self, data: bytes) -> None:
-        if self.state == _OPEN:
-            self.transport.write(data)
-
-    def close(self) -> bool:
-        """Send a close frame; the session need not wait for the peer's."""
-        return True
-
-    def session_ended(self) -> None:
-        """Send a close frame, unless that is done; forget the session."""
-        self.receiver = self.session = None
-        if self.state == _OPEN:
-            self.sendCloseFrame()
-
-    def replaced(self) -> None:
-        """Close: another transport has taken the session over."""
-        self.session_ended()
-
-    def pause_reading(self) -> None:
-        """Read nothing more from the connection."""
-        self.transport.pauseProducing()
-
-    def resume_reading(self) -> None:
-        """Read from the connection again."""
-        self.transport.resumeProducing()
+        super().connectionLost(reason)
 
 
 class EngineWebSocketFactory(WebSocketServerFactory):
@@ -294,16 +75,7 @@ class EngineWebSocketFactory(WebSocketServerFactory):
         self.short_path = True
         self._waiting: list[Deferred[None]] = []
         limit = engine.options.max_http_buffer_size
-        self.setProtocolOptions(
-            # Both, and never Autobahn's defaults, which are no limits at all.
-            maxFramePayloadSize=limit,
-            maxMessagePayloadSize=limit,
-            # Failures are told with a close frame, as RFC 6455 wants it.
-            failByDrop=False,
-            # Both waits are kept here and by the engine, on the engine's clock.
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-        )
+        self.setProtocolOptions(**protocol_options(limit))
         options = {
             name: getattr(self, name) for name in WebSocketServerProtocol.CONFIG_ATTRS
         }

@@ -1,8 +1,8 @@
 """WebSocket frames without detours: making them, and the short path of reading them.
 
-`read_messages` understands only what nearly every frame of a client is: a complete,
-masked, unfragmented and uncompressed data frame. Whatever else comes is left to
-Autobahn's parser, which understands all of it; nothing depends on the short path.
+`read_messages` understands only what nearly every frame is: a complete, unfragmented
+and uncompressed data frame, masked where a client sent it. Whatever else comes is left
+to Autobahn's parser, which understands all of it; nothing depends on the short path.
 
 Spec: RFC 6455, section 5.2 "Base Framing Protocol".
 """
@@ -10,13 +10,14 @@ Spec: RFC 6455, section 5.2 "Base Framing Protocol".
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import urandom
 from typing import Final
 
 from autobahn.websocket.protocol import create_xor_masker  # type: ignore[attr-defined]
 
 from txengineio.protocol.text import encode_utf8
 
-__all__ = ["encode_frame", "read_messages"]
+__all__ = ["MASK_WIDTH", "encode_frame", "encode_masked_frame", "read_messages"]
 
 _TEXT: Final = 0x81
 _BINARY: Final = 0x82
@@ -24,6 +25,9 @@ _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 _MAX_16: Final = 0xFFFF
 _MASKED: Final = 0x80
+
+MASK_WIDTH: Final = 4
+"""Bytes of the mask in a client's frame; a server's frame has none."""
 
 _NATIVE_MASKER_FROM: Final = 512
 """Bytes from which Autobahn's native masker is faster than one big XOR."""
@@ -48,9 +52,28 @@ def encode_frame(content: str | bytes) -> bytes:
     return bytes((opcode, _LENGTH_64)) + length.to_bytes(8, "big") + payload
 
 
+def encode_masked_frame(content: str | bytes) -> bytes:
+    """Return a client's frame: text for str, binary for bytes, masked."""
+    if isinstance(content, str):
+        payload, opcode = encode_utf8(content), _TEXT
+    else:
+        payload, opcode = content, _BINARY
+    length = len(payload)
+    # A new mask for each frame that nobody can predict: RFC 6455, section 10.3.
+    mask = urandom(MASK_WIDTH)
+    if length < _LENGTH_16:
+        header = bytes((opcode, _MASKED | length))
+    elif length <= _MAX_16:
+        header = bytes((opcode, _MASKED | _LENGTH_16)) + length.to_bytes(2, "big")
+    else:
+        header = bytes((opcode, _MASKED | _LENGTH_64)) + length.to_bytes(8, "big")
+    return b"".join((header, mask, _mask(payload, mask, length)))
+
+
 def read_messages(  # noqa: C901  # a call for each step would cost more than the step
     data: bytes,
     limit: int,
+    mask_width: int,
     text_received: Callable[[str], bool],
     binary_received: Callable[[bytes], bool],
 ) -> bytes:
@@ -59,6 +82,7 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
     Args:
         data: What was received, from the beginning of a frame on.
         limit: Bytes that a message may have; a larger one is left alone.
+        mask_width: `MASK_WIDTH`, or 0 if the frames come from a server.
         text_received: Called with the content of each text frame.
         binary_received: Called with the content of each binary frame. Both say whether
             to go on.
@@ -69,14 +93,18 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
     """
     size = len(data)
     start = 0
-    # The shortest masked frame: two bytes and the mask.
-    while size - start >= 6:  # noqa: PLR2004
+    shortest = 2 + mask_width
+    masked = _MASKED if mask_width else 0
+    while size - start >= shortest:
         opcode = data[start]
         if opcode != _TEXT and opcode != _BINARY:  # noqa: PLR1714  # twice as fast
             break
-        length = data[start + 1] - _MASKED
-        content = start + 6
+        length = data[start + 1] - masked
+        content = start + shortest
         if length >= _LENGTH_16:
+            if length > _LENGTH_64:
+                # A masked frame where there must be none.
+                break
             width = 2 if length == _LENGTH_16 else 8
             content += width
             length = int.from_bytes(data[start + 2 : start + 2 + width], "big")
@@ -84,10 +112,12 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
             if length < (_LENGTH_16 if width == 2 else _MAX_16 + 1):  # noqa: PLR2004
                 break
         end = content + length
-        # A negative length is an unmasked frame.
+        # A negative length is a frame without the mask that it must have.
         if length < 0 or end > size or length > limit:
             break
-        payload = _unmask(data[content:end], data[content - 4 : content], length)
+        payload = data[content:end]
+        if mask_width:
+            payload = _mask(payload, data[content - mask_width : content], length)
         if opcode == _BINARY:
             go_on = binary_received(payload)
         else:
@@ -102,10 +132,11 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
     return data[start:] if start else data
 
 
-def _unmask(payload: bytes, mask: bytes, length: int) -> bytes:
+def _mask(payload: bytes, mask: bytes, length: int) -> bytes:
+    """Mask what is plain, or make plain what is masked: the same thing."""
     if length >= _NATIVE_MASKER_FROM:
-        unmasked: bytes = create_xor_masker(mask, length).process(payload)
-        return unmasked
+        masked: bytes = create_xor_masker(mask, length).process(payload)
+        return masked
     key = (mask * ((length + 3) >> 2))[:length]
     number = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")
     return number.to_bytes(length, "little")

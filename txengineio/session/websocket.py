@@ -1,0 +1,285 @@
+"""The WebSocket transport of both sides: Autobahn protocols that carry packets.
+
+What comes in, one packet in each message:
+
+    <- text   "4hello"     a packet, its type in front
+    <- binary 01 02 03     a binary message (revision 3: the type as a byte in front)
+
+and what goes out looks the same. Ping and pong frames are Autobahn's affair and have
+nothing to do with the heartbeat.
+
+Server and client differ in how a connection opens, in whose frames are masked, and in
+how it closes. Spec: Engine.IO v4, "WebSocket"; RFC 6455.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from autobahn.twisted.websocket import WebSocketAdapterProtocol
+from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from typing_extensions import override
+from zope.interface import implementer
+
+from txengineio.errors import PacketDecodeError, TransportError
+from txengineio.protocol.codec import Codec
+from txengineio.protocol.packets import PacketType
+from txengineio.session.base import BaseSession
+from txengineio.session.frames import read_messages
+from txengineio.session.interfaces import (
+    IPacketReceiver,
+    IPacketTransport,
+    OutgoingPacket,
+)
+
+__all__ = ["CLOSE_TIMEOUT", "WebSocketTransport", "protocol_options"]
+
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that a peer has to answer a close frame before its connection is dropped."""
+
+_OPEN: Final = WebSocketProtocol.STATE_OPEN
+
+
+@implementer(IPacketTransport, IPushProducer)
+class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
+    WebSocketAdapterProtocol, WebSocketProtocol
+):
+    """One WebSocket; mixed into Autobahn's protocol of a server or a client.
+
+    Attributes:
+        mask_width: Bytes of the mask in the peer's frames.
+        name: ``websocket``.
+        receiver: Who is told what comes in: a session or an attempt to upgrade one.
+        session: The session, once the WebSocket carries one.
+        writable: Whether more can be sent now.
+        supports_binary: Whether binary data goes out in binary frames.
+    """
+
+    name = "websocket"
+
+    mask_width: ClassVar[int]
+
+    # What its factory says; Autobahn has no annotations for these.
+    maxMessagePayloadSize: int  # noqa: N815
+    factory: Any
+    # Twisted's interfaces do not say what a stream transport can do.
+    transport: Any
+
+    def __init__(self, codec: Codec, supports_binary: bool) -> None:
+        super().__init__()
+        self.supports_binary = supports_binary
+        self.receiver: IPacketReceiver | None = None
+        self.session: BaseSession | None = None
+        self.writable = True
+        self._codec = codec
+        self._drop_call: IDelayedCall | None = None
+
+    @staticmethod
+    def encode_frame(content: str | bytes) -> bytes:
+        """Return a frame of this side."""
+        raise NotImplementedError
+
+    def attach(self, session: BaseSession) -> None:
+        """Carry a session from now on."""
+        self.receiver = self.session = session
+
+    # --- called by Twisted ------------------------------------------------------------
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        session = self.session
+        if session is None:
+            self._dataReceived(data)
+            return
+        session.cork()
+        try:
+            if self._between_messages():
+                data = read_messages(
+                    data,
+                    self.maxMessagePayloadSize,
+                    self.mask_width,
+                    self._text_received,
+                    self._binary_received,
+                )
+            if data:
+                self._dataReceived(data)
+        finally:
+            session.uncork()
+
+    def _between_messages(self) -> bool:
+        return (
+            self.factory.short_path
+            and not self.data
+            and not self.inside_message
+            and self.state == _OPEN
+            # Autobahn's annotation leaves None out.
+            and vars(self)["current_frame"] is None
+        )
+
+    @override
+    def connectionLost(self, reason: Any = None) -> None:
+        if self._drop_call is not None:
+            self._drop_call.cancel()
+            self._drop_call = None
+        self._connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """Keep back what is sent; the peer does not read as fast."""
+        self.writable = False
+
+    def resumeProducing(self) -> None:
+        """Send what was kept back."""
+        self.writable = True
+        if self.session is not None:
+            self.session.batch_flushed()
+            self.session.flush()
+
+    def stopProducing(self) -> None:
+        """Send nothing more; the connection is lost."""
+        self.writable = False
+
+    # --- called by Autobahn -----------------------------------------------------------
+
+    @override
+    def _onOpen(self) -> None:
+        # Not Autobahn's: that looks at the certificate of a peer over TLS again.
+        pass
+
+    @override
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if isBinary:
+            self._binary_received(payload)
+        else:
+            self._text_received(payload.decode())
+
+    @override
+    def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if self.receiver is not None:
+            self.receiver.transport_closed()
+
+    @override
+    def _fail_connection(
+        self,
+        code: int = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY,
+        reason: str = "going away",
+    ) -> None:
+        super()._fail_connection(code, reason)
+        if self.receiver is not None:
+            message = "websocket error"
+            if code == WebSocketProtocol.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
+                message = "Max payload size exceeded"
+            self.receiver.transport_failed(TransportError(message, reason))
+
+    @override
+    def sendCloseFrame(
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,
+        isReply: bool = False,
+    ) -> None:
+        # Without a text: it would tell strangers about the server, and cost bytes.
+        super().sendCloseFrame(code, None, isReply)
+        self._drop_later()
+
+    @override
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn resets a connection even when both sides have said goodbye.
+        super()._closeConnection(abort and not self.wasClean)
+        self._drop_later()
+
+    def _drop_later(self) -> None:
+        """See to it that the connection ends, even if the peer takes nothing more."""
+        if self._drop_call is None:
+            self._drop_call = self.factory.reactor.callLater(
+                CLOSE_TIMEOUT, self._drop_now
+            )
+
+    def _drop_now(self) -> None:
+        self._drop_call = None
+        self.transport.abortConnection()
+
+    # --- packets in -------------------------------------------------------------------
+
+    def _text_received(self, text: str) -> bool:
+        if self.receiver is not None:
+            if text[:1] == "4":
+                self.receiver.message_received(text[1:])
+            else:
+                self._frame_received(self.receiver, text)
+        return self.state == _OPEN
+
+    def _binary_received(self, data: bytes) -> bool:
+        if self.receiver is not None:
+            self._frame_received(self.receiver, data)
+        return self.state == _OPEN
+
+    def _frame_received(self, receiver: IPacketReceiver, frame: str | bytes) -> None:
+        try:
+            packet_type, data = self._codec.decode_frame(frame)
+        except PacketDecodeError as problem:
+            receiver.decode_failed(problem)
+            return
+        if packet_type is PacketType.MESSAGE and data is not None:
+            receiver.message_received(data)
+        else:
+            receiver.packet_received(packet_type, data)
+
+    # --- IPacketTransport -------------------------------------------------------------
+
+    def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
+        """Send each packet in a frame of its own, all in one write."""
+        encode = self._codec.encode_frame
+        encode_frame = self.encode_frame
+        binary = self.supports_binary
+        frames = [
+            frame or encode_frame(encode(packet_type, data, binary))
+            for packet_type, data, _, frame in packets
+        ]
+        self._write(frames[0] if len(frames) == 1 else b"".join(frames))
+        return self.writable
+
+    def _write(self, data: bytes) -> None:
+        if self.state == _OPEN:
+            self.transport.write(data)
+
+    def close(self) -> bool:
+        """Send a close frame; whether the session need not wait for the peer's."""
+        return True
+
+    def session_ended(self) -> None:
+        """Send a close frame, unless that is done; forget the session."""
+        self.receiver = self.session = None
+        if self.state == _OPEN:
+            self.sendCloseFrame()
+
+    def replaced(self) -> None:
+        """Close: another transport has taken the session over."""
+        self.session_ended()
+
+    def pause_reading(self) -> None:
+        """Read nothing more from the connection."""
+        self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        """Read from the connection again."""
+        self.transport.resumeProducing()
+
+
+def protocol_options(limit: int) -> dict[str, Any]:
+    """Return what every factory of such transports tells Autobahn.
+
+    Args:
+        limit: Bytes that a message of the peer may have.
+    """
+    return {
+        # Both, and never Autobahn's defaults, which are no limits at all.
+        "maxFramePayloadSize": limit,
+        "maxMessagePayloadSize": limit,
+        # Failures are told with a close frame, as RFC 6455 wants it.
+        "failByDrop": False,
+        # Both waits are kept here, on the clock of the session's owner.
+        "openHandshakeTimeout": 0,
+        "closeHandshakeTimeout": 0,
+    }
