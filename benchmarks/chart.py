@@ -91,7 +91,8 @@ class Scale:
 def svg(results: Results) -> str:
     """Draw the chart."""
     drawn = rows(results)
-    scale = Scale([bar.ratio for row in drawn for bar in row.bars])
+    bars = [bar for row in drawn for bar in row.bars]
+    scale = Scale([value for bar in bars for value in (bar.ratio, bar.target)])
     height = _TOP + _ROW * len(drawn) + _FOOT
     body = [
         *_head(scale, height - _FOOT),

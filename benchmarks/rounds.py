@@ -67,7 +67,7 @@ def run(plan: Plan, results: Results, report: Callable[[str], None]) -> None:
 def _round(
     plan: Plan, scenario: Scenario, server: Server, directory: Path, results: Results
 ) -> None:
-    log = directory / f"{scenario.name}-{server.name}.log"
+    log = directory / "server.log"
     launch = _launcher(plan, scenario, server, directory, log)
     try:
         sample = scenario.measure(launch, plan.timing.warmed_up(server.warm_up))

@@ -132,14 +132,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     before, after = arguments.before, arguments.after
+    if before == after:
+        # To see how far equal things seem to differ.
+        after = f"{after} again"
     results = Results(environment=environment())
     with ExitStack() as stack:
         parent = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = []
-        for number, revision in enumerate((before, after)):
-            root = stack.enter_context(worktree(revision, parent / str(number)))
-            servers.append(own_server(revision, revision, root))
-            servers.append(own_twistd(revision, revision, root))
+        servers: list[Server] = []
+        for name, revision in (before, arguments.before), (after, arguments.after):
+            root = parent / str(len(servers))
+            stack.enter_context(worktree(revision, root))
+            servers.append(own_server(name, name, root))
+            servers.append(own_twistd(name, name, root))
         run(_plan(arguments, servers), results, _tell)
     found = changes(results, before, after)
     written = comparison(found, before, after, arguments.tolerance)

@@ -63,5 +63,15 @@ def test_a_slower_peer_reaches_to_the_right_of_one_and_a_faster_to_the_left(
     assert right == pytest.approx(float(one.get("x1", 0)), abs=0.2)
 
 
+def test_targets_lie_on_the_axis(results: Results) -> None:
+    root = ElementTree.fromstring(svg(results))
+    ticks = [
+        text.text
+        for text in root.iter(f"{SVG}text")
+        if text.get("text-anchor") == "middle"
+    ]
+    assert ticks[-1] == "32×"
+
+
 def test_the_chart_of_nothing_is_empty() -> None:
     ElementTree.fromstring(svg(Results(environment={})))
