@@ -1,4 +1,4 @@
-"""TCP connections in memory, from the client's end, and the HTTP that goes over them."""
+"""Connections in memory, from the client's end, and the HTTP that goes over them."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ __all__ = [
     "RecordingProtocol",
     "RecordingTransport",
     "ended_with",
+    "has_fired",
 ]
 
 
@@ -111,6 +112,11 @@ class RecordingApplication(Factory):
     def only(self) -> RecordingProtocol:
         (protocol,) = self.built
         return protocol
+
+
+def has_fired(deferred: Deferred[Any]) -> bool:
+    """Return whether a Deferred has fired."""
+    return bool(deferred.called)
 
 
 def ended_with(protocol: RecordingProtocol) -> CloseReason:

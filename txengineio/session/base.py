@@ -143,14 +143,16 @@ class BaseSession(Outgoing):
     def start(self, protocol: EngineIOProtocol) -> None:
         """Begin to hand over to the application; the session is open."""
         self.protocol = protocol
+        ended = self.closed
         self.cork()
         try:
             waiting = call_guarded(protocol.makeConnection, self)
-            if waiting is not None:
+            # Ended meanwhile, it has told the protocol so already.
+            if waiting is not None and self.closed is ended:
                 self._inbox = Inbox(self, waiting)
         finally:
             self.uncork()
-        if self.closed is not None and self._inbox is None:
+        if ended is not None and self._inbox is None:
             # It ended in a handler of the connection event, before it had a protocol.
             self._tell_protocol()
 
@@ -254,16 +256,19 @@ class BaseSession(Outgoing):
             return
         if self.handlers is not None:
             self.emit("packet", PacketType.MESSAGE, message)
-        if self.pulse_state is _AWAITED:
-            self._pulse.sign_of_life(self)
-        if self.handlers is not None:
             self.emit("data", message)
             self.emit("message", message)
+            if self.closed is not None:
+                # By one of the handlers.
+                return
+        if self.pulse_state is _AWAITED:
+            self._pulse.sign_of_life(self)
         if self._inbox is not None:
             self._inbox.append(message)
         elif self.protocol is not None:
             waiting = call_guarded(self.protocol.messageReceived, message)
-            if waiting is not None:
+            # Ended meanwhile, it has told the protocol so already.
+            if waiting is not None and self.closed is None:
                 self._inbox = Inbox(self, waiting)
 
     def packet_received(self, packet_type: PacketType, data: PacketData) -> None:
@@ -275,6 +280,9 @@ class BaseSession(Outgoing):
                 self.end(CloseReason.TRANSPORT_CLOSE)
             return
         self.emit("packet", packet_type, data)
+        if self.closed is not None:
+            # By one of the handlers.
+            return
         if action in (PacketAction.HEARTBEAT, PacketAction.ANSWER_PING):
             self._pulse.beat(self)
             self.emit("heartbeat")
@@ -334,10 +342,10 @@ class BaseSession(Outgoing):
         self.upgrade_attempt = None
         replaced, self.transport = self.transport, transport
         self.upgraded = True
-        replaced.replaced()
+        self._pulse.rearm(self)
         if self.reading_paused:
             transport.pause_reading()
-        self._pulse.rearm(self)
+        replaced.replaced()
         if self.handlers is not None:
             self.emit("upgrade", transport)
         self.flush()

@@ -29,11 +29,6 @@ class FlushCallbacks:
         self._buffered: list[FlushCallback | Deferred[None]] = []
         self._sent: list[FlushCallback | Deferred[None]] = []
 
-    @property
-    def transport_is_busy(self) -> bool:
-        """Whether the transport still has something that somebody waits for."""
-        return bool(self._sent)
-
     def add(self, callback: FlushCallback | Deferred[None]) -> None:
         """Wait for the last message in the write buffer."""
         self._buffered.append(callback)

@@ -44,6 +44,7 @@ class Outgoing(EventEmitter):
     __slots__ = (
         "_corked",
         "_flush_callbacks",
+        "_in_flight",
         "_write_buffer",
         "closed",
         "engine",
@@ -58,6 +59,8 @@ class Outgoing(EventEmitter):
         self.ready_state = ReadyState.OPENING
         self.closed: SessionClosed | None = None
         self._corked = False
+        # Whether the transport has not handed on yet what it was given.
+        self._in_flight = False
         self._write_buffer: list[OutgoingPacket] = []
         self._flush_callbacks: FlushCallbacks | None = None
 
@@ -100,6 +103,9 @@ class Outgoing(EventEmitter):
             return False
         if self.handlers is not None:
             self.emit("packet_create", PacketType.MESSAGE, message)
+            if self.ready_state is not _OPEN:
+                # Closed by one of the handlers.
+                return False
         self._write_buffer.append(
             (PacketType.MESSAGE, message, compress, pre_encoded_frame)
         )
@@ -117,6 +123,8 @@ class Outgoing(EventEmitter):
             return
         if self.handlers is not None:
             self.emit("packet_create", packet_type, data)
+            if self.ready_state is not _OPEN:
+                return
         self._write_buffer.append((packet_type, data, True, None))
         if not self._corked:
             self.flush()
@@ -129,7 +137,7 @@ class Outgoing(EventEmitter):
         if self.closed is not None:
             return fail(self.closed)
         callbacks = self._flush_callbacks = self._flush_callbacks or FlushCallbacks()
-        if not self._write_buffer and not callbacks.transport_is_busy:
+        if not self._write_buffer and not self._in_flight:
             return succeed(None)
         deferred: Deferred[None] = Deferred()
         if self._write_buffer:
@@ -152,13 +160,18 @@ class Outgoing(EventEmitter):
         """Give the transport what waits for it, if it can take it."""
         if not self._write_buffer or not self.transport.writable:
             return
+        if self.handlers is not None or self.engine.handlers is not None:
+            self._emit_both("flush", self.write_buffer)
+            if not self._write_buffer or not self.transport.writable:
+                # A handler has sent something, or has closed the session.
+                return
         packets, self._write_buffer = self._write_buffer, []
         if self._flush_callbacks is not None:
             self._flush_callbacks.batch_taken()
-        if self.handlers is not None or self.engine.handlers is not None:
-            self._emit_both("flush", [packet[:2] for packet in packets])
         if self.transport.send_packets(packets):
             self.batch_flushed()
+        else:
+            self._in_flight = True
         if self.handlers is not None or self.engine.handlers is not None:
             self._emit_both("drain")
         if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
@@ -166,6 +179,7 @@ class Outgoing(EventEmitter):
 
     def batch_flushed(self) -> None:
         """Learn that the transport has handed on all that it was given."""
+        self._in_flight = False
         if self._flush_callbacks is not None:
             self._flush_callbacks.batch_flushed(self.transport)
 
