@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from twisted.web.http import Request
@@ -13,11 +15,39 @@ from txengineio.server.options import EngineOptions
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.session import Session
 
-__all__ = ["bad_request", "check_request", "check_revision"]
+__all__ = ["ConnectionErrorEvent", "bad_request", "check_request", "check_revision"]
 
 # What a header value may consist of, beside the tabulator: RFC 9110, section 5.5.
 _FIRST_PRINTABLE: Final = 0x20
 _DELETE: Final = 0x7F
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionErrorEvent:
+    """What handlers of the event ``connection_error`` get: a request was refused.
+
+    Attributes:
+        request: The request.
+        code: Why.
+        message: The text that goes with the code.
+        context: What was wrong: a ``name`` where the code stands for several cases, and
+            the offending values under names of their own.
+    """
+
+    request: Request
+    code: ErrorCode
+    message: str
+    context: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, request: Request, rejection: RequestRejected) -> ConnectionErrorEvent:
+        """Tell of a refusal."""
+        return cls(
+            request=request,
+            code=rejection.code,
+            message=rejection.code.message,
+            context=rejection.context,
+        )
 
 
 def bad_request(name: str, **context: Any) -> RequestRejected:

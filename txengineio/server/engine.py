@@ -23,6 +23,7 @@ from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.interfaces import IEngine
+from txengineio.server.middleware import CorsMiddleware, Middleware
 from txengineio.server.options import EngineOptions
 from txengineio.server.reception import Reception
 from txengineio.server.registry import SessionRegistry
@@ -90,6 +91,8 @@ class Engine(EventEmitter):
         self._registry = SessionRegistry()
         self.websockets = EngineWebSocketFactory(self)
         self._reception = Reception(self, self._registry, self.websockets)
+        if self.options.cors is not None:
+            self.use(CorsMiddleware(self.options.cors))
 
     @property
     def sessions(self) -> Mapping[str, Session]:
@@ -112,6 +115,25 @@ class Engine(EventEmitter):
     def body_lost(self, request: EngineIORequest) -> None:
         """Act on an upload that broke off; an `EngineIORequest` calls this."""
         self._reception.body_lost(request)
+
+    def use(self, middleware: Middleware) -> Middleware:
+        """Add a middleware: it sees each request before the engine looks at it.
+
+        Middlewares run in the order in which they were added, for plain requests and
+        for those that become WebSockets. One may set headers, which go onto whatever
+        answer the request gets; it may answer and finish the request, and then nothing
+        else happens; or it may fail, which refuses the request with 400.
+
+        Args:
+            middleware: Called with the request; may return a Deferred or be a coroutine
+                function. It has to be done within
+                `txengineio.server.patience.PATIENCE` seconds.
+
+        Returns:
+            The middleware: this works as a decorator.
+        """
+        self._reception.middlewares.append(middleware)
+        return middleware
 
     def broadcast(self, message: Any, *, compress: bool = True) -> int:
         """Send a message to every open session; it is encoded only once.

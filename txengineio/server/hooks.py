@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.http import Request
 
-from txengineio.callbacks import as_deferred
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.server.admission import bad_request
 from txengineio.server.options import EngineOptions
+from txengineio.server.patience import RequestGone, TookTooLong, ask
 from txengineio.server.registry import SessionRegistry, new_sid
 
 __all__ = ["ask_for_permission", "choose_sid"]
@@ -18,20 +17,19 @@ __all__ = ["ask_for_permission", "choose_sid"]
 _log = Logger()
 
 
-async def _result(answer: Any) -> Any:
-    waiting = as_deferred(answer)
-    return answer if waiting is None else await waiting
-
-
-async def ask_for_permission(request: Request, options: EngineOptions) -> None:
+async def ask_for_permission(
+    request: Request, options: EngineOptions, clock: IReactorTime
+) -> None:
     """Ask ``allow_request`` about a request that would open a session.
 
     Raises:
         RequestRejected: It says no.
+        TookTooLong: It says nothing.
+        RequestGone: The client has gone away meanwhile.
     """
     if options.allow_request is None:
         return
-    answer = await _result(options.allow_request(request))
+    answer = await ask(options.allow_request, request, clock)
     if answer is True:
         return
     # Anything but a clear yes is a no.
@@ -44,17 +42,24 @@ async def ask_for_permission(request: Request, options: EngineOptions) -> None:
 
 
 async def choose_sid(
-    request: Request, options: EngineOptions, registry: SessionRegistry
+    request: Request,
+    options: EngineOptions,
+    registry: SessionRegistry,
+    clock: IReactorTime,
 ) -> str:
     """Return the id of a new session.
 
     Raises:
         RequestRejected: ``generate_id`` failed, or gave an id that cannot be used.
+        TookTooLong: It gave none.
+        RequestGone: The client has gone away meanwhile.
     """
     if options.generate_id is None:
         return new_sid()
     try:
-        sid = await _result(options.generate_id(request))
+        sid = await ask(options.generate_id, request, clock)
+    except (RequestGone, TookTooLong):
+        raise
     except Exception as error:
         _log.failure("generate_id failed")
         raise bad_request("ID_GENERATION_ERROR", error=error) from error

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from math import isfinite
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from txengineio.errors import InvalidOption
+from txengineio.server.checks import (
+    check_callable,
+    check_duration,
+    check_flag,
+    check_message,
+    check_names,
+    check_size,
+    optional_group,
+)
+from txengineio.server.compression import HttpCompression
+from txengineio.server.cookies import CookieOptions
+from txengineio.server.cors import CorsOptions
+from txengineio.server.deflate import DeflateOptions
 
 __all__ = ["TRANSPORTS", "EngineOptions"]
 
 TRANSPORTS = ("polling", "websocket")
 
 
-def _check_duration(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidOption(name, "a number of seconds", value)
-    if not (isfinite(value) and value > 0):
-        raise InvalidOption(name, "a positive, finite number of seconds", value)
-
-
-def _check_size(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise InvalidOption(name, "a positive whole number of bytes", value)
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise InvalidOption(name, "True or False", value)
-
-
-def _check_callable(name: str, value: object) -> None:
-    if value is not None and not callable(value):
-        raise InvalidOption(name, "a callable, or None", value)
-
-
-def _check_message(name: str, value: object) -> None:
-    if value is not None and not isinstance(value, (str, bytes)):
-        raise InvalidOption(name, "a str, a bytes, or None", value)
-
-
-def _check_transports(name: str, value: object) -> None:
+def _check_transports(name: str, value: object) -> tuple[str, ...]:
     known = " and ".join(repr(transport) for transport in TRANSPORTS)
     expected = f"a sequence of one or more of {known}"
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -50,25 +34,54 @@ def _check_transports(name: str, value: object) -> None:
     names = tuple(value)
     if not names or len(set(names)) < len(names) or not set(names) <= set(TRANSPORTS):
         raise InvalidOption(name, expected, value)
+    return names
 
 
-_CHECKS: Mapping[str, Callable[[str, object], None]] = {
-    "ping_interval": _check_duration,
-    "ping_timeout": _check_duration,
-    "upgrade_timeout": _check_duration,
-    "max_http_buffer_size": _check_size,
+def _check_cors(_name: str, value: object) -> object:
+    return value if callable(value) else CorsOptions.of(value)
+
+
+def _check_cookie(name: str, value: object) -> object:
+    return optional_group(CookieOptions, name, value)
+
+
+def _check_compression(name: str, value: object) -> object:
+    return optional_group(HttpCompression, name, value)
+
+
+def _check_deflate(name: str, value: object) -> object:
+    return optional_group(DeflateOptions, name, value)
+
+
+# Each returns the value in the form in which it is kept.
+_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "ping_interval": check_duration,
+    "ping_timeout": check_duration,
+    "upgrade_timeout": check_duration,
+    "max_http_buffer_size": check_size,
     "transports": _check_transports,
-    "allow_upgrades": _check_flag,
-    "allow_request": _check_callable,
-    "initial_packet": _check_message,
-    "allow_eio3": _check_flag,
-    "generate_id": _check_callable,
+    "allow_upgrades": check_flag,
+    "allow_request": check_callable,
+    "initial_packet": check_message,
+    "allow_eio3": check_flag,
+    "generate_id": check_callable,
+    "cookie": _check_cookie,
+    "cors": _check_cors,
+    "http_compression": _check_compression,
+    "per_message_deflate": _check_deflate,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """What an engine is told when it is built.
+
+    The last four are groups of options. Each may be given as True (its defaults), as
+    False or None (off), as a mapping of names to values, or as the group itself.
+
+    Callables get the request and may return a Deferred or be coroutine functions. One
+    that takes longer than `txengineio.server.patience.PATIENCE` seconds costs its
+    client the request: 503.
 
     Attributes:
         ping_interval: Seconds between a pong and the next ping.
@@ -77,14 +90,21 @@ class EngineOptions:
         max_http_buffer_size: Bytes of a POST body, or of a WebSocket message, at most.
         transports: The transports that clients may use.
         allow_upgrades: Whether a polling session may move to WebSocket.
-        allow_request: Called with each request that would open a session (an
-            `Request`). True lets it in; False refuses it, and so does a non-empty
-            string, which the client then gets to see. May return a Deferred or be a
-            coroutine function.
+        allow_request: Called with each request that would open a session. True lets it
+            in; False refuses it, and so does a non-empty string, which the client then
+            gets to see.
         initial_packet: A message that each session begins with.
         allow_eio3: Whether clients of protocol revision 3 are served too.
-        generate_id: Called with the request; returns the new session's id. May return
-            a Deferred or be a coroutine function.
+        generate_id: Called with the request; returns the new session's id, which no
+            open session may have. A sid is a credential: make it hard to guess.
+        cookie: Whether the first answer of a polling session sets a cookie with the
+            session's id: `CookieOptions`. Off by default.
+        cors: Whether pages of other origins may use the engine: `CorsOptions`, or a
+            callable that returns them for a request. Off by default.
+        http_compression: How the answers to polls are compressed: `HttpCompression`.
+            On by default.
+        per_message_deflate: How WebSocket messages are compressed: `DeflateOptions`.
+            Off by default: it costs much memory for each connection.
 
     Raises:
         InvalidOption: A value makes no sense.
@@ -100,11 +120,15 @@ class EngineOptions:
     initial_packet: str | bytes | None = None
     allow_eio3: bool = False
     generate_id: Callable[[Any], Any] | None = None
+    cookie: CookieOptions | None = None
+    cors: CorsOptions | Callable[[Any], Any] | None = None
+    http_compression: HttpCompression | None = field(default_factory=HttpCompression)
+    per_message_deflate: DeflateOptions | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _CHECKS[field.name](field.name, getattr(self, field.name))
-        object.__setattr__(self, "transports", tuple(self.transports))
+        for each in fields(self):
+            checked = _CHECKS[each.name](each.name, getattr(self, each.name))
+            object.__setattr__(self, each.name, checked)
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> EngineOptions:
@@ -113,13 +137,7 @@ class EngineOptions:
         Raises:
             InvalidOption: A name does not exist, or a value makes no sense.
         """
-        known = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in known:
-                close = get_close_matches(name, known, n=1)
-                meant = f"; did you mean {close[0]}?" if close else ""
-                expected = f"one of the options {', '.join(sorted(known))}{meant}"
-                raise InvalidOption("the name of an option", expected, name)
+        check_names(options, [each.name for each in fields(cls)])
         return cls(**options)
 
     @property

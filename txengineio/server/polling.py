@@ -130,6 +130,11 @@ class PollingTransport:
         self._receiving = request
         return 0
 
+    def post_refused(self, request: Request) -> None:
+        """Learn that a POST has begun that others have answered."""
+        if request is self._receiving:
+            self._receiving = None
+
     def post_lost(self, request: Request) -> None:
         """Learn that the rest of a POST will never come."""
         if request is self._receiving:

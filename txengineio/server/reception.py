@@ -15,15 +15,25 @@ from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
-from txengineio.server.admission import bad_request, check_request, check_revision
+from txengineio.server.admission import (
+    ConnectionErrorEvent,
+    bad_request,
+    check_request,
+    check_revision,
+)
+from txengineio.server.deflate import negotiate_deflate
+from txengineio.server.headers import check_headers, headers_so_far
 from txengineio.server.hooks import ask_for_permission, choose_sid
 from txengineio.server.http import EngineIORequest
 from txengineio.server.interfaces import IEngine
+from txengineio.server.jsonp import polling_transport
+from txengineio.server.middleware import Middleware, run_middlewares
 from txengineio.server.opening import BadOpening, OpeningRequest
+from txengineio.server.patience import RequestGone, TookTooLong
 from txengineio.server.polling import PollingTransport
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.request import HandshakeRequest
-from txengineio.server.responses import is_gone, refuse, respond_nothing
+from txengineio.server.responses import is_gone, refuse, respond, respond_nothing
 from txengineio.server.session import Session
 from txengineio.server.takeover import can_take_over, take_over
 from txengineio.server.upgrade import UpgradeAttempt
@@ -46,6 +56,7 @@ class Reception:
 
     Attributes:
         is_open: Whether new sessions are let in.
+        middlewares: What sees each request first.
     """
 
     _log = Logger()
@@ -57,12 +68,38 @@ class Reception:
         websockets: EngineWebSocketFactory,
     ) -> None:
         self.is_open = True
+        self.middlewares: list[Middleware] = []
         self._engine = engine
         self._registry = registry
         self._websockets = websockets
 
     def receive(self, request: Request) -> None:
         """Answer a request, or see to it that it will be answered."""
+        if not self.middlewares:
+            self._serve(request)
+            return
+        asking = Deferred.fromCoroutine(self._ask_middlewares(request))
+        asking.addErrback(self._failed, request)
+
+    async def _ask_middlewares(self, request: Request) -> None:
+        try:
+            go_on = await run_middlewares(self.middlewares, request, self._engine.clock)
+        except BaseException:
+            self._release(request)
+            raise
+        if go_on:
+            self._serve(request)
+        else:
+            self._release(request)
+
+    def _release(self, request: Request) -> None:
+        """Let the session of a request know that the request is not its own."""
+        if isinstance(request, EngineIORequest) and request.admitted is not None:
+            _, session = request.admitted
+            if session is not None and isinstance(session.transport, PollingTransport):
+                session.transport.post_refused(request)
+
+    def _serve(self, request: Request) -> None:
         try:
             query, session = self._check(request)
             if session is None:
@@ -82,11 +119,18 @@ class Reception:
         error = failure.value
         if isinstance(error, RequestRejected):
             self._log.info("request refused: {error}", error=error)
-            self._engine.emit("connection_error", request, error)
+            event = ConnectionErrorEvent.of(request, error)
+            self._engine.emit("connection_error", event)
             refuse(request, error)
         elif isinstance(error, BadOpening):
             self._log.info("WebSocket refused: {error}", error=error)
-            respond_nothing(request, error.status, **error.headers)
+            headers = {"Content-Type": "text/plain; charset=UTF-8", **error.headers}
+            respond(request, error.status, headers, error.message.encode())
+        elif isinstance(error, TookTooLong):
+            self._log.error("the application does not say what to do with a request")
+            respond_nothing(request, _UNAVAILABLE)
+        elif isinstance(error, RequestGone):
+            self._log.debug("a client has gone before its request was served")
         else:
             self._log.failure("a request failed", failure=failure)
             respond_nothing(request, _INTERNAL_ERROR)
@@ -129,12 +173,12 @@ class Reception:
 
     async def _open(self, request: Request, query: SessionQuery) -> None:
         engine = self._engine
-        await ask_for_permission(request, engine.options)
+        await ask_for_permission(request, engine.options, engine.clock)
         check_revision(query, engine.options)
         opening = None
         if query.transport == "websocket":
             opening = self._check_opening(request)
-        sid = await choose_sid(request, engine.options, self._registry)
+        sid = await choose_sid(request, engine.options, self._registry, engine.clock)
         if is_gone(request):
             # Nobody is left to open a session for.
             return
@@ -159,7 +203,7 @@ class Reception:
         sid: str,
         protocol: EngineIOProtocol,
     ) -> None:
-        transport = PollingTransport(codec_for(query.revision), query.supports_binary)
+        transport = polling_transport(query)
         snapshot = HandshakeRequest.of(request, query.parameters)
         transport.session = session = self._add(sid, query, transport, snapshot)
         transport.park(request)
@@ -173,7 +217,7 @@ class Reception:
         protocol: EngineIOProtocol,
         opening: OpeningRequest,
     ) -> None:
-        headers: dict[str, Any] = {}
+        headers = headers_so_far(request)
         self._engine.emit("initial_headers", headers, request)
         # Kept before the request loses its connection.
         snapshot = HandshakeRequest.of(request, query.parameters)
@@ -237,7 +281,8 @@ class Reception:
 
     def _upgrade(self, request: Request, query: SessionQuery, session: Session) -> None:
         opening = self._check_opening(request)
-        websocket, early = self._take_over(request, query, opening, {})
+        headers = headers_so_far(request)
+        websocket, early = self._take_over(request, query, opening, headers)
         transport = session.transport
         if isinstance(transport, PollingTransport) and session.upgrade_attempt is None:
             UpgradeAttempt(session, transport, websocket).start()
@@ -255,10 +300,15 @@ class Reception:
         headers: dict[str, Any],
     ) -> tuple[EngineWebSocketProtocol, bytes]:
         """Make a request's connection a WebSocket; return what came behind it too."""
+        options = self._engine.options.per_message_deflate
+        deflate = None
+        if options is not None and opening.extensions:
+            deflate = negotiate_deflate(opening.extensions, options)
         self._engine.emit("headers", headers, request)
+        check_headers(headers)
         websocket = self._websockets.build(
             request.getClientAddress(), codec_for(query.revision), query.supports_binary
         )
         early = take_over(request, websocket)
-        websocket.accept(opening, headers)
+        websocket.accept(opening, headers, deflate)
         return websocket, early

@@ -65,6 +65,8 @@ def refuse(request: Request, rejection: RequestRejected) -> None:
 
 def is_gone(request: Request) -> bool:
     """Whether a request's connection is lost, or its answer already complete."""
+    if request.finished:
+        return True
     # Twisted's annotation does not know that a lost connection takes the channel away.
     channel: object = request.channel
-    return channel is None or bool(request.finished)
+    return channel is None

@@ -7,20 +7,31 @@ and never parses one. What server and client share is in `txengineio.session.web
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import WebSocketProtocol
+from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress
 from typing_extensions import override
 
 from txengineio.protocol.codec import Codec
+from txengineio.server.deflate import Deflate
 from txengineio.server.interfaces import IEngine
 from txengineio.server.opening import OpeningRequest
 from txengineio.session.frames import MASK_WIDTH, encode_frame
 from txengineio.session.websocket import WebSocketTransport, protocol_options
 
 __all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
+
+_OF_THE_HANDSHAKE: Final = (
+    "_wskey",
+    "http_response_data",
+    "websocket_extensions",
+    "websocket_protocols",
+)
 
 
 class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classes
@@ -31,31 +42,46 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     mask_width = MASK_WIDTH
     encode_frame = staticmethod(encode_frame)
 
-    # Looked up once on the class that the factory makes, not copied to each protocol.
-    CONFIG_ATTRS: list[str] = []  # noqa: RUF012
-
     factory: EngineWebSocketFactory
 
-    def accept(self, opening: OpeningRequest, headers: Mapping[str, Any]) -> None:
-        """Answer the opening request with 101; the connection is made already."""
+    def accept(
+        self,
+        opening: OpeningRequest,
+        headers: Mapping[str, Any],
+        deflate: Deflate | None = None,
+    ) -> None:
+        """Answer the opening request with 101; the connection is made already.
+
+        Args:
+            opening: The request.
+            headers: More headers of the answer.
+            deflate: The compression that was negotiated.
+        """
+        if deflate is not None:
+            headers = {**headers, "Sec-WebSocket-Extensions": deflate.response}
+            # The name under which Autobahn inflates what comes in.
+            vars(self)["_perMessageCompress"] = self.deflate = deflate
         self.websocket_version = opening.version
         self.websocket_protocols = opening.subprotocols
         self.websocket_extensions = []
         self._wskey = opening.key
         subprotocol = opening.subprotocols[0] if opening.subprotocols else None
         self.succeedHandshake((subprotocol, headers))
+        # Nobody needs these once the WebSocket is open, for as long as that is.
+        for name in _OF_THE_HANDSHAKE:
+            vars(self)[name] = None
 
     @override
     def connectionMade(self) -> None:
-        # Not Autobahn's: that collects details of the transport that nobody reads here.
-        self._connectionMade()
+        # Not Autobahn's: that sets what the class of the factory has.
         self.factory.connections.add(self)
-        # What does not leave the process is kept by the session, not by the transport.
-        self.transport.registerProducer(self, True)
+        self.connected_to_peer()
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
         self.factory.connection_lost(self)
+        # Autobahn counts down here what it has counted up in connectionMade.
+        self.factory.countConnections += 1
         super().connectionLost(reason)
 
 
@@ -76,11 +102,10 @@ class EngineWebSocketFactory(WebSocketServerFactory):
         self._waiting: list[Deferred[None]] = []
         limit = engine.options.max_http_buffer_size
         self.setProtocolOptions(**protocol_options(limit))
-        options = {
-            name: getattr(self, name) for name in WebSocketServerProtocol.CONFIG_ATTRS
-        }
         self._protocol_class = type(
-            EngineWebSocketProtocol.__name__, (EngineWebSocketProtocol,), options
+            EngineWebSocketProtocol.__name__,
+            (EngineWebSocketProtocol,),
+            _connection_defaults(self),
         )
 
     def build(
@@ -112,3 +137,21 @@ class EngineWebSocketFactory(WebSocketServerFactory):
         deferred: Deferred[None] = Deferred()
         self._waiting.append(deferred)
         return deferred
+
+
+def _connection_defaults(factory: EngineWebSocketFactory) -> dict[str, Any]:
+    """Return the attributes that Autobahn gives to each new connection.
+
+    It looks up two dozen options and sets as many variables, nearly all to the same
+    values each time. They are here once, on a class; a connection has what is its own.
+    """
+    sample = WebSocketServerProtocol()
+    sample.factory = factory
+    WebSocketProtocol._connectionMade(sample)
+    defaults = vars(sample)
+    for name in ("factory", "is_open", "is_closed", "utf8validator"):
+        del defaults[name]
+    # Text that arrives in fragments is checked on the way: by a validator of its own.
+    defaults["utf8validator"] = validator = cached_property(lambda _: Utf8Validator())
+    validator.__set_name__(EngineWebSocketProtocol, "utf8validator")
+    return defaults

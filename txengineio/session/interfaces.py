@@ -13,6 +13,7 @@ from txengineio.heartbeat import Schedule
 from txengineio.protocol.packets import PacketData, PacketType
 
 __all__ = [
+    "IDeflate",
     "IPacketReceiver",
     "IPacketTransport",
     "ISessionOwner",
@@ -48,6 +49,13 @@ class IUpgradeAttempt(IPacketReceiver):
 
     def session_ended() -> None:
         """Give up: there is nothing left to move."""
+
+
+class IDeflate(Interface):
+    """What makes the frames of a WebSocket on which compression was negotiated."""
+
+    def encode_frame(content: str | bytes, compress: bool) -> bytes:
+        """Return a frame, compressed if that is wanted and pays."""
 
 
 class IPacketTransport(Interface):

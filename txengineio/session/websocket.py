@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final
 
 from autobahn.twisted.websocket import WebSocketAdapterProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from typing_extensions import override
 from zope.interface import implementer
@@ -27,8 +28,10 @@ from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketType
 from txengineio.session.base import BaseSession
-from txengineio.session.frames import read_messages
+from txengineio.session.direct import can_write_directly, write_directly
+from txengineio.session.frames import missing_bytes, read_messages
 from txengineio.session.interfaces import (
+    IDeflate,
     IPacketReceiver,
     IPacketTransport,
     OutgoingPacket,
@@ -55,11 +58,14 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         session: The session, once the WebSocket carries one.
         writable: Whether more can be sent now.
         supports_binary: Whether binary data goes out in binary frames.
+        deflate: Makes frames where compression was negotiated.
     """
 
     name = "websocket"
 
     mask_width: ClassVar[int]
+
+    deflate: IDeflate | None = None
 
     # What its factory says; Autobahn has no annotations for these.
     maxMessagePayloadSize: int  # noqa: N815
@@ -67,13 +73,19 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     # Twisted's interfaces do not say what a stream transport can do.
     transport: Any
 
+    # Autobahn tells by these what is told to the session here.
+    is_open = is_closed = property(lambda _: Deferred())
+
     def __init__(self, codec: Codec, supports_binary: bool) -> None:
-        super().__init__()
+        # Not Autobahn's, which only prepares for listeners that there are none of.
         self.supports_binary = supports_binary
         self.receiver: IPacketReceiver | None = None
         self.session: BaseSession | None = None
         self.writable = True
         self._codec = codec
+        self._direct = False
+        self._pieces: list[bytes] = []
+        self._missing = 0
         self._drop_call: IDelayedCall | None = None
 
     @staticmethod
@@ -87,26 +99,48 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     # --- called by Twisted ------------------------------------------------------------
 
+    def connected_to_peer(self) -> None:
+        """Prepare to write; the connection is made."""
+        self._direct = self.factory.short_path and can_write_directly(self.transport)
+        # What does not leave the process is kept by the session, not by the transport.
+        self.transport.registerProducer(self, True)
+
     @override
     def dataReceived(self, data: bytes) -> None:
         session = self.session
-        if session is None:
+        if session is None or not self._between_messages():
             self._dataReceived(data)
             return
+        if self._missing:
+            self._pieces.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data, self._pieces, self._missing = b"".join(self._pieces), [], 0
         session.cork()
         try:
-            if self._between_messages():
-                data = read_messages(
-                    data,
-                    self.maxMessagePayloadSize,
-                    self.mask_width,
-                    self._text_received,
-                    self._binary_received,
-                )
+            data = read_messages(
+                data,
+                self.maxMessagePayloadSize,
+                self.mask_width,
+                self._text_received,
+                self._binary_received,
+            )
             if data:
-                self._dataReceived(data)
+                self._keep_or_parse(data)
         finally:
             session.uncork()
+
+    def _keep_or_parse(self, data: bytes) -> None:
+        """Keep the beginning of a simple frame; give anything else to Autobahn."""
+        if self.state == _OPEN:
+            self._missing = missing_bytes(
+                data, self.maxMessagePayloadSize, self.mask_width
+            )
+        if self._missing:
+            self._pieces = [data]
+        else:
+            self._dataReceived(data)
 
     def _between_messages(self) -> bool:
         return (
@@ -141,6 +175,13 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self.writable = False
 
     # --- called by Autobahn -----------------------------------------------------------
+
+    @override
+    def sendData(
+        self, data: bytes, sync: bool = False, chopsize: int | None = None
+    ) -> None:
+        # Not Autobahn's: that counts octets, and describes itself for a log.
+        self.transport.write(data)
 
     @override
     def _onOpen(self) -> None:
@@ -233,15 +274,27 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         encode = self._codec.encode_frame
         encode_frame = self.encode_frame
         binary = self.supports_binary
-        frames = [
-            frame or encode_frame(encode(packet_type, data, binary))
-            for packet_type, data, _, frame in packets
-        ]
+        deflate = self.deflate
+        if deflate is None:
+            frames = [
+                frame or encode_frame(encode(packet_type, data, binary))
+                for packet_type, data, _, frame in packets
+            ]
+        else:
+            # A frame that was made before is not compressed.
+            frames = [
+                deflate.encode_frame(encode(packet_type, data, binary), compress)
+                for packet_type, data, compress, _ in packets
+            ]
         self._write(frames[0] if len(frames) == 1 else b"".join(frames))
         return self.writable
 
     def _write(self, data: bytes) -> None:
-        if self.state == _OPEN:
+        if self.state != _OPEN:
+            return
+        if self._direct:
+            write_directly(self.transport, data)
+        else:
             self.transport.write(data)
 
     def close(self) -> bool:

@@ -1,0 +1,85 @@
+"""What belongs to an answer to a poll or a POST beside its payload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.web.http import Request
+
+from txengineio.server.compression import HttpCompression
+from txengineio.server.headers import add_vary, check_headers, move_added
+from txengineio.server.session import Session
+
+__all__ = ["complete", "compressed"]
+
+_log = Logger()
+
+
+def compressed(
+    request: Request,
+    compression: HttpCompression,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> tuple[Mapping[str, str], bytes]:
+    """Compress a body in the way that its client likes best, if there is one."""
+    # Caches have to know, whatever this client gets.
+    add_vary(request.responseHeaders, "Accept-Encoding")
+    accepted = request.requestHeaders.getRawHeaders("Accept-Encoding", ())
+    encoding = compression.choose(", ".join(accepted))
+    if encoding is None:
+        return headers, body
+    body = compression.compress(body, encoding)
+    return {**headers, "Content-Encoding": encoding}, body
+
+
+def complete(
+    request: Request,
+    session: Session,
+    headers: Mapping[str, Any],
+    length: int,
+    first: bool,
+) -> Mapping[str, Any]:
+    """Return all headers of an answer, and let the application change them.
+
+    Args:
+        request: The request that is answered.
+        session: The session that it belongs to.
+        headers: The headers so far.
+        length: Bytes of the body.
+        first: Whether no answer of the session came before.
+    """
+    engine = session.engine
+    cookie = engine.options.cookie if first else None
+    hostile = _has_xss_filter(request)
+    if engine.handlers is None and cookie is None and not hostile:
+        return headers
+    changed = {**headers, "Content-Length": str(length)}
+    if hostile:
+        changed["X-XSS-Protection"] = "0"
+    if cookie is not None:
+        changed["Set-Cookie"] = [cookie.header(session.id)]
+    if first:
+        engine.emit("initial_headers", changed, request)
+    engine.emit("headers", changed, request)
+    try:
+        check_headers(changed)
+    except ValueError:
+        _log.failure("the answer does without the headers that were added")
+        return headers
+    move_added(changed, request)
+    # What is true of the body is not the application's to change.
+    return {
+        name: value
+        for name, value in changed.items()
+        if name.lower() != "content-length"
+    }
+
+
+def _has_xss_filter(request: Request) -> bool:
+    """Whether the client is an Internet Explorer, which would look into the payload."""
+    for agent in request.requestHeaders.getRawHeaders(b"User-Agent", ()):
+        if b"Trident/" in agent or b"MSIE" in agent:
+            return True
+    return False

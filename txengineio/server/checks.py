@@ -1,0 +1,146 @@
+"""Checks of option values, each with an error that names the option."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any, Final, TypeVar
+
+from txengineio.errors import InvalidOption
+
+__all__ = [
+    "build_group",
+    "check_callable",
+    "check_duration",
+    "check_flag",
+    "check_message",
+    "check_names",
+    "check_one_of",
+    "check_size",
+    "check_text",
+    "check_whole_number",
+    "optional_group",
+]
+
+_Group = TypeVar("_Group")
+
+_SEPARATORS: Final = frozenset(";,")
+
+
+def check_duration(name: str, value: object) -> float:
+    """Return a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidOption(name, "a number of seconds", value)
+    if not (isfinite(value) and value > 0):
+        raise InvalidOption(name, "a positive, finite number of seconds", value)
+    return value
+
+
+def check_size(name: str, value: object) -> int:
+    """Return a number of bytes."""
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise InvalidOption(name, "a positive whole number of bytes", value)
+    return value
+
+
+def check_whole_number(
+    name: str, value: object, least: int, most: int | None = None
+) -> int:
+    """Return a whole number between two limits."""
+    limits = f"from {least} to {most}" if most is not None else f"of {least} or more"
+    good = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    if not good or (most is not None and value > most):  # type: ignore[operator]
+        raise InvalidOption(name, f"a whole number {limits}", value)
+    return value  # type: ignore[return-value]  # an int, as was just checked
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return a truth value; nothing else is taken for one."""
+    if not isinstance(value, bool):
+        raise InvalidOption(name, "True or False", value)
+    return value
+
+
+def check_callable(name: str, value: object) -> object:
+    """Return something that can be called, or None."""
+    if value is not None and not callable(value):
+        raise InvalidOption(name, "a callable, or None", value)
+    return value
+
+
+def check_message(name: str, value: object) -> str | bytes | None:
+    """Return the data of a message, or None."""
+    if value is not None and not isinstance(value, (str, bytes)):
+        raise InvalidOption(name, "a str, a bytes, or None", value)
+    return value
+
+
+def check_text(name: str, value: object, expected: str) -> str:
+    """Return text that can be a part of a header's value."""
+    good = isinstance(value, str) and value and value.isascii() and value.isprintable()
+    if not good or _SEPARATORS & set(str(value)):
+        raise InvalidOption(name, expected, value)
+    return str(value)
+
+
+def check_one_of(name: str, value: object, known: Collection[str]) -> str:
+    """Return one of the values that there are, in lower case."""
+    text = value.lower() if isinstance(value, str) else None
+    if text is None or text not in known:
+        raise InvalidOption(name, f"one of {', '.join(map(repr, known))}", value)
+    return text
+
+
+def check_names(names: Iterable[str], known: Collection[str], where: str = "") -> None:
+    """Raise for a name that no option has.
+
+    Args:
+        names: The names that were given.
+        known: The names that there are.
+        where: Which group of options this is about.
+
+    Raises:
+        InvalidOption: The first unknown name.
+    """
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            expected = f"one of the options {', '.join(sorted(known))}{meant}"
+            raise InvalidOption(f"the name of an option{where}", expected, name)
+
+
+def build_group(group: type[_Group], name: str, values: Mapping[str, Any]) -> _Group:
+    """Build a group of options, a dataclass, from a mapping.
+
+    Raises:
+        InvalidOption: A name does not exist, or a value makes no sense.
+    """
+    known = [field.name for field in fields(group)]  # type: ignore[arg-type]
+    check_names(values, known, f" in {name}")
+    return group(**values)
+
+
+def optional_group(group: type[_Group], name: str, value: object) -> _Group | None:
+    """Return a group of options that may be given in several ways.
+
+    Args:
+        group: A dataclass whose fields all have defaults.
+        name: The name of the option.
+        value: True for the defaults, False or None for none, a mapping, or the group.
+
+    Raises:
+        InvalidOption: It is none of these, or something in it makes no sense.
+    """
+    if value is None or value is False:
+        return None
+    if value is True:
+        return group()
+    if isinstance(value, Mapping):
+        return build_group(group, name, value)
+    if isinstance(value, group):
+        return value
+    expected = f"True, False, a mapping or a {group.__name__}"
+    raise InvalidOption(name, expected, value)

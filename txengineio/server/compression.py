@@ -1,0 +1,133 @@
+"""Compressing the answers to polls: whether, and how.
+
+Spec: RFC 9110, section 12.5.3 "Accept-Encoding".
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+from txengineio.errors import InvalidOption
+from txengineio.server.checks import check_whole_number
+
+__all__ = ["DEFAULT_THRESHOLD", "HttpCompression"]
+
+DEFAULT_THRESHOLD: Final = 1024
+"""Bytes from which compressing pays."""
+
+
+def _gzip(body: bytes, level: int) -> bytes:
+    # Without the time, which nobody needs to know.
+    return gzip.compress(body, level, mtime=0)
+
+
+def _brotli(body: bytes, level: int) -> bytes:
+    brotli: Any = import_module("brotli")
+    compressed: bytes = brotli.compress(body, quality=level)
+    return compressed
+
+
+def _zstd(body: bytes, level: int) -> bytes:
+    zstandard: Any = import_module("zstandard")
+    compressed: bytes = zstandard.ZstdCompressor(level=level).compress(body)
+    return compressed
+
+
+_COMPRESSORS: Final[Mapping[str, Callable[[bytes, int], bytes]]] = {
+    "gzip": _gzip,
+    "deflate": zlib.compress,
+    "br": _brotli,
+    "zstd": _zstd,
+}
+_PACKAGES: Final = {"br": "brotli", "zstd": "zstandard"}
+_ALIASES: Final = {"x-gzip": "gzip"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCompression:
+    """How the answers to polls are compressed.
+
+    Attributes:
+        threshold: Bytes that an answer must have at least.
+        level: From 1 (fast) to 9 (small).
+        encodings: What is offered: ``"gzip"`` and ``"deflate"``, and with the extra
+            ``txengineio[compression]`` also ``"br"`` and ``"zstd"``.
+
+    Raises:
+        InvalidOption: A value makes no sense, or a package is missing.
+    """
+
+    threshold: int = DEFAULT_THRESHOLD
+    level: int = 6
+    encodings: tuple[str, ...] = ("gzip", "deflate")
+
+    def __post_init__(self) -> None:
+        check_whole_number("http_compression threshold", self.threshold, 0)
+        check_whole_number("http_compression level", self.level, 1, 9)
+        encodings: Any = self.encodings
+        known = ", ".join(map(repr, _COMPRESSORS))
+        expected = f"a sequence of one or more of {known}"
+        if isinstance(encodings, str) or not encodings:
+            raise InvalidOption("http_compression encodings", expected, encodings)
+        for encoding in encodings:
+            if encoding not in _COMPRESSORS:
+                raise InvalidOption("http_compression encodings", expected, encodings)
+            package = _PACKAGES.get(encoding)
+            if package is not None and find_spec(package) is None:
+                raise InvalidOption(
+                    "http_compression encodings",
+                    f"without {encoding!r} unless txengineio[compression] is installed",
+                    encodings,
+                )
+        object.__setattr__(self, "encodings", tuple(encodings))
+
+    def choose(self, accept_encoding: str) -> str | None:
+        """Return the encoding that a client likes best, or None if it likes none.
+
+        Among equals, Brotli and Zstandard go first: who enabled them wants them used.
+        Otherwise the client's order decides.
+        """
+        qualities = _qualities(accept_encoding)
+        others = qualities.pop("*", 0.0)
+        if others and "gzip" not in qualities:
+            # After all that the client has named.
+            qualities["gzip"] = others
+        best, best_rank = None, (0.0, False)
+        for encoding, quality in qualities.items():
+            rank = (quality, encoding in _PACKAGES)
+            if quality > 0 and encoding in self.encodings and rank > best_rank:
+                best, best_rank = encoding, rank
+        return best
+
+    def compress(self, body: bytes, encoding: str) -> bytes:
+        """Return the body in an encoding that `choose` chose."""
+        return _COMPRESSORS[encoding](body, self.level)
+
+
+def _qualities(accept_encoding: str) -> dict[str, float]:
+    """Return what a client accepts, in its order."""
+    qualities: dict[str, float] = {}
+    for element in accept_encoding.lower().split(","):
+        coding, *parameters = (part.strip() for part in element.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                quality = _quality(value.strip())
+        if coding:
+            qualities.setdefault(_ALIASES.get(coding, coding), quality)
+    return qualities
+
+
+def _quality(value: str) -> float:
+    # float() takes more than RFC 9110 does ("1e9", "nan"): what is odd counts as no.
+    whole, _, fraction = value.partition(".")
+    digits = whole in ("0", "1") and (not fraction or fraction.isdecimal())
+    quality = float(value) if digits and value.isascii() else 0.0
+    return quality if quality <= 1 else 0.0
