@@ -70,7 +70,7 @@ def test_targets_lie_on_the_axis(results: Results) -> None:
         for text in root.iter(f"{SVG}text")
         if text.get("text-anchor") == "middle"
     ]
-    assert ticks[-1] == "32×"
+    assert ticks[-1] == "32\u00d7"
 
 
 def test_the_chart_of_nothing_is_empty() -> None:
