@@ -50,6 +50,9 @@ setup(
             # Builds the wheel that test_packaging.py installs.
             "setuptools>=77",
             "towncrier>=25",
+            # What examples stand beside.
+            "flask>=3.1",
+            "klein>=24.8",
             # Real peers.
             "aiohttp>=3.10",
             "python-engineio[asyncio-client,client]>=4.15",

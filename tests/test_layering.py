@@ -21,6 +21,7 @@ LAYERS = [
     ["errors"],
     ["protocol", "protocol.*"],
     ["application", "callbacks", "events", "heartbeat"],
+    ["loading"],
     [
         "session.flushing",
         "session.frames",
@@ -64,6 +65,8 @@ LAYERS = [
     ],
     ["server", "server.engine"],
     ["client", "client.*"],
+    ["wamp"],
+    ["crossbar"],
     [""],
     ["service"],
 ]

@@ -14,11 +14,9 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamServerEndpoint,
 )
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.reflect import namedAny
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.web.server import Site
@@ -26,6 +24,7 @@ from typing_extensions import override
 
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import InvalidOption
+from txengineio.loading import NotLoadable, factory_for, load_application
 from txengineio.server.engine import Engine
 from txengineio.server.options import EngineOptions
 from txengineio.server.site import DEFAULT_PATH, engine_site, path_segments
@@ -150,32 +149,14 @@ def _load_application(name: str | None) -> IProtocolFactory:
         UsageError: There is no such thing, or it is no application.
     """
     if name is None:
-        return _factory_for(EchoProtocol)
+        return factory_for(EchoProtocol)
     # As with `python -m`: what is in the current directory can be imported.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    module, separator, attribute = name.partition(":")
-    if not (module and separator and attribute):
-        raise UsageError(f"--app must be package.module:name, not {name!r}")
     try:
-        application = namedAny(f"{module}.{attribute}")
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise UsageError(f"--app {name} cannot be loaded: {problem}") from error
-    if isinstance(application, type) and issubclass(application, EngineIOProtocol):
-        return _factory_for(application)
-    if IProtocolFactory.providedBy(application):
-        return application
-    raise UsageError(
-        f"--app {name} must be an EngineIOProtocol subclass or a factory of such "
-        f"protocols, not {type(application).__name__}"
-    )
-
-
-def _factory_for(protocol: type[EngineIOProtocol]) -> IProtocolFactory:
-    factory = Factory.forProtocol(protocol)
-    factory.noisy = False
-    return factory
+        return load_application(name)
+    except NotLoadable as error:
+        raise UsageError(f"--app {error}") from error
 
 
 class EngineIOService(Service):
