@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
     ["errors"],
     ["protocol", "protocol.*"],
-    ["application", "callbacks", "events", "heartbeat"],
+    ["application", "callbacks", "checks", "events", "heartbeat"],
     ["loading"],
     [
         "session.flushing",
@@ -32,7 +32,6 @@ LAYERS = [
     ["session.outgoing"],
     ["session", "session.base", "session.websocket"],
     [
-        "server.checks",
         "server.compression",
         "server.cookies",
         "server.cors",
@@ -68,7 +67,7 @@ LAYERS = [
     ["wamp"],
     ["crossbar"],
     [""],
-    ["service"],
+    ["__main__", "service"],
 ]
 # Whole branches that know nothing of each other, whatever their layers.
 STRANGERS = [("client*", "server*"), ("server*", "client*")]

@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
+from txengineio.checks import check_whole_number
 from txengineio.errors import InvalidOption
-from txengineio.server.checks import check_whole_number
 
 __all__ = ["DEFAULT_THRESHOLD", "HttpCompression"]
 

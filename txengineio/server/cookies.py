@@ -11,13 +11,13 @@ from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from txengineio.errors import InvalidOption
-from txengineio.server.checks import (
+from txengineio.checks import (
     check_flag,
     check_one_of,
     check_text,
     check_whole_number,
 )
+from txengineio.errors import InvalidOption
 
 __all__ = ["CookieOptions"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from txengineio.checks import check_flag, check_whole_number, optional_group
 from txengineio.errors import InvalidOption
-from txengineio.server.checks import check_flag, check_whole_number, optional_group
 
 __all__ = ["CorsOptions", "check_origin", "cors_headers", "preflight_headers"]
 

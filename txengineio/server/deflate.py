@@ -15,8 +15,8 @@ from autobahn.websocket.compress_deflate import PerMessageDeflate
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.checks import check_flag, check_whole_number
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.checks import check_flag, check_whole_number
 from txengineio.server.compression import DEFAULT_THRESHOLD
 from txengineio.server.opening import BadOpening
 from txengineio.session.frames import encode_frame

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from txengineio.errors import InvalidOption
-from txengineio.server.checks import (
+from txengineio.checks import (
     check_callable,
     check_duration,
     check_flag,
@@ -16,6 +15,7 @@ from txengineio.server.checks import (
     check_size,
     optional_group,
 )
+from txengineio.errors import InvalidOption
 from txengineio.server.compression import HttpCompression
 from txengineio.server.cookies import CookieOptions
 from txengineio.server.cors import CorsOptions
