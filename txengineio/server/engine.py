@@ -112,9 +112,9 @@ class Engine(EventEmitter):
         """Look at a request whose body begins; an `EngineIORequest` calls this."""
         return self._reception.body_begun(request)
 
-    def body_lost(self, request: EngineIORequest) -> None:
+    def body_lost(self, request: EngineIORequest, refused: bool) -> None:
         """Act on an upload that broke off; an `EngineIORequest` calls this."""
-        self._reception.body_lost(request)
+        self._reception.body_lost(request, refused)
 
     def use(self, middleware: Middleware) -> Middleware:
         """Add a middleware: it sees each request before the engine looks at it.

@@ -23,6 +23,7 @@ from typing_extensions import override
 from zope.interface import Attribute, Interface
 
 from txengineio.errors import PayloadTooLarge
+from txengineio.session.direct import can_write_directly, write_directly
 
 __all__ = ["EngineIORequest", "EngineIOSite", "IReceivesRequests"]
 
@@ -58,8 +59,13 @@ class IReceivesRequests(Interface):
             A status that the request is to be answered with at once; 0 for none.
         """
 
-    def body_lost(request: EngineIORequest) -> None:
-        """Learn that the rest of a request's body will never come."""
+    def body_lost(request: EngineIORequest, refused: bool) -> None:
+        """Learn that a request whose body had begun will never be complete.
+
+        Args:
+            request: The request.
+            refused: Whether that is so because its body is too large.
+        """
 
 
 class EngineIORequest(Request):
@@ -117,6 +123,9 @@ class EngineIORequest(Request):
     def _refuse(self, size: int) -> None:
         """Answer now that the body is too large, whatever is still to come of it."""
         self._refused = True
+        if self._receiving and self.engine is not None:
+            self._receiving = False
+            self.engine.body_lost(self, refused=True)
         problem = PayloadTooLarge(size, self._limit)
         self._too_large_log.warn("POST refused: {problem}", problem=problem)
         self.content = BytesIO()
@@ -147,7 +156,7 @@ class EngineIORequest(Request):
         """Tell the engine if the body is not complete."""
         if self._receiving and self.engine is not None:
             self._receiving = False
-            self.engine.body_lost(self)
+            self.engine.body_lost(self, refused=False)
         super().connectionLost(reason)
 
     def abort(self) -> None:
@@ -196,7 +205,11 @@ class EngineIORequest(Request):
                 return False
             head += f"{name}: {value}\r\n"
         head += f"Content-Length: {len(body)}\r\n\r\n"
-        cast(Any, self.channel).write(head.encode("latin-1") + body)
+        transport = cast(Any, self.channel).transport
+        if can_write_directly(transport):
+            write_directly(transport, head.encode("latin-1") + body)
+        else:
+            transport.write(head.encode("latin-1") + body)
         self.startedWriting = 1
         self.finish()
         return True

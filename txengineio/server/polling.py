@@ -135,11 +135,13 @@ class PollingTransport:
         if request is self._receiving:
             self._receiving = None
 
-    def post_lost(self, request: Request) -> None:
-        """Learn that the rest of a POST will never come."""
+    def post_lost(self, request: Request, refused: bool) -> None:
+        """Learn that a POST whose body had begun will never be complete."""
         if request is self._receiving:
             self._receiving = None
-            self._fail(_POST_LOST)
+            # A body that is too large costs the client its POST, not its session.
+            if not refused:
+                self._fail(_POST_LOST)
 
     def _post(self, request: Request) -> None:
         if request is self._receiving:

@@ -148,16 +148,18 @@ class Reception:
         except RequestRejected:
             # Refused when it is complete; what it sends until then is bounded.
             return 0
-        if session is None or not isinstance(session.transport, PollingTransport):
+        if request.method != b"POST" or session is None:
+            return 0
+        if not isinstance(session.transport, PollingTransport):
             return 0
         return session.transport.post_begun(request)
 
-    def body_lost(self, request: EngineIORequest) -> None:
-        """Act on an upload that broke off."""
+    def body_lost(self, request: EngineIORequest, refused: bool) -> None:
+        """Act on an upload that broke off, or was refused for its size."""
         if request.admitted is not None:
             _, session = request.admitted
             if session is not None and isinstance(session.transport, PollingTransport):
-                session.transport.post_lost(request)
+                session.transport.post_lost(request, refused)
 
     def _check(self, request: Request) -> tuple[SessionQuery, Session | None]:
         """Check a request, unless that was done when its body began."""

@@ -17,7 +17,13 @@ from autobahn.websocket.protocol import create_xor_masker  # type: ignore[attr-d
 
 from txengineio.protocol.text import encode_utf8
 
-__all__ = ["MASK_WIDTH", "encode_frame", "encode_masked_frame", "read_messages"]
+__all__ = [
+    "MASK_WIDTH",
+    "encode_frame",
+    "encode_masked_frame",
+    "missing_bytes",
+    "read_messages",
+]
 
 _TEXT: Final = 0x81
 _BINARY: Final = 0x82
@@ -130,6 +136,33 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
         if not go_on:
             break
     return data[start:] if start else data
+
+
+def missing_bytes(data: bytes, limit: int, mask_width: int) -> int:
+    """Count what is missing of the simple frame that ``data`` is the beginning of.
+
+    Args:
+        data: What `read_messages` has left.
+        limit: As there.
+        mask_width: As there.
+
+    Returns:
+        The bytes still to come; 0 if this is not the beginning of a simple frame, or
+        not enough of it to tell.
+    """
+    if len(data) < 2 or data[0] not in (_TEXT, _BINARY):  # noqa: PLR2004
+        return 0
+    length = data[1] - (_MASKED if mask_width else 0)
+    width = {_LENGTH_16: 2, _LENGTH_64: 8}.get(length, 0)
+    header = 2 + width + mask_width
+    if not 0 <= length <= _LENGTH_64 or len(data) < header:
+        return 0
+    if width:
+        length = int.from_bytes(data[2 : 2 + width], "big")
+        if length < (_LENGTH_16 if width == 2 else _MAX_16 + 1):  # noqa: PLR2004
+            return 0
+    # A complete frame was left for a reason, and so was one that is too large.
+    return max(header + length - len(data), 0) if length <= limit else 0
 
 
 def _mask(payload: bytes, mask: bytes, length: int) -> bytes:
