@@ -166,6 +166,7 @@ class Connection:
     @property
     def is_closed(self) -> bool:
         """Whether the server has closed it, or has been told that it is lost."""
+        self._settle()
         return self.transport.disconnected is not None
 
     @property

@@ -20,10 +20,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.connection import SEPARATOR, Connection, Exchange, make_request
-from tests.doubles import RecordingApplication
+from tests.doubles import RecordingApplication, RecordingProtocol
 from tests.frames import BINARY, CLOSE, TEXT, frame_size, make_frame, parse_frames
 from txengineio.server.engine import Engine
 from txengineio.server.resource import EngineIOResource
+from txengineio.server.session import Session
+from txengineio.server.site import engine_site
 
 __all__ = [
     "WEBSOCKET_KEY",
@@ -156,18 +158,27 @@ class Server:
         cls,
         application: RecordingApplication | None = None,
         *,
+        own_site: bool = False,
         short_path: bool = True,
         **options: Any,
     ) -> Server:
-        """Make an engine with these options, below ``/engine.io`` in a plain `Site`."""
+        """Make an engine with these options at ``/engine.io/``.
+
+        Args:
+            own_site: Use the package's site; a `twisted.web.server.Site` otherwise.
+            short_path: As in `EngineWebSocketFactory`.
+        """
         application = application or RecordingApplication()
         clock = Clock()
         engine = Engine(application, reactor=clock, **options)
         engine.websockets.short_path = short_path
-        root = Resource()
-        root.putChild(b"engine.io", EngineIOResource(engine))
-        # Without a time-out, so that only what the engine schedules is on the clock.
-        site = Site(root, timeout=None, reactor=clock)
+        site: Site
+        if own_site:
+            site = engine_site(engine, reactor=clock)
+        else:
+            root = Resource()
+            root.putChild(b"engine.io", EngineIOResource(engine))
+            site = Site(root, reactor=clock)
         return cls(application=application, engine=engine, site=site, clock=clock)
 
     def connect(self) -> Connection:
@@ -238,15 +249,22 @@ class Server:
         connection.send(request + early)
         return WebSocketClient(connection, opening)
 
+    def session(self, sid: str) -> Session:
+        return self.engine.sessions[sid]
+
     def assert_nothing_left(self) -> None:
         """Assert that no session is there, and nothing that waits for one."""
         self.settle()
         assert dict(self.engine.sessions) == {}
-        assert self.clock.getDelayedCalls() == []
         for connection in self.connections:
             connection.read_responses()
             for exchange in connection.exchanges:
                 assert exchange.response is not None or connection.is_closed
+        # A site's own time-outs end with the connections.
+        for connection in self.connections:
+            connection.lose()
+        assert self.engine.websockets.connections == set()
+        assert self.clock.getDelayedCalls() == []
 
 
 class PollingClient:
@@ -270,6 +288,20 @@ class PollingClient:
         target = self.server.target(sid=self.sid)
         fields = {"Content-Length": str(size)}
         return connection.request("POST", target, None, fields)
+
+    @property
+    def session(self) -> Session:
+        return self.server.session(self.sid)
+
+    @property
+    def protocol(self) -> RecordingProtocol:
+        """The application's side of the session, which may be over."""
+        (protocol,) = (
+            each
+            for each in self.server.application.built
+            if each.session.id == self.sid
+        )
+        return protocol
 
     def open_websocket(self, early: bytes = b"", **query: Any) -> WebSocketClient:
         """Open the WebSocket of an upgrade."""

@@ -128,6 +128,9 @@ class EngineIORequest(Request):
             self.engine.body_lost(self, refused=True)
         problem = PayloadTooLarge(size, self._limit)
         self._too_large_log.warn("POST refused: {problem}", problem=problem)
+        if self._receiving and self.engine is not None:
+            self._receiving = False
+            self.engine.body_refused(self)
         self.content = BytesIO()
         channel: Any = self.channel
         channel.transport.write(_TOO_LARGE)
@@ -147,7 +150,9 @@ class EngineIORequest(Request):
             self.method, self.uri, self.clientproto = command, path, version
             self.path, _, self._query = path.partition(b"?")
             if self._status:
-                self.answer(self._status, {}, b"")
+                self.setResponseCode(self._status)
+                self.setHeader(b"Content-Length", b"0")
+                self.finish()
             else:
                 self.process()
 

@@ -85,15 +85,15 @@ class Reception:
         try:
             go_on = await run_middlewares(self.middlewares, request, self._engine.clock)
         except BaseException:
-            self._release(request)
+            self.release(request)
             raise
         if go_on:
             self._serve(request)
         else:
-            self._release(request)
+            self.release(request)
 
-    def _release(self, request: Request) -> None:
-        """Let the session of a request know that the request is not its own."""
+    def release(self, request: Request) -> None:
+        """Let the session of a request know that others have answered it."""
         if isinstance(request, EngineIORequest) and request.admitted is not None:
             _, session = request.admitted
             if session is not None and isinstance(session.transport, PollingTransport):
@@ -141,6 +141,9 @@ class Reception:
         Returns:
             The status that refuses it, or 0.
         """
+        if request.method != b"POST":
+            # Whatever its body says, nobody will read it.
+            return 0
         try:
             _, session = request.admitted = check_request(
                 request, self._engine.options, self._registry
