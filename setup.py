@@ -40,7 +40,11 @@ setup(
         "treq>=26.7",
     ],
     extras_require={
+        # More ways to compress the answers to polls.
+        "compression": ["brotli>=1.1", "zstandard>=0.23"],
         "test": [
+            "brotli>=1.1",
+            "zstandard>=0.23",
             "coverage>=7.10",
             "hypothesis>=6.150",
             "pytest>=9",
