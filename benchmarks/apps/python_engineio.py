@@ -53,6 +53,8 @@ def main() -> None:
             lifespan="off",
             log_level="warning",
             access_log=False,
+            # Engine.IO has a heartbeat of its own.
+            ws_ping_interval=None,
         )
         uvicorn.Server(config).run(sockets=[listener])
 
