@@ -128,9 +128,6 @@ class EngineIORequest(Request):
             self.engine.body_lost(self, refused=True)
         problem = PayloadTooLarge(size, self._limit)
         self._too_large_log.warn("POST refused: {problem}", problem=problem)
-        if self._receiving and self.engine is not None:
-            self._receiving = False
-            self.engine.body_refused(self)
         self.content = BytesIO()
         channel: Any = self.channel
         channel.transport.write(_TOO_LARGE)

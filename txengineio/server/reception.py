@@ -85,14 +85,14 @@ class Reception:
         try:
             go_on = await run_middlewares(self.middlewares, request, self._engine.clock)
         except BaseException:
-            self.release(request)
+            self._release(request)
             raise
         if go_on:
             self._serve(request)
         else:
-            self.release(request)
+            self._release(request)
 
-    def release(self, request: Request) -> None:
+    def _release(self, request: Request) -> None:
         """Let the session of a request know that others have answered it."""
         if isinstance(request, EngineIORequest) and request.admitted is not None:
             _, session = request.admitted
@@ -141,9 +141,6 @@ class Reception:
         Returns:
             The status that refuses it, or 0.
         """
-        if request.method != b"POST":
-            # Whatever its body says, nobody will read it.
-            return 0
         try:
             _, session = request.admitted = check_request(
                 request, self._engine.options, self._registry
