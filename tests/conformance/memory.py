@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
+from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 from typing_extensions import override
@@ -25,7 +27,13 @@ from tests.conformance.exchanges import (
     parse_response,
     write_request,
 )
-from txengineio import Engine, EngineIOProtocol, EngineIOResource, Session
+from txengineio import (
+    Engine,
+    EngineIOProtocol,
+    EngineIOResource,
+    Session,
+    SessionClosed,
+)
 
 __all__ = ["STEP", "Connection", "Exchange", "Server"]
 
@@ -168,28 +176,27 @@ class Exchange:
         return self.response.text
 
 
-class Application(EngineIOProtocol):
+class _Application(EngineIOProtocol):
     """Records what its session does; echoes if it is told to."""
 
-    factory: ApplicationFactory
-
-    @override
-    def connectionMade(self) -> None:
-        self.session.on("close", self._closed)
+    def __init__(self, records: _Applications) -> None:
+        self._records = records
 
     @override
     def messageReceived(self, message: str | bytes) -> None:
-        self.factory.messages.append(message)
-        if self.factory.echo:
+        self._records.messages.append(message)
+        if self._records.echo:
             self.session.send(message)
 
-    def _closed(self, reason: Any, description: Any) -> None:
-        self.factory.closed.append(
-            (reason.value, getattr(description, "message", None))
-        )
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        closed = reason.value
+        assert isinstance(closed, SessionClosed)
+        message = getattr(closed.description, "message", None)
+        self._records.closed.append((closed.reason.value, message))
 
 
-class ApplicationFactory(Factory):
+class _Applications(Factory):
     """Builds the applications of one server; they share its records."""
 
     noisy = False
@@ -200,10 +207,18 @@ class ApplicationFactory(Factory):
         self.closed: list[tuple[str, str | None]] = []
 
     @override
-    def buildProtocol(self, addr: IAddress | None) -> Application:
-        application = Application()
-        application.factory = self
-        return application
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return _Application(self)
+
+
+class _QuietSite(Site):
+    """A site as in any web server made with Twisted, but for the access log."""
+
+    noisy = False
+
+    @override
+    def log(self, request: Request) -> None:
+        pass
 
 
 class Server:
@@ -212,12 +227,15 @@ class Server:
     Args:
         echo: Whether the application sends back what it receives.
         on_connection: Called with each new session, in the connection event.
+        plain_site: Whether the engine is a resource in an ordinary site, beside others,
+            instead of listening on its own.
         options: The engine's.
 
     Attributes:
         engine: The engine.
         errors: What the connection_error event was called with: request and rejection.
         sessions: All sessions that there ever were, oldest first.
+        connections: All connections that there ever were, oldest first.
     """
 
     def __init__(
@@ -225,24 +243,28 @@ class Server:
         *,
         echo: bool = False,
         on_connection: Callable[[Session], object] | None = None,
+        plain_site: bool = False,
         **options: Any,
     ) -> None:
-        self.clock = Clock()
+        self.clock = MemoryReactorClock()
         # Some code takes a time of zero for no time at all.
         self.clock.advance(1000)
-        self._application = ApplicationFactory(echo)
+        self._application = _Applications(echo)
         self.engine = Engine(self._application, reactor=self.clock, **options)
         self.sessions: list[Session] = []
         self.errors: list[tuple[Any, Any]] = []
         self.engine.on("connection", self.sessions.append)
-        self.engine.on("connection_error", lambda *each: self.errors.append(each))
+        self.engine.on(
+            "connection_error", lambda event: self.errors.append((event.request, event))
+        )
         if on_connection is not None:
             self.engine.on("connection", on_connection)
         self.root = Resource()
         self.root.putChild(b"engine.io", EngineIOResource(self.engine))
-        self.site = Site(self.root, reactor=self.clock)
-        self.site.log = lambda request: None  # type: ignore[method-assign]
-        self._ports = iter(range(40000, 60000))
+        self.site: Any = _QuietSite(self.root, reactor=self.clock)
+        if not plain_site:
+            self.listen()
+        self.connections: list[Connection] = []
 
     @property
     def messages(self) -> list[str | bytes]:
@@ -267,6 +289,11 @@ class Server:
         context: dict[str, Any] = rejection.context
         return context
 
+    def listen(self) -> None:
+        """Let the engine listen on its own, again if it has been closed."""
+        self.engine.listen(TCP4ServerEndpoint(self.clock, 80))
+        self.site = self.clock.tcpServers[-1][1]
+
     # --- time -------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -288,7 +315,11 @@ class Server:
     # --- connections ------------------------------------------------------------------
 
     def connect(self, factory: Any = None) -> Connection:
-        return Connection(self, factory or self.site, next(self._ports))
+        """Connect to the site, or to another one."""
+        port = 40000 + len(self.connections)
+        connection = Connection(self, factory or self.site, port)
+        self.connections.append(connection)
+        return connection
 
     def request(
         self,

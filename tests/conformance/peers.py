@@ -189,7 +189,6 @@ class WebSocketPeer:
 
     Attributes:
         frames: All data frames that have come.
-        close_code: That of the server's close frame; None if none has come.
     """
 
     def __init__(
@@ -204,7 +203,7 @@ class WebSocketPeer:
         self.server = server
         self.connection: Connection = server.connect()
         self.frames: list[Frame] = []
-        self.close_code: int | None = None
+        self._close_code: int | None = None
         self.sid = ""
         self.opening: dict[str, Any] = {}
         self._muted = muted
@@ -236,9 +235,14 @@ class WebSocketPeer:
         self.sid = self.opening["sid"]
 
     @property
+    def close_code(self) -> int | None:
+        """The code of the server's close frame; None if none has come."""
+        self._read()
+        return self._close_code
+
+    @property
     def closed(self) -> bool:
         """Whether the server has ended it, with or without a close frame."""
-        self._read()
         return self.close_code is not None or self.connection.lost
 
     def send(self, *messages: str | bytes) -> None:
@@ -266,12 +270,12 @@ class WebSocketPeer:
         for frame in frames:
             if frame.opcode == CLOSE:
                 code = int.from_bytes(frame.payload[:2])
-                self.close_code = code if frame.payload else NOTHING_FOLLOWS
+                self._close_code = code if frame.payload else NOTHING_FOLLOWS
                 if not self._muted:
                     self.connection.send(frame.to_bytes())
             elif frame.opcode == PING:
                 self.send_frames(Frame(opcode=PONG, payload=frame.payload))
-            else:
+            elif frame.opcode != PONG:
                 self.frames.append(frame)
 
 

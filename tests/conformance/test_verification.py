@@ -99,10 +99,13 @@ def test_the_application_is_asked_before_the_revision_is_checked() -> None:
 
 @pytest.mark.behaviour("B005")
 def test_the_application_is_not_asked_about_an_open_session(revision: int) -> None:
-    asked = []
-    server = server_for(
-        revision, allow_request=lambda request: asked.append(request) or True
-    )
+    asked: list[object] = []
+
+    def allow(request: object) -> bool:
+        asked.append(request)
+        return True
+
+    server = server_for(revision, allow_request=allow)
     peer = PollingPeer(server, revision)
     peer.post("4a")
     peer.upgrade()

@@ -29,6 +29,11 @@ def respond(
     """
     if is_gone(request):
         return
+    if request.cookies:
+        # Twisted would replace with them what the header has otherwise.
+        for cookie in request.cookies:
+            request.responseHeaders.addRawHeader(b"Set-Cookie", cookie)
+        request.cookies = []
     if isinstance(request, EngineIORequest) and request.answer(status, headers, body):
         return
     request.setResponseCode(status)
