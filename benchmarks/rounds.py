@@ -1,11 +1,13 @@
 """Runs the rounds: every server in turn in every scenario, again and again."""
 
 import resource
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from benchmarks.load.loop import LoadError
 from benchmarks.measuring import Launch, Timing
@@ -50,6 +52,7 @@ def suited(servers: Sequence[Server], scenario: Scenario) -> list[Server]:
 
 def run(plan: Plan, results: Results, report: Callable[[str], None]) -> None:
     """Run all rounds, adding to `results`; what fails is noted and left out."""
+    signal.signal(signal.SIGTERM, _leave)
     # Thousands of sessions are as many sockets, here and, inherited, there.
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -62,6 +65,11 @@ def run(plan: Plan, results: Results, report: Callable[[str], None]) -> None:
                 for server in rotated(suited(plan.servers, scenario), number):
                     report(f"round {number + 1}: {scenario.name}: {server.name}")
                     _round(plan, scenario, server, Path(directory), results)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """End by an exception, so that no server and no worktree is left behind."""
+    sys.exit(128 + number)
 
 
 def _round(
