@@ -64,6 +64,7 @@ LAYERS = [
     ],
     ["server", "server.engine"],
     ["client", "client.*"],
+    ["publications"],
     ["wamp"],
     ["crossbar"],
     [""],
