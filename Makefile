@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := tests/interop
 
-.PHONY: run test lint format behaviours clean
+.PHONY: run test lint format behaviours bench clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -47,10 +47,14 @@ behaviours: $(VENV)/.installed-test
 		|| { echo "$$report"; exit 1; }
 	@echo "wrote docs/behaviours.md"
 
+# Processor time for each operation, beside the peers'. Wants two idle processors.
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks run $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(PEERS)/node_modules build dist *.egg-info htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) $(PEERS)/node_modules benchmarks/.peers benchmarks/.results build dist *.egg-info htmlcov .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache twisted/plugins/dropin.cache
-	find setup.py tests twisted txengineio -name __pycache__ -type d -prune -exec rm -rf {} +
+	find setup.py benchmarks tests twisted txengineio -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \

@@ -11,6 +11,7 @@
     │       └── RequestRejected
     ├── TransportError                a transport failed under a session
     ├── SessionClosed                 the session is over
+    ├── ConnectFailed                 a client could not open a session
     └── InvalidOption                 an option has an unknown name or a bad value
 """
 
@@ -24,6 +25,8 @@ from typing_extensions import override
 
 __all__ = [
     "CloseReason",
+    "ConnectCause",
+    "ConnectFailed",
     "EngineIOError",
     "ErrorCode",
     "InvalidOption",
@@ -36,6 +39,10 @@ __all__ = [
     "SessionClosed",
     "TransportError",
 ]
+
+
+_SHOWN_OF_A_SID = 7  # with the quotation mark
+_SHOWN_OF_A_VALUE = 100
 
 
 @unique
@@ -84,6 +91,28 @@ class CloseReason(Enum):
     """The peer sent something that is not a packet."""
     FORCED_CLOSE = "forced close"
     """This side closed the session."""
+
+
+@unique
+class ConnectCause(Enum):
+    """What kept a client from opening a session; the value says it in words."""
+
+    DNS = "the host's name was not found"
+    REFUSED = "the connection was refused"
+    UNREACHABLE = "there is no way to the host"
+    CONNECT_TIMEOUT = "no connection was made in time"
+    TLS = "the TLS connection failed"
+    CONNECTION_LOST = "the connection was lost"
+    RESPONSE_TIMEOUT = "the server did not answer in time"
+    OPEN_TIMEOUT = "the server did not open the session in time"
+    HTTP_STATUS = "the server answered with an HTTP error"
+    NOT_ENGINE_IO = "the server does not speak Engine.IO"
+    WRONG_VERSION = "the server speaks another revision of the protocol"
+    FORBIDDEN = "the server does not let this client in"
+    REJECTED = "the server refused the request"
+    TOO_LARGE = "the server sent more than is allowed"
+    NO_PROTOCOL = "the factory built no protocol for the session"
+    FAILED = "the attempt failed"
 
 
 class EngineIOError(Exception):
@@ -160,8 +189,17 @@ class RequestRejected(RemoteProtocolError):
 
     @override
     def __str__(self) -> str:
-        details = ", ".join(f"{key}={value!r}" for key, value in self.context.items())
+        details = ", ".join(
+            f"{key}={_elided(key, value)}" for key, value in self.context.items()
+        )
         return f"{self.code.message} ({details})" if details else self.code.message
+
+
+def _elided(name: str, value: object) -> str:
+    """Return a value as a log may show it: not long, and no whole session id."""
+    text = repr(value)
+    limit = _SHOWN_OF_A_SID if name == "sid" else _SHOWN_OF_A_VALUE
+    return text if len(text) <= limit else text[:limit] + "…"
 
 
 class TransportError(EngineIOError):
@@ -198,6 +236,46 @@ class SessionClosed(EngineIOError):
         if self.description is None:
             return self.reason.value
         return f"{self.reason.value}: {self.description}"
+
+
+class ConnectFailed(EngineIOError):
+    """A client could not open a session.
+
+    Args:
+        cause: What kept it from opening.
+        message: What the server said, or what went wrong, in words.
+        status: The HTTP status that the server answered with, if it did.
+        code: The error code that it answered with: one that Engine.IO knows, as an
+            `ErrorCode`, or another number.
+        error: The exception behind it, where there is one.
+    """
+
+    def __init__(
+        self,
+        cause: ConnectCause,
+        message: str | None = None,
+        *,
+        status: int | None = None,
+        code: ErrorCode | int | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        super().__init__(cause, message, status, code)
+        self.cause = cause
+        self.message = message
+        self.status = status
+        self.code = code
+        self.error = error
+
+    @override
+    def __str__(self) -> str:
+        number = self.code.value if isinstance(self.code, ErrorCode) else self.code
+        details = [
+            *([] if self.status is None else [f"status {self.status}"]),
+            *([] if number is None else [f"code {number}"]),
+            *([] if self.message is None else [self.message]),
+        ]
+        text = self.cause.value
+        return f"{text}: {', '.join(details)}" if details else text
 
 
 class InvalidOption(EngineIOError):

@@ -249,12 +249,6 @@ class Reception:
 
     def _start(self, session: Session, protocol: EngineIOProtocol) -> None:
         session.open(self._first_packets(session))
-        self._log.info(
-            "session {sid}… opened by {transport} from {address}",
-            sid=session.id[:6],
-            transport=session.transport.name,
-            address=session.remote_address,
-        )
         self._engine.emit("connection", session)
         session.start(protocol)
 

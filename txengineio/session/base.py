@@ -193,9 +193,11 @@ class BaseSession(Outgoing):
             return
         self._enter(SessionInput.ENDED)
         self.closed = closed = SessionClosed(reason, description)
-        self._log.info(
-            "session {sid}… closed: {closed}", sid=self.id[:6], closed=closed
-        )
+        if description is not None:
+            # Sessions come and go without a line in the log; only faults leave one.
+            self._log.info(
+                "session {sid}… ended: {closed}", sid=self.id[:6], closed=closed
+            )
         self._stop_waiting()
         attempt, self.upgrade_attempt = self.upgrade_attempt, None
         if attempt is not None:
