@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 
 from txengineio.server.compression import HttpCompression
-from txengineio.server.headers import add_vary, check_headers, move_added
+from txengineio.server.headers import add_vary, check_headers, move_added, received
 from txengineio.server.session import Session
 
 __all__ = ["complete", "compressed"]
@@ -26,7 +26,7 @@ def compressed(
     """Compress a body in the way that its client likes best, if there is one."""
     # Caches have to know, whatever this client gets.
     add_vary(request.responseHeaders, "Accept-Encoding")
-    accepted = request.requestHeaders.getRawHeaders("Accept-Encoding", ())
+    accepted = received(request.requestHeaders, "Accept-Encoding")
     encoding = compression.choose(", ".join(accepted))
     if encoding is None:
         return headers, body

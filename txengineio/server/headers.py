@@ -9,7 +9,14 @@ from typing import Any, Final
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
-__all__ = ["add_vary", "check_headers", "header_lines", "headers_so_far", "move_added"]
+__all__ = [
+    "add_vary",
+    "check_headers",
+    "header_lines",
+    "headers_so_far",
+    "move_added",
+    "received",
+]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_VALUES: Final = re.compile(r"[\0\r\n]")
@@ -30,6 +37,12 @@ _NOT_FOR_101: Final = frozenset(
         b"upgrade",
     }
 )
+
+
+def received(headers: Headers, name: str) -> list[str]:
+    """Return the values of a header that a client sent, whatever bytes they are of."""
+    values = headers.getRawHeaders(name.encode("ascii"), ())
+    return [value.decode("latin-1") for value in values]
 
 
 def header_lines(value: Any) -> list[str]:

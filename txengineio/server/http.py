@@ -177,6 +177,9 @@ class EngineIORequest(Request):
             self.args = parse_qs(self._query, True)
             super().process()
             return
+        # What Twisted's sessions want to know.
+        self.site = cast(Any, self.channel).site
+        self.sitepath: list[bytes] = []
         try:
             self.engine.handle_request(self)
         except BaseException:

@@ -18,7 +18,7 @@ from txengineio.server.cors import (
     cors_headers,
     preflight_headers,
 )
-from txengineio.server.headers import add_vary
+from txengineio.server.headers import add_vary, received
 from txengineio.server.patience import RequestGone, TookTooLong, ask
 from txengineio.server.responses import is_gone, respond
 
@@ -120,7 +120,7 @@ async def _result(answer: Any) -> Any:
 
 
 def _header(request: Request, name: str) -> str | None:
-    values = request.requestHeaders.getRawHeaders(name)
+    values = received(request.requestHeaders, name)
     return values[-1] if values else None
 
 

@@ -13,6 +13,8 @@ from typing import Final
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
+from txengineio.server.headers import received
+
 __all__ = ["BadOpening", "OpeningRequest", "wants_websocket"]
 
 _VERSIONS: Final = ("13", "8")
@@ -41,7 +43,7 @@ class BadOpening(Exception):
 
 
 def _tokens(headers: Headers, name: str) -> list[str]:
-    values = ",".join(value.strip() for value in headers.getRawHeaders(name, ()))
+    values = ",".join(value.strip() for value in received(headers, name))
     return [token.strip() for token in values.split(",")] if values else []
 
 
@@ -83,10 +85,10 @@ class OpeningRequest:
         headers: Headers = request.requestHeaders
         if request.method != b"GET":
             raise BadOpening("Invalid HTTP method", 405, {"Allow": "GET"})
-        keys = headers.getRawHeaders("Sec-WebSocket-Key", ())
+        keys = received(headers, "Sec-WebSocket-Key")
         if len(keys) != 1 or not _is_key(keys[0].strip()):
             raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
-        versions = headers.getRawHeaders("Sec-WebSocket-Version", ())
+        versions = received(headers, "Sec-WebSocket-Version")
         if len(versions) != 1 or versions[0].strip() not in _VERSIONS:
             raise BadOpening(
                 "Missing or invalid Sec-WebSocket-Version header",
@@ -104,7 +106,7 @@ class OpeningRequest:
             key=keys[0].strip(),
             version=int(versions[0]),
             subprotocols=subprotocols,
-            extensions=", ".join(headers.getRawHeaders("Sec-WebSocket-Extensions", ())),
+            extensions=", ".join(received(headers, "Sec-WebSocket-Extensions")),
         )
 
 

@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IAddress
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
+from txengineio.server.headers import received
+
 __all__ = ["HandshakeRequest"]
 
 
@@ -51,5 +53,5 @@ class HandshakeRequest:
 
     def header(self, name: str) -> str | None:
         """Return the last value of a header, or None if it was not sent."""
-        values = self.headers.getRawHeaders(name)
+        values = received(self.headers, name)
         return values[-1] if values else None
