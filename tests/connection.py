@@ -122,6 +122,10 @@ class MemoryTransport:
         if self.producer is not None:
             self.producer.resumeProducing()
 
+    def is_read(self) -> bool:
+        """Whether the server reads what the client sends."""
+        return self.reading
+
     def deliver(self, data: bytes = b"") -> None:
         """Let the server receive what was sent, unless it does not read now."""
         self._incoming += data

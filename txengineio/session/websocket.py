@@ -107,27 +107,31 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        session = self.session
-        if session is None or not self._between_messages():
-            self._dataReceived(data)
-            return
         if self._missing:
             self._pieces.append(data)
             self._missing -= len(data)
-            if self._missing > 0:
+            # Once the session is over Autobahn reads on, from the frame's beginning.
+            if self._missing > 0 and self.state == _OPEN:
                 return
             data, self._pieces, self._missing = b"".join(self._pieces), [], 0
+        session = self.session
+        if session is None:
+            self._dataReceived(data)
+            return
         session.cork()
         try:
-            data = read_messages(
-                data,
-                self.maxMessagePayloadSize,
-                self.mask_width,
-                self._text_received,
-                self._binary_received,
-            )
-            if data:
-                self._keep_or_parse(data)
+            if self._between_messages():
+                data = read_messages(
+                    data,
+                    self.maxMessagePayloadSize,
+                    self.mask_width,
+                    self._text_received,
+                    self._binary_received,
+                )
+                if data:
+                    self._keep_or_parse(data)
+            else:
+                self._dataReceived(data)
         finally:
             session.uncork()
 
