@@ -79,10 +79,9 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
+        # Not Autobahn's: that looks after timers that there are none of here.
         self.factory.connection_lost(self)
-        # Autobahn counts down here what it has counted up in connectionMade.
-        self.factory.countConnections += 1
-        super().connectionLost(reason)
+        self.connection_gone()
 
 
 class EngineWebSocketFactory(WebSocketServerFactory):

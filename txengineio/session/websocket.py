@@ -158,10 +158,20 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
+        self._stop_dropping()
+        self._connectionLost(reason)
+
+    def connection_gone(self) -> None:
+        """Tell the session, if it does not know, that there is no connection."""
+        self._stop_dropping()
+        self.state = WebSocketProtocol.STATE_CLOSED
+        if self.receiver is not None:
+            self.receiver.transport_closed()
+
+    def _stop_dropping(self) -> None:
         if self._drop_call is not None:
             self._drop_call.cancel()
             self._drop_call = None
-        self._connectionLost(reason)
 
     def pauseProducing(self) -> None:
         """Keep back what is sent; the peer does not read as fast."""
