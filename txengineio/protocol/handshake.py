@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from txengineio.errors import PacketDecodeError
@@ -38,15 +39,10 @@ class Handshake:
 
     def to_json(self) -> str:
         """Return the data of the open packet, times in whole milliseconds."""
-        fields: dict[str, object] = {
-            "sid": self.sid,
-            "upgrades": self.upgrades,
-            "pingInterval": round(self.ping_interval * 1000),
-            "pingTimeout": round(self.ping_timeout * 1000),
-        }
-        if self.max_payload is not None:
-            fields["maxPayload"] = self.max_payload
-        return _encode_json(fields)
+        rest = _encode_rest(
+            self.upgrades, self.ping_interval, self.ping_timeout, self.max_payload
+        )
+        return f'{{"sid":{_encode_json(self.sid)},{rest}'
 
     @classmethod
     def parse(cls, text: str) -> Handshake:
@@ -64,6 +60,24 @@ class Handshake:
             ping_timeout=_number(fields, "pingTimeout") / 1000,
             max_payload=_max_payload(fields),
         )
+
+
+@lru_cache(maxsize=64)
+def _encode_rest(
+    upgrades: tuple[str, ...],
+    ping_interval: float,
+    ping_timeout: float,
+    max_payload: int | None,
+) -> str:
+    """Return all behind the sid: the same for each session that an engine opens."""
+    fields: dict[str, object] = {
+        "upgrades": upgrades,
+        "pingInterval": round(ping_interval * 1000),
+        "pingTimeout": round(ping_timeout * 1000),
+    }
+    if max_payload is not None:
+        fields["maxPayload"] = max_payload
+    return _encode_json(fields).removeprefix("{")
 
 
 def _parse_object(text: str) -> dict[str, Any]:
