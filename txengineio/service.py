@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -41,6 +42,21 @@ _STOP_GRACE: Final = 0.1
 """Seconds that the answers to parked polls get to leave the process."""
 
 _MAX_PORT: Final = 65535
+
+# Options of the engine that take one value, and what flags stand for.
+_SINGLE_VALUES: Final = (
+    "ping_interval",
+    "ping_timeout",
+    "upgrade_timeout",
+    "max_http_buffer_size",
+    "initial_packet",
+)
+_FLAGS: Final[Mapping[str, tuple[str, bool]]] = {
+    "no-allow-upgrades": ("allow_upgrades", False),
+    "allow-eio3": ("allow_eio3", True),
+    "no-http-compression": ("http_compression", False),
+    "per-message-deflate": ("per_message_deflate", True),
+}
 
 
 class EchoProtocol(EngineIOProtocol):
@@ -82,14 +98,21 @@ class Options(UsageOptions):
         ["upgrade-timeout", None, None, "Time that an upgrade may take", float],
         ["max-http-buffer-size", None, None, "Size of a message, at most", int],
         ["transports", None, None, "Transports to serve, separated by commas"],
+        ["cookie", None, None, "Set a cookie of this name with the session's id"],
+        ["initial-packet", None, None, "Text that each session begins with"],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["no-allow-upgrades", None, "Keep sessions on the transport they start with"],
+        ["allow-eio3", None, "Serve clients of protocol revision 3, too"],
+        ["no-http-compression", None, "Do not compress the answers to polls"],
+        ["per-message-deflate", None, "Compress WebSocket messages for who offers it"],
+        ["cors-credentials", None, "Let pages of the --cors-origins send cookies"],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["cors-origins"] = []
         self["application"] = None
         self["engine_options"] = {}
 
@@ -98,6 +121,10 @@ class Options(UsageOptions):
         self["listen"].append(description)
 
     opt_l = opt_listen
+
+    def opt_cors_origin(self, origin: str) -> None:
+        """Origin whose pages may use the engine, or * for all; repeatable."""
+        self["cors-origins"].append(origin)
 
     @override
     def parseOptions(self, options: Any = None) -> None:
@@ -119,19 +146,36 @@ class Options(UsageOptions):
             raise UsageError("--interface goes with --port, not with --listen")
 
     def _engine_options(self) -> dict[str, Any]:
-        names = ("ping_interval", "ping_timeout", "upgrade_timeout")
         given = {
             name: self[name.replace("_", "-")]
-            for name in (*names, "max_http_buffer_size")
+            for name in _SINGLE_VALUES
             if self[name.replace("_", "-")] is not None
         }
         if self["transports"] is not None:
             given["transports"] = tuple(
                 name.strip() for name in self["transports"].split(",")
             )
-        if self["no-allow-upgrades"]:
-            given["allow_upgrades"] = False
+        if self["cookie"] is not None:
+            given["cookie"] = {"name": self["cookie"]}
+        if self["cors-origins"]:
+            given["cors"] = self._cors()
+        elif self["cors-credentials"]:
+            raise UsageError("--cors-credentials goes with --cors-origin")
+        for flag, (name, value) in _FLAGS.items():
+            if self[flag]:
+                given[name] = value
         return given
+
+    def _cors(self) -> dict[str, Any]:
+        origins = self["cors-origins"]
+        everybody = "*" in origins
+        if everybody and self["cors-credentials"]:
+            # Browsers would not have it; and to allow it one by one would be a hole.
+            raise UsageError("--cors-credentials does not go with --cors-origin '*'")
+        return {
+            "origin": "*" if everybody else origins,
+            "credentials": bool(self["cors-credentials"]),
+        }
 
     def _port_description(self) -> str:
         port = self["port"] or DEFAULT_PORT

@@ -10,9 +10,10 @@ from twisted.web.http import Request
 
 from txengineio.server.compression import HttpCompression
 from txengineio.server.headers import add_vary, check_headers, move_added, received
+from txengineio.server.interfaces import IEngine
 from txengineio.server.session import Session
 
-__all__ = ["complete", "compressed"]
+__all__ = ["complete", "compressed", "let_change"]
 
 _log = Logger()
 
@@ -60,14 +61,7 @@ def complete(
         changed["X-XSS-Protection"] = "0"
     if cookie is not None:
         changed["Set-Cookie"] = [cookie.header(session.id)]
-    if first:
-        engine.emit("initial_headers", changed, request)
-    engine.emit("headers", changed, request)
-    try:
-        check_headers(changed)
-    except ValueError:
-        _log.failure("the answer does without the headers that were added")
-        return headers
+    changed = let_change(engine, request, changed, first)
     move_added(changed, request)
     # What is true of the body is not the application's to change.
     return {
@@ -75,6 +69,32 @@ def complete(
         for name, value in changed.items()
         if name.lower() != "content-length"
     }
+
+
+def let_change(
+    engine: IEngine, request: Request, headers: Mapping[str, Any], first: bool
+) -> dict[str, Any]:
+    """Let the handlers of the engine's events change the headers of an answer.
+
+    Args:
+        engine: The engine; the events are ``initial_headers`` and ``headers``.
+        request: The request that is answered.
+        headers: The headers so far.
+        first: Whether this is the first answer of a session.
+
+    Returns:
+        What the handlers have made of them; if that cannot be sent, what they were.
+    """
+    changed = dict(headers)
+    if first:
+        engine.emit("initial_headers", changed, request)
+    engine.emit("headers", changed, request)
+    try:
+        check_headers(changed)
+    except ValueError:
+        _log.failure("the answer does without the headers that were added")
+        return dict(headers)
+    return changed
 
 
 def _has_xss_filter(request: Request) -> bool:

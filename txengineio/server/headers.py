@@ -78,9 +78,11 @@ def headers_so_far(request: Request) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     for name, values in request.responseHeaders.getAllRawHeaders():
         if name.lower() not in _NOT_FOR_101:
-            headers[name.decode("latin-1")] = [each.decode("utf-8") for each in values]
+            headers[name.decode("latin-1")] = [
+                each.decode("utf-8", "replace") for each in values
+            ]
     if request.cookies:
-        cookies = [cookie.decode("utf-8") for cookie in request.cookies]
+        cookies = [cookie.decode("utf-8", "replace") for cookie in request.cookies]
         headers["Set-Cookie"] = [*headers.get("Set-Cookie", ()), *cookies]
     return headers
 

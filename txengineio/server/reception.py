@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -21,8 +21,9 @@ from txengineio.server.admission import (
     check_request,
     check_revision,
 )
+from txengineio.server.answering import let_change
 from txengineio.server.deflate import negotiate_deflate
-from txengineio.server.headers import check_headers, headers_so_far
+from txengineio.server.headers import headers_so_far
 from txengineio.server.hooks import ask_for_permission, choose_sid
 from txengineio.server.http import EngineIORequest
 from txengineio.server.interfaces import IEngine
@@ -219,11 +220,9 @@ class Reception:
         protocol: EngineIOProtocol,
         opening: OpeningRequest,
     ) -> None:
-        headers = headers_so_far(request)
-        self._engine.emit("initial_headers", headers, request)
         # Kept before the request loses its connection.
         snapshot = HandshakeRequest.of(request, query.parameters)
-        websocket, early = self._take_over(request, query, opening, headers)
+        websocket, early = self._take_over(request, query, opening, first=True)
         session = self._add(sid, query, websocket, snapshot)
         websocket.attach(session)
         self._start(session, protocol)
@@ -277,15 +276,18 @@ class Reception:
 
     def _upgrade(self, request: Request, query: SessionQuery, session: Session) -> None:
         opening = self._check_opening(request)
-        headers = headers_so_far(request)
-        websocket, early = self._take_over(request, query, opening, headers)
+        websocket, early = self._take_over(request, query, opening, first=False)
         transport = session.transport
-        if isinstance(transport, PollingTransport) and session.upgrade_attempt is None:
+        if (
+            isinstance(transport, PollingTransport)
+            and session.upgrade_attempt is None
+            and session.closed is None
+        ):
             UpgradeAttempt(session, transport, websocket).start()
             if early:
                 websocket.dataReceived(early)
         else:
-            # It has a WebSocket already, or another one is at it.
+            # It has a WebSocket already, another one is at it, or it has just ended.
             websocket.session_ended()
 
     def _take_over(
@@ -293,15 +295,15 @@ class Reception:
         request: Request,
         query: SessionQuery,
         opening: OpeningRequest,
-        headers: dict[str, Any],
+        *,
+        first: bool,
     ) -> tuple[EngineWebSocketProtocol, bytes]:
         """Make a request's connection a WebSocket; return what came behind it too."""
         options = self._engine.options.per_message_deflate
         deflate = None
         if options is not None and opening.extensions:
             deflate = negotiate_deflate(opening.extensions, options)
-        self._engine.emit("headers", headers, request)
-        check_headers(headers)
+        headers = let_change(self._engine, request, headers_so_far(request), first)
         websocket = self._websockets.build(
             request.getClientAddress(), codec_for(query.revision), query.supports_binary
         )
