@@ -50,7 +50,7 @@ from txengineio.server.engine import Engine
 from txengineio.server.site import DEFAULT_PATH, path_segments
 from txengineio.wamp import WampBridge
 
-__all__ = ["EngineIOResource", "EngineIORootResource"]
+__all__ = ["STOP_TIMEOUT", "EngineIOResource", "EngineIORootResource"]
 
 STOP_TIMEOUT: Final = 1.5
 """Seconds that the end of the process waits for WebSockets to say goodbye."""
@@ -85,7 +85,7 @@ class EngineIOResource(resource.EngineIOResource):
         application = _application(settings, is_bridged=bridging is not None)
         options = _with_callables(settings, _CALLABLES)
         super().__init__(Engine(application, reactor=reactor, **options))
-        self._ending: object = None
+        self._is_started = False
         self._bridge: _Bridge | None = None
         if bridging is not None:
             self._bridge = _Bridge(self.engine, bridging)
@@ -104,11 +104,10 @@ class EngineIOResource(resource.EngineIOResource):
         return super().render(request)
 
     def _start(self) -> None:
-        if self._ending is not None:
+        if self._is_started:
             return
-        self._ending = self._reactor.addSystemEventTrigger(
-            "before", "shutdown", self._stop
-        )
+        self._is_started = True
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._stop)
         if self._bridge is not None:
             self._bridge.start()
 
@@ -144,7 +143,10 @@ class EngineIORootResource(Resource):
     ) -> None:
         super().__init__()
         settings = _as_mapping("extra", extra)
-        *parents, name = path_segments(settings.pop("path", DEFAULT_PATH)) or [b""]
+        path = settings.pop("path", DEFAULT_PATH)
+        if not isinstance(path, str) or not path.strip("/"):
+            raise InvalidOption("path", "an absolute path such as /engine.io/", path)
+        *parents, name = path_segments(path)
         parent: Resource = self
         for segment in parents:
             child = Resource()

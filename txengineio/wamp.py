@@ -91,7 +91,7 @@ class WampBridge:
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
         describe: Describe | None = None,
     ) -> None:
-        if _PREFIX.fullmatch(str(prefix)) is None:
+        if not _is_prefix(prefix):
             raise InvalidOption("prefix", "a WAMP URI such as com.example.eio", prefix)
         if type(queue_limit) is not int or queue_limit <= 0:
             raise InvalidOption("queue_limit", "a number of bytes", queue_limit)
@@ -292,6 +292,10 @@ class WampBridge:
             f"{self._prefix}.error.no_such_session",
             f"there is no session {public_id!r}, or no longer",
         )
+
+
+def _is_prefix(value: object) -> bool:
+    return isinstance(value, str) and _PREFIX.fullmatch(value) is not None
 
 
 def _checked(message: object) -> str | bytes:
