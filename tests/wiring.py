@@ -100,16 +100,14 @@ class WebSocketClient:
             packets.append(payload.decode() if opcode == TEXT else payload)
         return packets
 
-    @property
     def close_frame(self) -> bytes | None:
         """The payload of the close frame, if one has come; what came before is lost."""
         self.frames()
         return self._close_frame
 
-    @property
     def close_code(self) -> int | None:
         """The code of the close frame, 1005 for one without; None if none has come."""
-        frame = self.close_frame
+        frame = self.close_frame()
         if frame is None:
             return None
         return int.from_bytes(frame[:2], "big") if frame else 1005
@@ -292,6 +290,9 @@ class PollingClient:
     @property
     def session(self) -> Session:
         return self.server.session(self.sid)
+
+    def is_upgraded(self) -> bool:
+        return self.session.upgraded
 
     @property
     def protocol(self) -> RecordingProtocol:

@@ -108,7 +108,7 @@ def test_bytes_that_are_no_frame_behind_the_request_harm_nobody_else(
     server = new_server(RecordingApplication(on_message=echo))
     other, _ = opened(server)
     websocket = server.open_websocket(early=b"test")
-    assert websocket.close_code == 1002
+    assert websocket.close_code() == 1002
     other.send("4still here")
     assert other.packets() == ["4still here"]
     assert len(server.engine.sessions) == 1
@@ -224,7 +224,7 @@ def test_what_is_sent_before_close_arrives_in_order(new_server: MakeServer) -> N
         protocol.session.send(text)
     closed = protocol.session.close()
     assert websocket.packets() == ["4a", "4b", "4c"]
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     assert closed.result is CloseReason.FORCED_CLOSE
     server.assert_nothing_left()
 
@@ -289,7 +289,7 @@ def test_heartbeats_go_over_the_websocket(new_server: MakeServer) -> None:
     server.advance(0.31)
     assert websocket.packets() == ["2"]
     server.advance(0.25)
-    assert websocket.close_code == 1005
+    assert websocket.close_code() == 1005
     assert ended_with(protocol) is CloseReason.PING_TIMEOUT
     server.assert_nothing_left()
 
@@ -312,7 +312,7 @@ def test_a_close_frame_of_the_client_ends_the_session(
     server = new_server()
     websocket, protocol = opened(server)
     websocket.close(code)
-    assert websocket.close_frame is not None
+    assert websocket.close_frame() is not None
     assert websocket.connection.is_closed
     assert not websocket.connection.was_reset
     assert ended_with(protocol) is CloseReason.TRANSPORT_CLOSE
@@ -334,7 +334,7 @@ def test_a_goodbye_packet_ends_the_session_at_once(new_server: MakeServer) -> No
     websocket.send("4last", "1", "4too late")
     assert protocol.messages == ["last"]
     assert ended_with(protocol) is CloseReason.TRANSPORT_CLOSE
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     server.assert_nothing_left()
 
 
@@ -348,7 +348,7 @@ def test_what_is_no_packet_ends_the_session(
     websocket.send("4good", packet, "4too late")
     assert protocol.messages == ["good"]
     assert ended_with(protocol) is CloseReason.PARSE_ERROR
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     server.assert_nothing_left()
 
 
@@ -384,7 +384,7 @@ def test_a_frame_that_breaks_a_rule_ends_the_session_with_its_code(
     websocket, protocol = opened(server)
     websocket.connection.send(make_frame(TEXT, b"4ok") + frame)
     # A code, and not a word more.
-    assert websocket.close_frame == code.to_bytes(2, "big")
+    assert websocket.close_frame() == code.to_bytes(2, "big")
     assert protocol.messages == ["ok"]
     assert ended_with(protocol) is CloseReason.TRANSPORT_ERROR
     assert why(protocol) == message
@@ -403,7 +403,7 @@ def test_a_client_that_answers_no_close_frame_is_dropped(
     server = new_server()
     websocket, protocol = opened(server)
     protocol.session.close()
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     assert not websocket.connection.is_closed
     server.advance(4.9)
     assert not websocket.connection.is_closed
@@ -445,7 +445,7 @@ def test_a_frame_that_was_half_there_when_the_session_ended_is_ignored(
     frame = make_frame(TEXT, b"4" + b"a" * 50)
     websocket.connection.send(frame[:20])
     protocol.session.close()
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     websocket.connection.send(frame[20:])
     websocket.close()
     assert websocket.connection.is_closed
@@ -465,7 +465,7 @@ def test_close_in_a_message_handler_ignores_the_rest_of_the_segment(
     websocket.send("4a", "4b")
     assert protocol.messages == ["a"]
     assert ended_with(protocol) is CloseReason.FORCED_CLOSE
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     server.assert_nothing_left()
 
 
@@ -543,7 +543,7 @@ def test_close_waits_for_what_a_congested_transport_has_not_taken(
     assert not has_fired(closed)
     websocket.connection.transport.start_reading()
     assert websocket.packets() == ["4" + "a" * 70_000, "4last"]
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     assert has_fired(closed)
     server.assert_nothing_left()
 
@@ -610,7 +610,7 @@ def test_a_paused_session_that_is_closed_leaves_nothing(new_server: MakeServer) 
     websocket, protocol = opened(server)
     websocket.send(*(f"4{number}" for number in range(50)))
     protocol.session.close(discard=True)
-    assert websocket.close_frame == b""
+    assert websocket.close_frame() == b""
     server.advance(6)
     assert websocket.connection.was_reset
     done.callback(None)
