@@ -168,10 +168,9 @@ class Outgoing(EventEmitter):
         packets, self._write_buffer = self._write_buffer, []
         if self._flush_callbacks is not None:
             self._flush_callbacks.batch_taken()
+        self._in_flight = True
         if self.transport.send_packets(packets):
             self.batch_flushed()
-        else:
-            self._in_flight = True
         if self.handlers is not None or self.engine.handlers is not None:
             self._emit_both("drain")
         if self.ready_state is ReadyState.CLOSING and not self._write_buffer:

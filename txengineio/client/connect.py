@@ -1,0 +1,285 @@
+"""Opening a session with a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.cookiejar import CookieJar
+from typing import Any, NoReturn, cast
+from weakref import WeakKeyDictionary
+
+from twisted.internet.address import HostnameAddress
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.logger import Logger
+from twisted.web.client import URI
+from zope.interface import implementer
+
+from txengineio.application import EngineIOProtocol
+from txengineio.client.deadline import Deadline
+from txengineio.client.endpoints import Endpoints
+from txengineio.client.failures import connect_failed, refused, unreadable
+from txengineio.client.http import HttpClient, cookie_jar
+from txengineio.client.opening import Opening, read_handshake
+from txengineio.client.options import ClientOptions
+from txengineio.client.polling import PollingTransport, read_payload
+from txengineio.client.session import ClientSession
+from txengineio.client.target import DEFAULT_PATH, Target, parse_target
+from txengineio.client.upgrade import UpgradeAttempt
+from txengineio.client.websocket import (
+    ClientWebSocketFactory,
+    ClientWebSocketProtocol,
+    open_websocket,
+)
+from txengineio.errors import (
+    CloseReason,
+    ConnectCause,
+    ConnectFailed,
+    PacketDecodeError,
+)
+from txengineio.protocol.handshake import Handshake
+from txengineio.protocol.revisions import codec_for
+from txengineio.protocol.states import ReadyState
+from txengineio.reactor import reactor_or_global
+from txengineio.session.interfaces import IPacketReceiver, ISessionOwner
+
+__all__ = ["Connection", "connect"]
+
+_OK = 200
+
+_upgraded: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+"""The origins with which sessions of a factory have moved to WebSocket."""
+
+
+def connect(  # the ones that are not options say where to and what for
+    url: str,
+    factory: IProtocolFactory,
+    *,
+    reactor: IReactorTime | None = None,
+    path: str = DEFAULT_PATH,
+    query: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Deferred[EngineIOProtocol]:
+    """Open a session with a server.
+
+    Args:
+        url: ``http:``, ``https:``, ``ws:`` or ``wss:``; the scheme says whether to use
+            TLS, not which transport.
+        factory: Builds the application's protocol, an `EngineIOProtocol`, once the
+            session is open.
+        reactor: By default the global one.
+        path: Where the engine is; a path in the URL may say it instead.
+        query: Parameters for each request, beside those in the URL.
+        options: See `ClientOptions`.
+
+    Returns:
+        Fires with the protocol, after its `connectionMade`. It fails with
+        `ConnectFailed`, or with what the factory raised. It can be cancelled.
+
+    Raises:
+        InvalidOption: An option does not exist, or a value makes no sense.
+    """
+    checked = ClientOptions.from_mapping(options)
+    target = parse_target(url, path=path, query=query, revision=checked.revision)
+    jar = cookie_jar(target, checked.cookies)
+    return Connection(target, factory, checked, jar, reactor_or_global(reactor)).open()
+
+
+@implementer(ISessionOwner)
+class Connection:
+    """One attempt to open a session, and what the session needs afterwards.
+
+    Args:
+        target: The server.
+        application: Builds the application's protocol.
+        options: What the client was told.
+        jar: The cookies.
+        clock: The reactor.
+
+    Attributes:
+        clock: The reactor.
+        due_times: When the session's heartbeat is due.
+        handlers: None: only sessions have events here.
+    """
+
+    handlers = None
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        target: Target,
+        application: IProtocolFactory,
+        options: ClientOptions,
+        jar: CookieJar,
+        clock: IReactorTime,
+    ) -> None:
+        self.clock = clock
+        self.due_times = Deadline(clock)
+        self._target = target
+        self._application = application
+        self._options = options
+        self._codec = codec_for(options.revision)
+        self._endpoints = options.endpoints or Endpoints(
+            clock, options.tls, options.connect_timeout
+        )
+        self._http = HttpClient(target, options, self._endpoints, jar, clock)
+        self._awaited = ConnectCause.CONNECT_TIMEOUT
+
+    # --- ISessionOwner ----------------------------------------------------------------
+
+    def emit(self, event: str, *arguments: object) -> None:
+        """Do nothing: nobody can listen."""
+
+    def session_ended(self, session: ClientSession, reason: CloseReason) -> None:
+        """Let the connections go."""
+        if session.upgraded and self._options.remember_upgrade:
+            _upgraded.setdefault(self._application, set()).add(self._target.origin)
+        self._http.close()
+
+    # --- opening ----------------------------------------------------------------------
+
+    def open(self) -> Deferred[EngineIOProtocol]:
+        """Open the session; see `connect`."""
+        opening = Deferred.fromCoroutine(self._open())
+        return opening.addTimeout(
+            self._options.open_timeout, self.clock, self._timed_out
+        )
+
+    def _timed_out(self, _result: object, timeout: float) -> NoReturn:
+        raise ConnectFailed(self._awaited, f"after {timeout:g} seconds")
+
+    async def _open(self) -> EngineIOProtocol:
+        remembered = _upgraded.get(self._application, set())
+        if self._options.remember_upgrade and self._target.origin in remembered:
+            try:
+                return await self._open_by("websocket")
+            except ConnectFailed as error:
+                # As it was before: this is not to keep anybody from connecting.
+                self._log.info("no WebSocket this time: {error}", error=error)
+                remembered.discard(self._target.origin)
+        return await self._open_by(self._options.transports[0])
+
+    async def _open_by(self, transport: str) -> EngineIOProtocol:
+        try:
+            if transport == "websocket":
+                session = await self._open_by_websocket()
+            else:
+                session = await self._open_by_polling()
+        except BaseException:
+            self._http.close()
+            raise
+        self._log.info(
+            "session {sid}… opened by {transport} with {address}",
+            sid=session.id[:6],
+            transport=transport,
+            address=session.remote_address,
+        )
+        return cast(EngineIOProtocol, session.protocol)
+
+    async def _open_by_polling(self) -> ClientSession:
+        self._awaited = ConnectCause.RESPONSE_TIMEOUT
+        target, options = self._target, self._options
+        try:
+            answer = await self._http.get(target.resource("polling"))
+        except CancelledError:
+            raise
+        except Exception as exc:
+            raise connect_failed(exc) from exc
+        if answer.status != _OK:
+            raise refused(answer)
+        try:
+            packets = read_payload(self._codec, answer)
+            handshake = read_handshake(next(packets, None))
+        except PacketDecodeError as problem:
+            raise unreadable(answer, target.revision, problem) from problem
+        polling = PollingTransport(
+            self._http,
+            target.resource("polling", handshake.sid),
+            self._codec,
+            max_payload=handshake.max_payload,
+            max_packets=options.max_post_packets,
+            clock=self.clock,
+            request_timeout=options.request_timeout,
+        )
+        session = self._start_session(handshake, polling)
+        polling.start(packets)
+        self._upgrade(session, polling)
+        return session
+
+    async def _open_by_websocket(self) -> ClientSession:
+        opening = Opening(
+            lambda handshake: self._start_session(handshake, factory.websocket)
+        )
+        factory = self._websocket_factory(opening, None)
+        self._awaited = ConnectCause.RESPONSE_TIMEOUT
+        websocket = await self._open_websocket(factory)
+        self._awaited = ConnectCause.OPEN_TIMEOUT
+        try:
+            session: ClientSession = await opening.opened
+        except BaseException:
+            websocket.transport.abortConnection()
+            raise
+        return session
+
+    def _websocket_factory(
+        self, receiver: IPacketReceiver, sid: str | None
+    ) -> ClientWebSocketFactory:
+        resource = self._target.resource("websocket", sid)
+        headers = dict(self._options.headers)
+        cookies = self._http.cookies_for(resource)
+        if cookies is not None:
+            headers.setdefault("Cookie", cookies)
+        return ClientWebSocketFactory(
+            self._target,
+            resource,
+            headers,
+            codec=self._codec,
+            receiver=receiver,
+            limit=self._options.max_http_buffer_size,
+            clock=self.clock,
+        )
+
+    def _open_websocket(
+        self, factory: ClientWebSocketFactory
+    ) -> Deferred[ClientWebSocketProtocol]:
+        uri = URI.fromBytes(self._target.origin.encode("ascii"))
+        endpoint = self._endpoints.endpointForURI(uri)
+        return Deferred.fromCoroutine(open_websocket(endpoint, factory))
+
+    def _start_session(
+        self,
+        handshake: Handshake,
+        transport: Any,
+    ) -> ClientSession:
+        session = ClientSession(
+            handshake,
+            engine=self,
+            codec=self._codec,
+            transport=transport,
+            remote_address=self._target.host,
+        )
+        transport.attach(session)
+        session.open()
+        address = HostnameAddress(self._target.host.encode("ascii"), self._target.port)
+        try:
+            protocol = self._application.buildProtocol(address)
+            if protocol is None:
+                raise ConnectFailed(ConnectCause.NO_PROTOCOL)
+        except BaseException:
+            session.close()
+            raise
+        session.start(cast(EngineIOProtocol, protocol))
+        return session
+
+    def _upgrade(self, session: ClientSession, polling: PollingTransport) -> None:
+        if (
+            self._options.upgrade
+            and "websocket" in self._options.transports
+            and "websocket" in session.handshake.upgrades
+            and session.ready_state is ReadyState.OPEN
+        ):
+            attempt = UpgradeAttempt(
+                session, polling, self.clock, self._options.upgrade_timeout
+            )
+            factory = self._websocket_factory(attempt, session.id)
+            attempt.start(lambda: self._open_websocket(factory))

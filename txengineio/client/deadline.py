@@ -1,0 +1,44 @@
+"""When a client's heartbeat is due.
+
+A server has many sessions and shares one loop between them; a client has one, whose
+heartbeat is due exactly when it should be.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from txengineio.heartbeat import HasDueTime
+
+__all__ = ["Deadline"]
+
+
+class Deadline:
+    """Calls one entry's `due` once its time has come.
+
+    Args:
+        clock: Where the time comes from.
+    """
+
+    __slots__ = ("_call", "_clock")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._call: IDelayedCall | None = None
+
+    def schedule(self, entry: HasDueTime, delay: float) -> None:
+        """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
+        if self._call is None:
+            self._call = self._clock.callLater(delay, self._due, entry)
+        else:
+            self._call.reset(delay)
+
+    def cancel(self, entry: HasDueTime) -> None:
+        """Forget the entry; nothing happens if nothing is scheduled."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+
+    def _due(self, entry: HasDueTime) -> None:
+        self._call = None
+        entry.due()

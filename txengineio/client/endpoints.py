@@ -1,0 +1,76 @@
+"""Connections of a client: TCP, or TLS over it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.web.client import URI, BrowserLikePolicyForHTTPS
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
+from zope.interface import implementer
+
+__all__ = ["Endpoints"]
+
+
+@implementer(IAgentEndpointFactory)
+class Endpoints:
+    """Makes the endpoint of a server, and keeps it.
+
+    An agent asks for it before each request. To make another one takes time, most of
+    all over TLS.
+
+    Args:
+        reactor: Makes the connections.
+        tls: How servers are verified; by default as browsers do.
+        timeout: Seconds to look a name up and to make a connection.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, tls: IPolicyForHTTPS | None, timeout: float
+    ) -> None:
+        self._reactor = reactor
+        self._tls = tls
+        self._timeout = timeout
+        self._endpoints: dict[tuple[bool, bytes, int], IStreamClientEndpoint] = {}
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """Return the endpoint for a URI; Twisted's agent calls this."""
+        secure = uri.scheme in (b"https", b"wss")
+        key = secure, uri.host, uri.port
+        endpoint = self._endpoints.get(key)
+        if endpoint is None:
+            endpoint = self._endpoints[key] = self._make(*key)
+        return endpoint
+
+    def _make(self, secure: bool, host: bytes, port: int) -> IStreamClientEndpoint:
+        # What HostnameEndpoint needs of a reactor is more than one interface.
+        reactor = cast(Any, self._reactor)
+        endpoint = HostnameEndpoint(reactor, host.decode("ascii"), port)
+        limited = _Limited(endpoint, self._reactor, self._timeout)
+        if not secure:
+            return limited
+        policy = self._tls or BrowserLikePolicyForHTTPS()
+        return wrapClientTLS(policy.creatorForNetloc(host, port), limited)
+
+
+@implementer(IStreamClientEndpoint)
+class _Limited:
+    """Connects within some time; Twisted's own limit leaves the name's look-up out."""
+
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, clock: IReactorTime, timeout: float
+    ) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._timeout = timeout
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        connecting: Deferred[IProtocol] = self._endpoint.connect(factory)
+        return connecting.addTimeout(self._timeout, self._clock)

@@ -1,0 +1,179 @@
+"""What went wrong, as errors that say so: network failures and servers' answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from OpenSSL.SSL import Error as TLSError
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.error import (
+    CertificateError,
+    ConnectError,
+    ConnectionAborted,
+    ConnectionClosed,
+    ConnectionRefusedError,
+    DNSLookupError,
+    TimeoutError,
+)
+from twisted.web.client import (
+    RequestGenerationFailed,
+    RequestTransmissionFailed,
+    ResponseFailed,
+)
+from twisted.web.http import PotentialDataLoss
+
+from txengineio.client.http import Answer
+from txengineio.errors import (
+    ConnectCause,
+    ConnectFailed,
+    EngineIOError,
+    ErrorCode,
+    PacketDecodeError,
+    PayloadTooLarge,
+    RemoteProtocolError,
+    RequestRejected,
+)
+
+__all__ = [
+    "answer_error",
+    "connect_failed",
+    "not_engine_io",
+    "refused",
+    "unreadable",
+]
+
+_MAX_TEXT: Final = 200
+"""Characters of a server's text that an error shows."""
+
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
+_BAD_REQUEST: Final = 400
+# What a server of revision 3 makes of a handshake, in a text and in a binary payload.
+_REVISION_3: Final = re.compile(rb"\d+:0\{|\x00[\x00-\x09]+\xff0\{")
+_REVISION_4: Final = re.compile(rb"0\{")
+
+_CAUSES: Final = (
+    (TLSError, ConnectCause.TLS),
+    (CertificateError, ConnectCause.TLS),
+    (DNSLookupError, ConnectCause.DNS),
+    (ConnectionRefusedError, ConnectCause.REFUSED),
+    (TimeoutError, ConnectCause.CONNECT_TIMEOUT),
+    (DeferredTimeout, ConnectCause.CONNECT_TIMEOUT),
+    (ConnectError, ConnectCause.UNREACHABLE),
+    (PayloadTooLarge, ConnectCause.TOO_LARGE),
+    (PacketDecodeError, ConnectCause.NOT_ENGINE_IO),
+    (ConnectionClosed, ConnectCause.CONNECTION_LOST),
+    (ConnectionAborted, ConnectCause.CONNECTION_LOST),
+    (PotentialDataLoss, ConnectCause.CONNECTION_LOST),
+)
+_WRAPPERS: Final = (RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed)
+
+
+def connect_failed(error: BaseException) -> ConnectFailed:
+    """Return why no session was opened, from what a part of Twisted has raised."""
+    if isinstance(error, ConnectFailed):
+        return error
+    errors = list(_unwrap(error))
+    # The order of the causes says which of several errors tells most.
+    for kind, cause in _CAUSES:
+        for each in errors:
+            if isinstance(each, kind):
+                return ConnectFailed(cause, _text(each), error=each)
+    if isinstance(error, ResponseFailed):
+        # The answer could not be parsed.
+        return not_engine_io(_text(errors[0]), error=errors[0])
+    return ConnectFailed(ConnectCause.FAILED, _text(error), error=error)
+
+
+def _unwrap(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, _WRAPPERS):
+        for failure in error.reasons:
+            yield from _unwrap(failure.value)
+    else:
+        yield error
+
+
+def _text(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+
+
+def not_engine_io(
+    message: str, *, status: int | None = None, error: BaseException | None = None
+) -> ConnectFailed:
+    """Return that the server speaks something else."""
+    return ConnectFailed(
+        ConnectCause.NOT_ENGINE_IO, message, status=status, error=error
+    )
+
+
+def unreadable(answer: Answer, revision: int, error: Exception) -> ConnectFailed:
+    """Return why a handshake could not be read: another revision, or no Engine.IO."""
+    pattern, other = (_REVISION_3, 3) if revision != 3 else (_REVISION_4, 4)  # noqa: PLR2004
+    if pattern.match(answer.body):
+        message = f"it answered in revision {other}; try revision={other}"
+        return ConnectFailed(
+            ConnectCause.WRONG_VERSION, message, status=answer.status, error=error
+        )
+    return not_engine_io(_text(error), status=answer.status, error=error)
+
+
+def refused(answer: Answer) -> ConnectFailed:
+    """Return why a server refused to open a session.
+
+    Args:
+        answer: Its answer, whose status is an error. Engine.IO's own are JSON objects
+            with a code and a message; python-engineio's are JSON strings.
+    """
+    code, message = _read_refusal(answer)
+    return ConnectFailed(
+        _cause(answer.status, code, message), message, status=answer.status, code=code
+    )
+
+
+def _cause(
+    status: int, code: ErrorCode | int | None, message: str | None
+) -> ConnectCause:
+    if code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION:
+        return ConnectCause.WRONG_VERSION
+    if code is ErrorCode.FORBIDDEN or status in (_UNAUTHORIZED, _FORBIDDEN):
+        return ConnectCause.FORBIDDEN
+    if code is not None:
+        return ConnectCause.REJECTED
+    if status == _BAD_REQUEST and message is not None:
+        # python-engineio 4 has no codes.
+        if "unsupported version" in message:
+            return ConnectCause.WRONG_VERSION
+        return ConnectCause.REJECTED
+    return ConnectCause.HTTP_STATUS
+
+
+def _read_refusal(answer: Answer) -> tuple[ErrorCode | int | None, str | None]:
+    try:
+        content = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None, None
+    if isinstance(content, str):
+        return None, content[:_MAX_TEXT]
+    if not isinstance(content, dict):
+        return None, None
+    code, message = content.get("code"), content.get("message")
+    if type(code) is not int:
+        code = None
+    elif code in {known.value for known in ErrorCode}:
+        code = ErrorCode(code)
+    return code, message[:_MAX_TEXT] if isinstance(message, str) else None
+
+
+def answer_error(answer: Answer) -> EngineIOError:
+    """Return what an answer with an error says about an open session."""
+    code, message = _read_refusal(answer)
+    if isinstance(code, ErrorCode):
+        return RequestRejected(code, message=message)
+    details = f": {message}" if message else ""
+    return RemoteProtocolError(
+        f"the server answered with status {answer.status}{details}"
+    )

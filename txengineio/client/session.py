@@ -1,0 +1,94 @@
+"""A client's session: what the client has and a server has not."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from twisted.internet.defer import Deferred
+from typing_extensions import override
+
+from txengineio.errors import CloseReason
+from txengineio.protocol.codec import Codec
+from txengineio.protocol.handshake import Handshake
+from txengineio.protocol.packets import PacketData, PacketType
+from txengineio.protocol.states import PacketAction, ReadyState, Role, SessionInput
+from txengineio.session.base import BaseSession
+from txengineio.session.interfaces import IPacketTransport, ISessionOwner
+
+__all__ = ["ClientSession"]
+
+
+class ClientSession(BaseSession):
+    """One session with a server; used like a server's `Session`.
+
+    Attributes:
+        handshake: What the server said when the session opened.
+        remote_address: The server's name or address, as in the URL.
+    """
+
+    role: ClassVar[Role] = Role.CLIENT
+
+    EVENTS = BaseSession.EVENTS | {"upgrade_error"}
+
+    __slots__ = ("handshake", "remote_address")
+
+    def __init__(
+        self,
+        handshake: Handshake,
+        *,
+        engine: ISessionOwner,
+        codec: Codec,
+        transport: IPacketTransport,
+        remote_address: str,
+    ) -> None:
+        super().__init__(handshake.sid, engine=engine, codec=codec, transport=transport)
+        self.handshake = handshake
+        self.remote_address = remote_address
+
+    @property
+    @override
+    def ping_interval(self) -> float:
+        return self.handshake.ping_interval
+
+    @property
+    @override
+    def ping_timeout(self) -> float:
+        return self.handshake.ping_timeout
+
+    def open(self) -> None:
+        """Begin to watch the heartbeat; the server has opened the session."""
+        self._enter(SessionInput.OPENED)
+        self._pulse.start(self)
+
+    @override
+    def close(self, discard: bool = False) -> Deferred[CloseReason]:
+        if self.upgrade_attempt is not None:
+            # What is still to be sent goes where the session is.
+            self.upgrade_attempt.session_ended()
+        return super().close(discard)
+
+    @override
+    def drained_for_close(self) -> None:
+        # Told goodbye too early, the server would not take what is on its way.
+        if not self._in_flight:
+            super().drained_for_close()
+
+    @override
+    def batch_flushed(self) -> None:
+        super().batch_flushed()
+        if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
+            self.drained_for_close()
+
+    @override
+    def packet_received(self, packet_type: PacketType, data: PacketData) -> None:
+        if (
+            self.ready_state is ReadyState.CLOSING
+            and self._close_call is None
+            and self._actions[packet_type] is PacketAction.ANSWER_PING
+        ):
+            # The server must not give up while the last messages are on their way.
+            self._pulse.start(self)
+            self._write_buffer.append((PacketType.PONG, None, True, None))
+            self.flush()
+            return
+        super().packet_received(packet_type, data)
