@@ -6,7 +6,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
-import { Socket } from "engine.io-client";
+
+// The first argument names another version; those before 6 are CommonJS modules.
+const client = await import(process.argv[2] ?? "engine.io-client");
+const Socket = client.Socket ?? client.default.Socket;
 
 const SCENARIO_DEADLINE = 30_000;
 const PROGRAM_DEADLINE = 110_000;
