@@ -39,7 +39,7 @@ const calls = {
       const packets = [];
       parser3.decodePayload(unplain(content), "nodebuffer", (packet) => {
         packets.push(plainPacket(packet));
-        return true;
+        return packet.type !== "close"; // as the transport does: false ends the decoding
       });
       done(packets);
     },
