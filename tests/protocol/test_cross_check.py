@@ -191,6 +191,8 @@ def test_binary_payloads_that_we_can_read_they_read_alike(
 ) -> None:
     ours, error = packets_before_the_error(codec_for(3).decode_payload(body))
     theirs = parsers.decode_payload(3, body) if ours else []
-    assert theirs[: len(ours)] == ours
     if error is None:
         assert theirs == ours
+    elif theirs != [None]:
+        # Where a length does not end, they forget the packets before it.
+        assert theirs[: len(ours)] == ours
