@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.doubles import RecordingApplication, RecordingProtocol
@@ -23,6 +23,9 @@ from tests.wiring import Server
 from txengineio.errors import TransportError
 
 LIMIT = 600
+
+# How fast examples are made says only how busy the machine is.
+TOO_SLOW = HealthCheck.too_slow
 
 # --- streams of frames ----------------------------------------------------------------
 
@@ -170,7 +173,7 @@ def cut(stream: bytes, sizes: Sequence[int]) -> list[bytes]:
 _HALF = make_frame(TEXT, b"4close")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[TOO_SLOW])
 @given(_STREAMS, st.lists(st.integers(1, 300), max_size=20))
 @example(_HALF + make_frame(TEXT, b"4" * 300), [len(_HALF) + 20, 50, 20])
 @example(make_frame(TEXT, b"4" * 300) + make_frame(CLOSE), [20, 50])
@@ -182,18 +185,20 @@ def test_any_stream_of_frames_gives_the_same_on_both_paths(
     assert outcome(pieces, short_path=True) == outcome(pieces, short_path=False)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[TOO_SLOW])
 @given(st.binary(max_size=60), st.lists(st.integers(1, 20), max_size=5))
 def test_any_bytes_give_the_same_on_both_paths(stream: bytes, sizes: list[int]) -> None:
     pieces = cut(make_frame(TEXT, b"4first") + stream, sizes)
     assert outcome(pieces, short_path=True) == outcome(pieces, short_path=False)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[TOO_SLOW])
 @given(_STREAMS)
 def test_how_a_stream_is_cut_makes_no_difference(stream: bytes) -> None:
     whole = outcome([stream], short_path=True)
     bytewise = outcome([bytes((byte,)) for byte in stream], short_path=True)
     # What was sent is another matter: the answers to one segment wait for its end, and
-    # are dropped with the session if that ends before.
-    assert replace(whole, frames=()) == replace(bytewise, frames=())
+    # are dropped with the session if that ends before. So is how the connection ends:
+    # behind a frame that breaks a rule Autobahn drops the rest of the segment only.
+    assert (whole.events, whole.packets) == (bytewise.events, bytewise.packets)
+    assert whole.description == bytewise.description
