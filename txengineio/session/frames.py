@@ -45,7 +45,10 @@ _BINARY_HEADERS: Final = [bytes((_BINARY, length)) for length in range(_LENGTH_1
 def encode_frame(content: str | bytes) -> bytes:
     """Return a server's frame: text for str, binary for bytes, never masked."""
     if type(content) is str:
-        payload = encode_utf8(content)
+        try:
+            payload = content.encode()
+        except UnicodeEncodeError:
+            payload = encode_utf8(content)
         headers, opcode = _TEXT_HEADERS, _TEXT
     else:
         payload = content  # type: ignore[assignment]  # bytes, as the type says

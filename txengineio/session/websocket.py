@@ -43,6 +43,7 @@ CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a peer has to answer a close frame before its connection is dropped."""
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
+_MESSAGE: Final = PacketType.MESSAGE
 
 
 @implementer(IPacketTransport, IPushProducer)
@@ -107,6 +108,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     @override
     def dataReceived(self, data: bytes) -> None:
+        session = self.session
+        if session is not None and session.traffic is not None:
+            session.traffic.bytes_in += len(data)
         if self._missing:
             self._pieces.append(data)
             self._missing -= len(data)
@@ -114,7 +118,6 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             if self._missing > 0 and self.state == _OPEN:
                 return
             data, self._pieces, self._missing = b"".join(self._pieces), [], 0
-        session = self.session
         if session is None:
             self._dataReceived(data)
             return
@@ -220,6 +223,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         code: int = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY,
         reason: str = "going away",
     ) -> None:
+        if self.session is not None:
+            # What answers earlier messages goes out before the close frame.
+            self.session.uncork()
         super()._fail_connection(code, reason)
         if self.receiver is not None:
             message = "websocket error"
@@ -286,12 +292,18 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
         """Send each packet in a frame of its own, all in one write."""
         encode = self._codec.encode_frame
-        encode_frame = self.encode_frame
         binary = self.supports_binary
         deflate = self.deflate
         if deflate is None:
+            encode_frame = self.encode_frame
             frames = [
-                frame or encode_frame(encode(packet_type, data, binary))
+                frame
+                or encode_frame(
+                    # What every codec makes of a text message, without asking it.
+                    "4" + data
+                    if type(data) is str and packet_type is _MESSAGE
+                    else encode(packet_type, data, binary)
+                )
                 for packet_type, data, _, frame in packets
             ]
         else:
@@ -306,6 +318,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def _write(self, data: bytes) -> None:
         if self.state != _OPEN:
             return
+        if self.session is not None and self.session.traffic is not None:
+            self.session.traffic.bytes_out += len(data)
         if self._direct:
             write_directly(self.transport, data)
         else:
@@ -346,6 +360,8 @@ def protocol_options(limit: int) -> dict[str, Any]:
         "maxMessagePayloadSize": limit,
         # Failures are told with a close frame, as RFC 6455 wants it.
         "failByDrop": False,
+        # A close frame is answered with its own code, or without one.
+        "echoCloseCodeReason": True,
         # Both waits are kept here, on the clock of the session's owner.
         "openHandshakeTimeout": 0,
         "closeHandshakeTimeout": 0,
