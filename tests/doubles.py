@@ -20,6 +20,7 @@ from txengineio.heartbeat import DueTimes
 from txengineio.protocol.packets import Packet
 from txengineio.server.interfaces import IEngine
 from txengineio.server.options import EngineOptions
+from txengineio.server.statistics import Statistics
 from txengineio.session.interfaces import (
     IPacketTransport,
     IUpgradeAttempt,
@@ -215,6 +216,7 @@ class RecordingEngine(EventEmitter):
         self.due_times = DueTimes(self.clock, 0.5)
         self.sessions: dict[str, Any] = {}
         self.ended: list[tuple[str, CloseReason]] = []
+        self.statistics: Statistics | None = None
 
     def broadcast(self, message: Any, *, compress: bool = True) -> int:
         raise AssertionError

@@ -29,8 +29,10 @@ from txengineio.server.reception import Reception
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.session import Session
 from txengineio.server.site import DEFAULT_PATH, engine_site
+from txengineio.server.statistics import Statistics
 from txengineio.server.websocket import EngineWebSocketFactory
 from txengineio.session.frames import encode_frame
+from txengineio.session.traffic import Traffic
 
 __all__ = ["Engine"]
 
@@ -88,6 +90,7 @@ class Engine(EventEmitter):
             self.clock,
             resolution_for(self.options.ping_interval, self.options.ping_timeout),
         )
+        self.statistics: Statistics | None = None
         self._registry = SessionRegistry()
         self.websockets = EngineWebSocketFactory(self)
         self._reception = Reception(self, self._registry, self.websockets)
@@ -188,6 +191,21 @@ class Engine(EventEmitter):
         """Drop the WebSockets that are still there, whatever they have to say."""
         self.websockets.abort_all()
 
+    def keep_statistics(self) -> Statistics:
+        """Count from now on what happens; before, nothing is counted.
+
+        Returns:
+            The counts, each time the same object.
+        """
+        if self.statistics is None:
+            self.statistics = Statistics()
+            for session in self._registry.all():
+                session.traffic = Traffic(self.clock.seconds())
+        return self.statistics
+
     def session_ended(self, session: Session, reason: CloseReason) -> None:
         """Remove a session; only the session itself calls this."""
         self._registry.remove(session)
+        if self.statistics is not None:
+            self.statistics.closes[reason] += 1
+            self.statistics.settle(session.transport.name, session.traffic)

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import Attribute
 
 from txengineio.server.options import EngineOptions
+from txengineio.server.statistics import Statistics
 from txengineio.session.interfaces import ISessionOwner
 
 __all__ = ["IEngine"]
@@ -21,6 +22,7 @@ class IEngine(ISessionOwner):
     options: EngineOptions = Attribute("What the engine was told when it was built.")
     application: IProtocolFactory = Attribute("Builds the application's protocols.")
     sessions: Mapping[str, Any] = Attribute("The open sessions by id; read-only.")
+    statistics: Statistics | None = Attribute("What is counted; None while nothing is.")
 
     def broadcast(message: Any, *, compress: bool = True) -> int:
         """Send a message to every open session."""

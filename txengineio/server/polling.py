@@ -160,6 +160,8 @@ class PollingTransport:
             )
             respond_nothing(request, _TOO_LARGE)
             return
+        if self.session.traffic is not None:
+            self.session.traffic.bytes_in += size
         try:
             packets = self._read(request)
         except TransportError as error:
@@ -196,8 +198,10 @@ class PollingTransport:
                 if packet_type is PacketType.MESSAGE and data is not None:
                     session.message_received(data)
                 else:
-                    if packet_type is PacketType.CLOSE and self._parked is not None:
-                        self._answer_poll([_NOOP])
+                    if packet_type is PacketType.CLOSE:
+                        # What answers earlier packets comes before the goodbye.
+                        session.uncork()
+                        self.answer_with_noop()
                     session.packet_received(packet_type, data)
         except PacketDecodeError as problem:
             session.decode_failed(problem)
@@ -291,6 +295,8 @@ class PollingTransport:
             and any(packet[2] for packet in packets)
         ):
             headers, body = compressed(request, compression, headers, body)
+        if self.session.traffic is not None:
+            self.session.traffic.bytes_out += len(body)
         self._respond(request, headers, body)
 
     def _encode(self, packets: Sequence[Packet]) -> tuple[Mapping[str, str], bytes]:

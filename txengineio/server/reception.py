@@ -120,6 +120,8 @@ class Reception:
         error = failure.value
         if isinstance(error, RequestRejected):
             self._log.info("request refused: {error}", error=error)
+            if self._engine.statistics is not None:
+                self._engine.statistics.rejections[error.code] += 1
             event = ConnectionErrorEvent.of(request, error)
             self._engine.emit("connection_error", event)
             refuse(request, error)
@@ -247,6 +249,10 @@ class Reception:
         return session
 
     def _start(self, session: Session, protocol: EngineIOProtocol) -> None:
+        statistics = self._engine.statistics
+        if statistics is not None:
+            kind = session.transport.name, session.protocol_revision
+            statistics.handshakes[kind] += 1
         session.open(self._first_packets(session))
         self._engine.emit("connection", session)
         session.start(protocol)

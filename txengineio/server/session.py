@@ -14,6 +14,7 @@ from txengineio.server.interfaces import IEngine
 from txengineio.server.request import HandshakeRequest
 from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import IPacketTransport
+from txengineio.session.traffic import Traffic
 
 __all__ = ["Session"]
 
@@ -43,6 +44,8 @@ class Session(BaseSession):
     ) -> None:
         super().__init__(sid, engine=engine, codec=codec, transport=transport)
         self.request = request
+        if engine.statistics is not None:
+            self.traffic = Traffic(engine.clock.seconds())
 
     @property
     @override
@@ -53,6 +56,15 @@ class Session(BaseSession):
     @override
     def ping_timeout(self) -> float:
         return self.engine.options.ping_timeout
+
+    @override
+    def heartbeat_returned(self, now: float) -> None:
+        statistics = self.engine.statistics
+        if self.traffic is None or statistics is None:
+            return
+        round_trip = self.traffic.pong_received(now)
+        if round_trip is not None:
+            statistics.round_trips.add(round_trip)
 
     @property
     def remote_address(self) -> str | None:

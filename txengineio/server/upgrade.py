@@ -84,6 +84,7 @@ class UpgradeAttempt:
         self._timeout = engine.clock.callLater(
             engine.options.upgrade_timeout, self._timed_out
         )
+        self._count("started")
 
     # --- IUpgradeAttempt --------------------------------------------------------------
 
@@ -146,14 +147,23 @@ class UpgradeAttempt:
 
     def _complete(self) -> None:
         self._stop_waiting()
+        self._count("completed")
         self._websocket.attach(self._session)
         self._session.move_to(self._websocket)
 
     def _cancel(self) -> None:
         self._stop_waiting()
+        self._count("failed")
         self._log.info("session {sid}…: upgrade cancelled", sid=self._session.id[:6])
         self._session.upgrade_attempt = None
         self._websocket.session_ended()
+
+    def _count(self, step: str) -> None:
+        statistics = self._session.engine.statistics
+        if statistics is not None:
+            statistics.upgrades[step] += 1
+            # What comes next may be on another transport.
+            statistics.settle(self._polling.name, self._session.traffic)
 
     def _stop_waiting(self) -> None:
         if self._timeout is not None:

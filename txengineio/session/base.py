@@ -189,6 +189,9 @@ class BaseSession(Outgoing):
         Afterwards the registry does not know it, no call is scheduled for it and no
         request waits. A session that has ended stays as it is.
         """
+        if self._corked and reason is not CloseReason.FORCED_CLOSE:
+            # What answers earlier input goes out before the end.
+            self.uncork()
         if self.closed is not None:
             return
         self._enter(SessionInput.ENDED)
@@ -248,6 +251,9 @@ class BaseSession(Outgoing):
 
     # --- receiving: called by the transport, and by what is due -----------------------
 
+    def heartbeat_returned(self, now: float) -> None:
+        """Learn that the peer has answered a ping; only where somebody counts."""
+
     def due(self) -> None:
         """Act: the time of the heartbeat has come."""
         self._pulse.due(self)
@@ -256,13 +262,10 @@ class BaseSession(Outgoing):
         """Take a message."""
         if self.ready_state is not _OPEN:
             return
-        if self.handlers is not None:
-            self.emit("packet", PacketType.MESSAGE, message)
-            self.emit("data", message)
-            self.emit("message", message)
-            if self.closed is not None:
-                # By one of the handlers.
-                return
+        if self.traffic is not None:
+            self.traffic.messages_in += 1
+        if self.handlers is not None and self._closed_by_handlers_of(message):
+            return
         if self.pulse_state is _AWAITED:
             self._pulse.sign_of_life(self)
         if self._inbox is not None:
@@ -272,6 +275,12 @@ class BaseSession(Outgoing):
             # Ended meanwhile, it has told the protocol so already.
             if waiting is not None and self.closed is None:
                 self._inbox = Inbox(self, waiting)
+
+    def _closed_by_handlers_of(self, message: str | bytes) -> bool:
+        self.emit("packet", PacketType.MESSAGE, message)
+        self.emit("data", message)
+        self.emit("message", message)
+        return self.closed is not None
 
     def packet_received(self, packet_type: PacketType, data: PacketData) -> None:
         """Take a packet of any type but message."""

@@ -22,6 +22,7 @@ from txengineio.session.interfaces import (
     ISessionOwner,
     OutgoingPacket,
 )
+from txengineio.session.traffic import Traffic
 
 __all__ = ["Outgoing"]
 
@@ -39,6 +40,7 @@ class Outgoing(EventEmitter):
         transport: The current transport.
         ready_state: Where the session is in its life.
         closed: Why the session is over; None as long as it is not.
+        traffic: What the session has carried; None where nobody counts.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Outgoing(EventEmitter):
         "closed",
         "engine",
         "ready_state",
+        "traffic",
         "transport",
     )
 
@@ -58,6 +61,7 @@ class Outgoing(EventEmitter):
         self.transport = transport
         self.ready_state = ReadyState.OPENING
         self.closed: SessionClosed | None = None
+        self.traffic: Traffic | None = None
         self._corked = False
         # Whether the transport has not handed on yet what it was given.
         self._in_flight = False
@@ -109,10 +113,10 @@ class Outgoing(EventEmitter):
         self._write_buffer.append(
             (PacketType.MESSAGE, message, compress, pre_encoded_frame)
         )
+        if self.traffic is not None:
+            self.traffic.messages_out += 1
         if on_flushed is not None:
-            if self._flush_callbacks is None:
-                self._flush_callbacks = FlushCallbacks()
-            self._flush_callbacks.add(on_flushed)
+            self._callbacks().add(on_flushed)
         if not self._corked:
             self.flush()
         return True
@@ -136,7 +140,7 @@ class Outgoing(EventEmitter):
         """
         if self.closed is not None:
             return fail(self.closed)
-        callbacks = self._flush_callbacks = self._flush_callbacks or FlushCallbacks()
+        callbacks = self._callbacks()
         if not self._write_buffer and not self._in_flight:
             return succeed(None)
         deferred: Deferred[None] = Deferred()
@@ -145,6 +149,11 @@ class Outgoing(EventEmitter):
         else:
             callbacks.add_sent(deferred)
         return deferred
+
+    def _callbacks(self) -> FlushCallbacks:
+        if self._flush_callbacks is None:
+            self._flush_callbacks = FlushCallbacks()
+        return self._flush_callbacks
 
     def cork(self) -> None:
         """Collect what is sent until `uncork`; a piece of input is being handled."""

@@ -75,6 +75,8 @@ class SendsPings(Pulse):
     def due(self, session: Any) -> None:
         if session.pulse_state is PulseState.QUIET:
             self._await_pong(session, PulseState.AWAITED)
+            if session.traffic is not None:
+                session.traffic.ping_sent(session.engine.clock.seconds())
             session.send_control(PacketType.PING)
         elif session.reading_paused:
             # The answer may be there: it is this side that does not read.
@@ -85,6 +87,8 @@ class SendsPings(Pulse):
     @override
     def beat(self, session: Any) -> None:
         self.start(session)
+        if session.traffic is not None:
+            session.heartbeat_returned(session.engine.clock.seconds())
 
     @override
     def sign_of_life(self, session: Any) -> None:
