@@ -176,7 +176,7 @@ class ThreadsPeer(_Happenings):
         self.client.send(message)
 
     async def disconnect(self) -> None:
-        if self.client.state == "connected":
+        if self.client.state == "connected" and not self.closed.done():
             # While it writes, the client would leave without a goodbye.
             await asyncio.to_thread(self.client.queue.wait_until_idle)
         await asyncio.to_thread(self.client.disconnect)
@@ -209,7 +209,7 @@ class AsyncioPeer(_Happenings):
         await self.client.send(message)
 
     async def disconnect(self) -> None:
-        if self.client.state == "connected":
+        if self.client.state == "connected" and not self.closed.done():
             # While it writes, the client would leave without a goodbye.
             await asyncio.wait_for(self.client.queue.join(), IDLE_DEADLINE)
         await self.client.disconnect()

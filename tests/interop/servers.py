@@ -123,7 +123,7 @@ class ServerProcess:
         self._forget()
 
     def stop(self) -> None:
-        """End the process as an operator would, and look at how it ended: see `join`."""
+        """End the process as an operator would; then as `join`."""
         assert self._process is not None
         self._process.terminate()
         self.join()
