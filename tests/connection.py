@@ -122,6 +122,11 @@ class MemoryTransport:
         if self.producer is not None:
             self.producer.resumeProducing()
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether the connection is over, and the protocol knows."""
+        return self.disconnected is _REPORTED
+
     def is_read(self) -> bool:
         """Whether the server reads what the client sends."""
         return self.reading

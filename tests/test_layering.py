@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
     ["errors"],
     ["protocol", "protocol.*"],
-    ["application", "callbacks", "checks", "events", "heartbeat"],
+    ["application", "callbacks", "checks", "events", "heartbeat", "reactor"],
     ["loading"],
     [
         "session.flushing",
@@ -38,6 +38,7 @@ LAYERS = [
         "server.cors",
         "server.deflate",
         "server.headers",
+        "server.health",
         "server.http",
         "server.interfaces",
         "server.opening",
@@ -67,6 +68,7 @@ LAYERS = [
     ["server", "server.engine"],
     ["client", "client.*"],
     ["publications"],
+    ["metrics"],
     ["wamp"],
     ["crossbar"],
     [""],

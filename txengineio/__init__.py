@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from txengineio.application import EngineIOProtocol
+from txengineio.client.connect import connect
+from txengineio.client.service import EngineIOClientService
+from txengineio.client.session import ClientSession
 from txengineio.errors import (
     CloseReason,
+    ConnectCause,
+    ConnectFailed,
     EngineIOError,
     ErrorCode,
     InvalidOption,
@@ -22,8 +27,12 @@ from txengineio.server.resource import EngineIOResource
 from txengineio.server.session import Session
 
 __all__ = [
+    "ClientSession",
     "CloseReason",
+    "ConnectCause",
+    "ConnectFailed",
     "Engine",
+    "EngineIOClientService",
     "EngineIOError",
     "EngineIOProtocol",
     "EngineIOResource",
@@ -39,6 +48,7 @@ __all__ = [
     "SessionClosed",
     "TransportError",
     "__version__",
+    "connect",
 ]
 
 __version__ = "0.1.0"

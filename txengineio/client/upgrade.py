@@ -6,6 +6,9 @@ are under way come to their ends, no other begins. Then nothing can be caught be
 the transports; the client sends the upgrade packet, and everything else after it.
 Whatever else happens before cancels the attempt, and polling goes on.
 
+The protocol has no answer to the upgrade packet. A server that gives up just as this is
+on its way closes the WebSocket, which then ends the session: it is not lost in silence.
+
 Spec: Engine.IO v4, "Upgrade".
 """
 

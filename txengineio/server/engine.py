@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -21,6 +21,7 @@ from txengineio.events import EventEmitter
 from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
+from txengineio.reactor import reactor_or_global
 from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.interfaces import IEngine
 from txengineio.server.middleware import CorsMiddleware, Middleware
@@ -35,13 +36,6 @@ from txengineio.session.frames import encode_frame
 from txengineio.session.traffic import Traffic
 
 __all__ = ["Engine"]
-
-
-def _global_reactor() -> IReactorTime:
-    # Only now: importing it installs a reactor, and perhaps not the one that is wanted.
-    from twisted.internet import reactor  # noqa: PLC0415, TID251
-
-    return cast(IReactorTime, reactor)
 
 
 @implementer(IEngine, IReceivesRequests)
@@ -85,7 +79,7 @@ class Engine(EventEmitter):
         super().__init__()
         self.application = application
         self.options = EngineOptions.from_mapping(options)
-        self.clock: IReactorTime = _global_reactor() if reactor is None else reactor
+        self.clock = reactor_or_global(reactor)
         self.due_times = DueTimes(
             self.clock,
             resolution_for(self.options.ping_interval, self.options.ping_timeout),

@@ -1,0 +1,1 @@
+connect() and EngineIOClientService open sessions with Engine.IO servers from Twisted: polling by treq, WebSocket by Autobahn, and the move between them without losing a message. The service keeps a session up. `python -m txengineio connect URL` does it from a shell.

@@ -1,0 +1,311 @@
+"""``python -m txengineio connect URL``: a session with a server, from a shell.
+
+Lines of standard input are sent, messages are printed to standard output, progress goes
+to standard error. The exit status tells how it went: 0 when the session was closed at
+the end of the input, 1 when there was no session, 2 for a wrong command line, 3 when
+the session ended by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import deferLater
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+from typing_extensions import override
+from zope.interface import implementer
+
+from txengineio.application import EngineIOProtocol
+from txengineio.client.connect import connect
+from txengineio.client.options import TRANSPORTS
+from txengineio.client.target import DEFAULT_PATH
+from txengineio.errors import ConnectFailed, InvalidOption, SessionClosed
+
+__all__ = ["Options", "run"]
+
+_NO_SESSION: Final = 1
+_BAD_USAGE: Final = 2
+_SESSION_ENDED: Final = 3
+
+_MAX_LINE: Final = 1 << 30
+
+
+class _Connect(UsageOptions):
+    """What ``connect`` can be told."""
+
+    synopsis = "[options] URL"
+    longdesc = (
+        "Open a session; send each line of standard input, print each message. "
+        "Durations are in seconds."
+    )
+
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["transport", "t", None, "Only polling, or only websocket"],
+        ["path", None, DEFAULT_PATH, "Path of the engine, unless the URL has one"],
+        ["revision", "r", 4, "Protocol revision, 4 or 3", int],
+        ["timeout", None, 20.0, "Time until the session must be open", float],
+        ["linger", None, 1.0, "Time to wait for messages after the last line", float],
+    ]
+    optFlags: ClassVar[list[list[Any]]] = [
+        [
+            "binary",
+            "b",
+            "Send lines as binary messages, and print such messages as they are; "
+            "without it they are printed in base64, with a b in front",
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["headers"] = {}
+
+    def opt_header(self, header: str) -> None:
+        """Header to send with each request, as "Name: value"; repeatable."""
+        name, separator, value = header.partition(":")
+        if not separator:
+            raise UsageError(f"--header {header!r}: expected Name: value")
+        self["headers"][name.strip()] = value.strip()
+
+    opt_H = opt_header  # noqa: N815  # an option's letter
+
+    @override
+    def parseArgs(self, url: str, *more: str) -> None:  # type: ignore[override]
+        """Take the URL; options may stand behind it."""
+        if not more:
+            self["url"] = url
+        elif more[0].startswith("-"):
+            self.parseOptions([*more, url])
+        else:
+            raise UsageError("only one URL")
+
+    def connect_options(self) -> dict[str, Any]:
+        """Return what `connect` is told."""
+        only = self["transport"]
+        return {
+            "path": self["path"],
+            "transports": TRANSPORTS if only is None else (only,),
+            "revision": self["revision"],
+            "headers": self["headers"],
+            "open_timeout": self["timeout"],
+        }
+
+
+class Options(UsageOptions):
+    """The command line."""
+
+    synopsis = "python -m txengineio connect [options] URL"
+    subCommands: ClassVar[list[list[Any]]] = [
+        ["connect", None, _Connect, "Open a session with an Engine.IO server"],
+    ]
+
+    @override
+    def postOptions(self) -> None:
+        if self.subCommand is None:
+            raise UsageError("what to do: connect URL")
+
+
+@implementer(IHalfCloseableProtocol)
+class _Terminal(LineReceiver):
+    """Standard input and output.
+
+    Attributes:
+        finished: Fires at the end of the input.
+        closed: Fires when all output is written.
+    """
+
+    delimiter = b"\n"
+    MAX_LENGTH = _MAX_LINE
+
+    def __init__(self, line_read: Callable[[bytes], Deferred[Any] | None]) -> None:
+        self.finished: Deferred[None] = Deferred()
+        self.closed: Deferred[None] = Deferred()
+        self._line_read = line_read
+
+    @override
+    def lineReceived(self, line: bytes) -> None:
+        waiting = self._line_read(line)
+        if waiting is not None and not waiting.called:
+            # The server takes less than there is to send.
+            self.pauseProducing()
+            waiting.addBoth(self._go_on)
+
+    def _go_on(self, _result: object) -> None:
+        self.resumeProducing()
+
+    def readConnectionLost(self) -> None:
+        """Send a last line without its end; input is over."""
+        rest = self.clearLineBuffer()
+        if rest:
+            self._line_read(rest)
+        self.finish()
+
+    def writeConnectionLost(self) -> None:
+        """Finish: nobody reads what is printed."""
+        self.finish()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.finish()
+        self.closed.callback(None)
+
+    def finish(self) -> None:
+        """Count the input as over."""
+        if not self.finished.called:
+            self.finished.callback(None)
+
+
+class _Session(EngineIOProtocol):
+    """Prints messages."""
+
+    def __init__(self, show: Callable[[str | bytes], None]) -> None:
+        self._show = show
+
+    @override
+    def messageReceived(self, message: str | bytes) -> None:
+        self._show(message)
+
+
+class _Sessions(Factory):
+    """Builds the one session's protocol."""
+
+    noisy = False
+
+    def __init__(self, show: Callable[[str | bytes], None]) -> None:
+        self._show = show
+
+    @override
+    def buildProtocol(self, addr: Any) -> Any:
+        return _Session(self._show)
+
+
+class _Command:
+    """One run of ``connect``."""
+
+    def __init__(
+        self, reactor: IReactorTime, options: _Connect, say: Callable[[str], object]
+    ) -> None:
+        self._reactor = reactor
+        self._options = options
+        self._say = say
+        self._session: Any = None
+        self._terminal = _Terminal(self._send)
+
+    async def run(self, attach: Callable[[LineReceiver], object]) -> int:
+        options = self._options
+        try:
+            protocol = await connect(
+                options["url"],
+                _Sessions(self._show),
+                reactor=self._reactor,
+                **options.connect_options(),
+            )
+        except InvalidOption as error:
+            self._say(f"error: {error}")
+            return _BAD_USAGE
+        except ConnectFailed as error:
+            self._say(f"not connected: {error}")
+            return _NO_SESSION
+        self._session = session = protocol.session
+        self._say(f"connected by {session.transport.name}, session {session.id[:6]}…")
+        session.on("upgrade", self._upgraded)
+        attach(self._terminal)
+        status = await self._talk()
+        self._terminal.transport.loseConnection()  # type: ignore[union-attr]
+        await self._terminal.closed
+        return status
+
+    async def _talk(self) -> int:
+        ended = self._session.when_closed()
+        ended.addCallback(lambda _reason: self._terminal.finish())
+        await self._terminal.finished
+        if self._session.closed is None:
+            await deferLater(self._reactor, self._options["linger"])
+        by_itself = self._session.closed is not None
+        await self._session.close()
+        self._say(f"closed: {_reason(self._session.closed)}")
+        return _SESSION_ENDED if by_itself else 0
+
+    def _upgraded(self, transport: Any) -> None:
+        self._say(f"moved to {transport.name}")
+
+    def _send(self, line: bytes) -> Deferred[Any] | None:
+        try:
+            message = line if self._options["binary"] else line.decode()
+        except UnicodeDecodeError as error:
+            self._say(f"not sent, this line is no text: {error}")
+            return None
+        if not self._session.send(message):
+            return None
+        flushed: Deferred[None] = self._session.when_flushed()
+        return flushed.addErrback(lambda _failure: None)
+
+    def _show(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            line = message.encode(errors="replace")
+        elif self._options["binary"]:
+            line = message
+        else:
+            line = b"b" + b64encode(message)
+        self._terminal.sendLine(line)
+
+
+def _reason(closed: SessionClosed) -> str:
+    """Return why a session ended, with all that led to it."""
+    reasons = [closed.reason.value]
+    error: Any = closed.description
+    while error is not None:
+        reasons.append(str(error))
+        error = getattr(error, "description", None)
+    return ": ".join(reasons)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def run(
+    reactor: Any,
+    arguments: list[str],
+    *,
+    say: Callable[[str], object] = _say,
+    attach: Callable[[LineReceiver], object] | None = None,
+) -> Deferred[int]:
+    """Do what a command line asks for.
+
+    Args:
+        reactor: The reactor.
+        arguments: The command line, without the program.
+        say: Shows a line of progress.
+        attach: Connects a protocol to standard input and output.
+
+    Returns:
+        Fires with the exit status.
+    """
+    options = Options()
+    try:
+        options.parseOptions(arguments)
+    except UsageError as error:
+        say(f"{options}\nerror: {error}")
+        return Deferred.fromCoroutine(_bad_usage())
+    command = _Command(reactor, options.subOptions, say)
+    if attach is None:
+
+        def attach(protocol: LineReceiver) -> object:
+            return StandardIO(protocol, reactor=reactor)
+
+    return Deferred.fromCoroutine(command.run(attach))
+
+
+async def _bad_usage() -> int:
+    return _BAD_USAGE
