@@ -42,6 +42,8 @@ setup(
     extras_require={
         # More ways to compress the answers to polls.
         "compression": ["brotli>=1.1", "zstandard>=0.23"],
+        # Metrics for Prometheus and all that reads OpenMetrics.
+        "metrics": ["prometheus-client>=0.22"],
         "test": [
             "brotli>=1.1",
             "zstandard>=0.23",
@@ -57,6 +59,7 @@ setup(
             # What examples stand beside.
             "flask>=3.1",
             "klein>=24.8",
+            "prometheus-client>=0.22",
             # Real peers.
             "aiohttp>=3.10",
             "python-engineio[asyncio-client,client]>=4.15",

@@ -23,6 +23,7 @@ LAYERS = [
     ["application", "callbacks", "checks", "events", "heartbeat", "reactor"],
     ["loading"],
     [
+        "session.direct",
         "session.flushing",
         "session.frames",
         "session.inbox",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
@@ -97,6 +97,11 @@ class Engine(EventEmitter):
         return self._registry.sessions
 
     @property
+    def is_open(self) -> bool:
+        """Whether new sessions are let in: until `drain` or `close`."""
+        return self._reception.is_open
+
+    @property
     def max_body_size(self) -> int:
         """Bytes of a request's body, at most."""
         return self.options.max_http_buffer_size
@@ -180,6 +185,44 @@ class Engine(EventEmitter):
         for session in self._registry.all():
             session.close(discard=True)
         return self.websockets.when_idle()
+
+    def drain(self, timeout: float) -> Deferred[None]:
+        """End every session once it has got what was sent to it; let no new one in.
+
+        Keep listening meanwhile: clients that poll come for the rest on connections
+        that may be new ones.
+
+        Args:
+            timeout: Seconds after which what is still there is dropped.
+
+        Returns:
+            Fires when the sessions are gone and so are their connections, at the latest
+            soon after ``timeout``; `close` and `abort_connections` cut it short.
+        """
+        self._reception.is_open = False
+        ending = [session.close() for session in self._registry.all()]
+        return Deferred.fromCoroutine(self._wait_for(ending, timeout))
+
+    async def _wait_for(
+        self, ending: list[Deferred[CloseReason]], timeout: float
+    ) -> None:
+        giving_up = self.clock.callLater(timeout, self._give_up, timeout)
+        await DeferredList(ending)
+        await self.websockets.when_idle()
+        if giving_up.active():
+            giving_up.cancel()
+
+    def _give_up(self, timeout: float) -> None:
+        self._log.warn(
+            "{sessions} sessions and {connections} WebSockets are dropped: they were "
+            "not done within {timeout} s",
+            sessions=len(self._registry),
+            connections=len(self.websockets.connections),
+            timeout=timeout,
+        )
+        for session in self._registry.all():
+            session.close(discard=True)
+        self.abort_connections()
 
     def abort_connections(self) -> None:
         """Drop the WebSockets that are still there, whatever they have to say."""

@@ -16,6 +16,7 @@ from txengineio.protocol.packets import (
     message_data,
 )
 from txengineio.protocol.states import ReadyState
+from txengineio.protocol.text import encode_utf8
 from txengineio.session.flushing import FlushCallbacks
 from txengineio.session.interfaces import (
     IPacketTransport,
@@ -72,6 +73,11 @@ class Outgoing(EventEmitter):
     def write_buffer(self) -> Sequence[Packet]:
         """The packets that wait for the transport, as (type, data)."""
         return [packet[:2] for packet in self._write_buffer]
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes of the packets that wait for the transport, without their framing."""
+        return sum(_size(packet[1]) for packet in self._write_buffer)
 
     def send(
         self,
@@ -204,3 +210,11 @@ class Outgoing(EventEmitter):
         if self._flush_callbacks is not None:
             self._flush_callbacks.session_closed(closed)
             self._flush_callbacks = None
+
+
+def _size(data: PacketData) -> int:
+    if data is None:
+        return 0
+    if isinstance(data, str) and not data.isascii():
+        return len(encode_utf8(data))
+    return len(data)

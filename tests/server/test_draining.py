@@ -1,0 +1,102 @@
+"""An engine that drains: what was sent arrives, and the wait for it has an end."""
+
+from __future__ import annotations
+
+from tests.doubles import ended_with, has_fired
+from tests.wiring import Server
+from txengineio.errors import CloseReason
+
+
+def test_a_client_that_polls_gets_what_was_sent_to_it_and_then_the_goodbye() -> None:
+    server = Server.new()
+    client = server.open_polling()
+    client.session.send("the last words")
+    draining = server.engine.drain(5.0)
+
+    assert client.poll().answer.packets == ["4the last words"]
+    assert not has_fired(draining)
+    assert client.poll().answer.packets == ["6", "1"]
+    assert has_fired(draining)
+    assert ended_with(client.protocol) is CloseReason.FORCED_CLOSE
+    server.assert_nothing_left()
+
+
+def test_a_parked_poll_is_answered_with_the_goodbye_at_once() -> None:
+    server = Server.new()
+    poll = server.open_polling().poll()
+    draining = server.engine.drain(5.0)
+
+    assert poll.answer.packets == ["1"]
+    assert has_fired(draining)
+
+
+def test_a_websocket_that_does_not_read_gets_its_messages_when_it_does() -> None:
+    server = Server.new()
+    websocket = server.open_websocket()
+    session = server.session(websocket.sid)
+    websocket.connection.transport.stop_reading()
+    messages = ["x" * 70_000, "the last words"]
+    for message in messages:
+        session.send(message)
+    draining = server.engine.drain(5.0)
+    assert server.session(session.id) is session
+
+    websocket.connection.transport.start_reading()
+
+    assert websocket.packets() == [f"4{message}" for message in messages]
+    assert websocket.close_code() == 1005
+    assert not has_fired(draining)
+    websocket.close()
+    server.settle()
+    assert has_fired(draining)
+
+
+def test_no_new_session_is_let_in() -> None:
+    server = Server.new()
+    server.open_polling()
+    server.engine.drain(5.0)
+
+    assert not server.engine.is_open
+    assert server.request().answer.status == 503
+
+
+def test_who_takes_too_long_is_dropped() -> None:
+    server = Server.new()
+    silent = server.open_polling()
+    slow = server.open_websocket()
+    session = server.session(slow.sid)
+    slow.connection.transport.stop_reading()
+    for _ in range(2):
+        session.send("x" * 70_000)
+    draining = server.engine.drain(5.0)
+    server.advance(4.9)
+    assert not has_fired(draining)
+
+    server.advance(0.1)
+
+    assert has_fired(draining)
+    assert slow.connection.was_reset
+    assert ended_with(silent.protocol) is CloseReason.FORCED_CLOSE
+    server.assert_nothing_left()
+
+
+def test_abort_cuts_it_short() -> None:
+    server = Server.new()
+    server.open_polling()
+    websocket = server.open_websocket()
+    assert websocket.sid
+    draining = server.engine.drain(5.0)
+
+    server.engine.close()
+    server.engine.abort_connections()
+    server.settle()
+
+    assert has_fired(draining)
+    server.assert_nothing_left()
+
+
+def test_an_engine_without_sessions_is_drained_at_once() -> None:
+    server = Server.new()
+
+    assert has_fired(server.engine.drain(5.0))
+    server.assert_nothing_left()
