@@ -208,6 +208,8 @@ class BaseSession(Outgoing):
         self.transport.session_ended()
         self.engine.session_ended(self, reason)
         if self.handlers is not None:
+            if description is not None:
+                self.emit("error", description)
             # The write buffer can still be read here, and nowhere later.
             self.emit("close", reason, description)
         self._forget_outgoing(closed)
