@@ -1,0 +1,261 @@
+"""The engine: what it is told, what it shares, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet import reactor as global_reactor  # noqa: TID251  # to compare
+from twisted.internet.defer import succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import (
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.doubles import RecordingApplication, RecordingProtocol, ended_with, has_fired
+from tests.server.conftest import NewServer
+from tests.wiring import Server
+from txengineio.application import EngineIOProtocol
+from txengineio.errors import CloseReason, InvalidOption, LocalProtocolError
+from txengineio.server.engine import Engine
+from txengineio.server.http import IReceivesRequests
+from txengineio.server.interfaces import IEngine
+
+
+def test_it_provides_what_it_says() -> None:
+    engine = Engine(RecordingApplication(), reactor=Clock())
+    verifyObject(IEngine, engine)
+    verifyObject(IReceivesRequests, engine)
+
+
+@pytest.mark.behaviour("B154")
+def test_without_a_reactor_it_uses_the_global_one() -> None:
+    engine = Engine(Factory.forProtocol(EngineIOProtocol))
+    clock: object = engine.clock
+    assert clock is global_reactor
+    assert engine.options.ping_interval == 25.0
+
+
+@pytest.mark.behaviour("B155")
+def test_its_options_are_kept() -> None:
+    engine = Engine(RecordingApplication(), reactor=Clock(), ping_timeout=7)
+    assert engine.options.ping_timeout == 7
+    with pytest.raises(AttributeError):
+        engine.options.ping_timeout = 8  # type: ignore[misc]  # that is the test
+
+
+def test_an_unknown_option_is_refused_with_its_name() -> None:
+    with pytest.raises(
+        InvalidOption, match=r"did you mean ping_interval\?, not 'ping_intervall'"
+    ):
+        Engine(RecordingApplication(), reactor=Clock(), ping_intervall=1)
+
+
+def test_its_sessions_are_read_only_and_always_up_to_date() -> None:
+    server = Server.new()
+    sessions: Any = server.engine.sessions
+    assert len(sessions) == 0
+    client = server.open_polling()
+    assert list(sessions) == [client.sid]
+    with pytest.raises(TypeError):
+        del sessions[client.sid]
+    client.session.close(discard=True)
+    assert len(sessions) == 0
+
+
+def test_an_unknown_event_is_refused() -> None:
+    with pytest.raises(LocalProtocolError, match="connection_error"):
+        Server.new().engine.on("disconnection", print)
+
+
+# --- broadcast ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "packets"),
+    [
+        ("all", ["4all", "4all", "4all"]),
+        ("€", ["4€", "4€", "4€"]),
+        (b"\x01\x02", ["bAQI=", b"\x01\x02", "bAQI="]),
+        (bytearray(b"\x01\x02"), ["bAQI=", b"\x01\x02", "bAQI="]),
+    ],
+)
+def test_a_broadcast_reaches_everybody_in_the_form_that_suits(
+    message: object, packets: list[str | bytes], new_server: NewServer
+) -> None:
+    server = new_server()
+    polling = server.open_polling()
+    poll = polling.poll()
+    websocket = server.open_websocket()
+    base64 = server.open_websocket(b64="1")
+    assert websocket.sid != base64.sid
+    assert server.engine.broadcast(message) == 3
+    got = [*poll.answer.packets, *websocket.packets(), *base64.packets()]
+    assert got == packets
+
+
+def test_a_broadcast_to_both_revisions() -> None:
+    server = Server.new(allow_eio3=True)
+    new, old = server.open_websocket(), server.open_websocket(EIO="3")
+    assert new.sid != old.sid
+    assert server.engine.broadcast(b"\x01") == 2
+    assert new.packets() == [b"\x01"]
+    assert old.packets() == [b"\x04\x01"]
+
+
+def test_a_broadcast_leaves_closing_sessions_out() -> None:
+    server = Server.new()
+    clients = [server.open_polling() for _ in range(3)]
+    clients[0].session.close()
+    assert server.engine.broadcast("all") == 2
+    assert clients[0].poll().answer.packets == ["6", "1"]
+    assert clients[1].poll().answer.packets == ["4all"]
+
+
+def test_a_broadcast_of_something_else_is_refused() -> None:
+    server = Server.new()
+    server.open_polling()
+    with pytest.raises(TypeError):
+        server.engine.broadcast(7)
+
+
+def test_a_broadcast_to_nobody() -> None:
+    assert Server.new().engine.broadcast("nobody") == 0
+
+
+def test_a_message_handler_may_broadcast(new_server: NewServer) -> None:
+    def tell_all(protocol: RecordingProtocol, message: str | bytes) -> None:
+        protocol.session.engine.broadcast(message)
+
+    server = new_server(RecordingApplication(on_message=tell_all))
+    first, second = server.open_websocket(), server.open_websocket()
+    assert first.sid != second.sid
+    first.send("4a", "4b")
+    assert first.packets() == ["4a", "4b"]
+    assert second.packets() == ["4a", "4b"]
+
+
+# --- close ----------------------------------------------------------------------------
+
+
+@pytest.mark.behaviour("B077", "B081", "B082", "B083")
+def test_close_tells_every_session_and_leaves_nothing(new_server: NewServer) -> None:
+    server = new_server()
+    parked, unparked = server.open_polling(), server.open_polling()
+    poll = parked.poll()
+    unparked.session.send("discarded")
+    websocket = server.open_websocket()
+    upgraded = server.open_polling().upgrade()
+    probing = server.open_polling()
+    probe = probing.open_websocket()
+    probe.send("2probe")
+    closing = server.open_polling()
+    closing.session.close()
+    closed = server.engine.close()
+    assert dict(server.engine.sessions) == {}
+    assert poll.answer.packets == ["1"]
+    assert unparked.poll().answer.json["code"] == 1
+    for each in (websocket, upgraded, probe):
+        assert each.close_frame() == b""
+        assert not has_fired(closed)
+        each.close()
+    assert has_fired(closed)
+    for protocol in server.application.built:
+        assert ended_with(protocol) is CloseReason.FORCED_CLOSE
+    server.assert_nothing_left()
+
+
+@pytest.mark.behaviour("B078", "B079")
+@pytest.mark.parametrize("closing", [False, True])
+def test_close_discards_what_was_not_sent(closing: bool) -> None:
+    server = Server.new()
+    client = server.open_polling()
+    client.session.send("hello")
+    if closing:
+        client.session.close()
+    server.engine.close()
+    assert client.poll().answer.status == 400
+    server.assert_nothing_left()
+
+
+def test_close_without_websockets_is_done_at_once() -> None:
+    server = Server.new()
+    server.open_polling()
+    assert has_fired(server.engine.close())
+    assert has_fired(server.engine.close())
+
+
+def test_connections_that_do_not_end_can_be_dropped() -> None:
+    server = Server.new()
+    websockets = [server.open_websocket() for _ in range(2)]
+    closed, also_closed = server.engine.close(), server.engine.close()
+    server.engine.abort_connections()
+    server.settle()
+    assert has_fired(closed)
+    assert has_fired(also_closed)
+    assert all(each.connection.was_reset for each in websockets)
+    server.assert_nothing_left()
+
+
+def test_a_closed_engine_lets_nobody_in(new_server: NewServer) -> None:
+    server = new_server()
+    server.engine.close()
+    polling = server.request().answer
+    websocket = server.open_websocket().opening.answer
+    assert polling.status == websocket.status == 503
+    assert server.application.built == []
+    server.assert_nothing_left()
+
+
+# --- listen ---------------------------------------------------------------------------
+
+
+PORT = object()
+
+
+@implementer(IStreamServerEndpoint)
+class RecordingEndpoint:
+    def __init__(self) -> None:
+        self.factories: list[IProtocolFactory] = []
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Any:  # noqa: N803
+        self.factories.append(protocolFactory)
+        return succeed(PORT)
+
+
+@pytest.mark.behaviour("B156")
+def test_listen_serves_the_engine_and_nothing_else() -> None:
+    server = Server.new()
+    endpoint = RecordingEndpoint()
+    listening: Any = server.engine.listen(endpoint, "/chat")
+    assert listening.result is PORT
+    (server.site,) = endpoint.factories
+    connection = server.connect()
+    target = "/chat/?EIO=4&transport=polling"
+    assert connection.request("GET", target).answer.status == 200
+    elsewhere = connection.request("GET", "/").answer
+    assert (elsewhere.status, elsewhere.body) == (501, b"Not Implemented")
+    assert connection.request("GET", server.target()).answer.status == 501
+
+
+@pytest.mark.behaviour("B051")
+def test_an_engine_that_was_closed_may_listen_again() -> None:
+    server = Server.new()
+    server.engine.close()
+    server.engine.listen(RecordingEndpoint())
+    assert server.open_polling().sid
+    assert server.open_websocket().is_accepted
+
+
+def test_listen_takes_a_real_endpoint() -> None:
+    reactor = MemoryReactorClock()
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    engine.listen(TCP4ServerEndpoint(reactor, 8080, interface="127.0.0.1"))
+    ((port, _factory, _backlog, interface),) = reactor.tcpServers
+    assert (port, interface) == (8080, "127.0.0.1")
