@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.conformance.exchanges import write_request
+from tests.conformance.frames import CLOSE, Frame
 from tests.conformance.memory import Connection, Exchange, Server
 from tests.conformance.peers import (
     PollingPeer,
@@ -358,3 +359,35 @@ def test_the_limit_of_a_jsonp_post_is_about_the_form(revision: int) -> None:
     peer = PollingPeer(server, revision, "&j=0")
     assert peer.post_body(b"d=" + b"x" * 19, FORM).status == 413
     assert peer.is_alive()
+
+
+# --- what was sent before the end -----------------------------------------------------
+
+
+@pytest.mark.behaviour("B200", "B209", "B226")
+@pytest.mark.parametrize("end", ["1", "x"])
+def test_answers_to_packets_before_the_end_are_sent(revision: int, end: str) -> None:
+    server = server_for(revision, echo=True)
+    peer = PollingPeer(server, revision)
+    poll = peer.poll()
+    peer.post("4a", end)
+    assert poll.text == join(revision, "4a")
+    assert not peer.is_alive()
+
+
+@pytest.mark.behaviour("B072", "B204", "B223")
+@pytest.mark.parametrize("end", [Frame.of("x"), Frame(opcode=3), Frame(opcode=CLOSE)])
+def test_answers_to_frames_before_the_end_are_sent(revision: int, end: Frame) -> None:
+    server = server_for(revision, echo=True)
+    websocket = open_websocket(server, revision)
+    websocket.send_frames(Frame.of("4a"), Frame.of("4b"), end)
+    assert websocket.received() == ["4a", "4b"]
+    assert websocket.closed
+
+
+@pytest.mark.behaviour("B053")
+@pytest.mark.parametrize(("payload", "code"), [(b"\x03\xe8", 1000), (b"", 1005)])
+def test_a_close_frame_is_answered_with_its_code(payload: bytes, code: int) -> None:
+    websocket = open_websocket(Server())
+    websocket.send_frames(Frame(opcode=CLOSE, payload=payload))
+    assert websocket.close_code == code

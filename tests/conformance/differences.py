@@ -1,0 +1,327 @@
+"""Differences from the reference server that are meant: see docs/differences.md.
+
+Each is a function that looks at what came of something on both servers, and says
+whether that is the difference that it is about. Some end the scenario: from there on
+the servers are not in the same state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.conformance.scenarios import LIMIT, Frames, Open, Send, Step
+
+__all__ = ["RULES", "Difference", "Rule", "find_differences"]
+
+Outcome = Mapping[str, Any]
+
+_NOTHING: Outcome = {}
+_OK = {"status": 200, "type": "text/html", "body": "ok"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What came of one thing.
+
+    Attributes:
+        started: The step that started it.
+        now: The step that was just done.
+        got: What our server did.
+        expected: What the reference did.
+    """
+
+    started: Step | None
+    now: Step
+    got: Outcome
+    expected: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A difference that is meant.
+
+    Attributes:
+        row: Words of its row in docs/differences.md.
+        applies: Whether a case is one of it.
+        ends_scenario: Whether the servers' states differ from here on.
+    """
+
+    row: str
+    applies: Callable[[Case], bool]
+    ends_scenario: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that came out differently.
+
+    Attributes:
+        rule: The rule that says that it is meant, or None.
+        what: What came out differently.
+        got: What our server did.
+        expected: What the reference did.
+    """
+
+    rule: Rule | None
+    what: str
+    got: Outcome
+    expected: Outcome
+
+
+RULES: list[Rule] = []
+
+
+def _rule(row: str, *, ends_scenario: bool = False) -> Callable[[Any], Any]:
+    def add(applies: Callable[[Case], bool]) -> Callable[[Case], bool]:
+        RULES.append(Rule(row=row, applies=applies, ends_scenario=ends_scenario))
+        return applies
+
+    return add
+
+
+def find_differences(
+    now: Step, started: Mapping[str, Step], got: Outcome, expected: Outcome
+) -> Sequence[Difference]:
+    """Return what came out differently after a step."""
+    differences: list[Difference] = []
+    for what in sorted({*got, *expected}):
+        case = Case(
+            started=started.get(what),
+            now=now,
+            got=got.get(what, _NOTHING),
+            expected=expected.get(what, _NOTHING),
+        )
+        if case.got != case.expected:
+            rule = next((rule for rule in RULES if rule.applies(case)), None)
+            differences.append(
+                Difference(rule=rule, what=what, got=case.got, expected=case.expected)
+            )
+    return differences
+
+
+def _is_post(step: Step | None) -> bool:
+    return isinstance(step, Send) and step.method == "POST"
+
+
+def _is_poll(step: Step | None) -> bool:
+    return isinstance(step, Send) and step.method == "GET" and "sid=" in step.query
+
+
+def _code(outcome: Outcome) -> int | None:
+    try:
+        code: int = json.loads(outcome["body"])["code"]
+    except (KeyError, ValueError):
+        return None
+    return code
+
+
+def _is_added(header: str) -> bool:
+    return header.startswith(("access-control-", "set-cookie"))
+
+
+def _core(outcome: Outcome) -> Outcome:
+    """Leave out the headers that a middleware adds."""
+    return {name: value for name, value in outcome.items() if not _is_added(name)}
+
+
+def _added(outcome: Outcome) -> Outcome:
+    return {name: value for name, value in outcome.items() if _is_added(name)}
+
+
+def _same_added(case: Case) -> bool:
+    return _added(case.got) == _added(case.expected)
+
+
+def _packets(step: Step) -> list[bytes]:
+    frames = step.frames if isinstance(step, Frames) else ()
+    return [frame.payload for frame in frames]
+
+
+@_rule("strict base64", ends_scenario=True)
+def _bad_base64(case: Case) -> bool:
+    bad = b"b!!!"
+    if bad in _packets(case.now):
+        return case.got.get("close", ...) is None
+    return bad in (getattr(case.now, "body", None) or b"") and _is_post(case.now)
+
+
+@_rule("strict binary payloads", ends_scenario=True)
+def _bad_binary_payload(case: Case) -> bool:
+    now = case.now
+    return (
+        isinstance(now, Send)
+        and "EIO=4" not in now.query
+        and ("Content-Type", "application/octet-stream") in now.headers
+        and case.got.get("status") == 400
+        and case.expected.get("status") == 200
+    )
+
+
+@_rule("invalid payload")
+def _post_refused(case: Case) -> bool:
+    return (
+        _is_post(case.started)
+        and _core(case.got) == {"status": 400}
+        and _core(case.expected) == _OK
+        and _same_added(case)
+    )
+
+
+@_rule("refusals of WebSockets")
+def _websocket_refused_otherwise(case: Case) -> bool:
+    status = case.got.get("status")
+    if not isinstance(case.started, Open) or status in {None, 101}:
+        return False
+    if status != case.expected.get("status"):
+        return False
+    if _code(case.got) is None:
+        # The headers of middlewares are on every answer.
+        return _core(case.got) == case.expected
+    message: str = json.loads(case.got["body"])["message"]
+    return message == case.expected.get("body")
+
+
+@_rule("before the 101")
+def _refused_before_the_101(case: Case) -> bool:
+    return (
+        isinstance(case.started, Open)
+        and _code(case.got) == 5
+        and case.expected.get("status") == 101
+    )
+
+
+@_rule("transport=polling")
+def _upgrade_of_polling_refused(case: Case) -> bool:
+    return (
+        isinstance(case.started, Open)
+        and "transport=polling" in case.started.query
+        and _code(case.got) is not None
+        and case.expected.get("status") == 101
+        and "frames" not in case.expected
+    )
+
+
+@_rule("405")
+def _method_not_allowed(case: Case) -> bool:
+    return (
+        _core(case.got) == {"status": 405}
+        and _core(case.expected) == {"status": 500}
+        and _same_added(case)
+    )
+
+
+@_rule("text/javascript")
+def _script(case: Case) -> bool:
+    got = {**case.got, "type": "text/plain; charset=UTF-8"}
+    script = str(case.got.get("type")).startswith("text/javascript")
+    return script and got == case.expected
+
+
+@_rule("parked poll")
+def _noop_at_the_switch(case: Case) -> bool:
+    pairs = {"6": "1", "1:6": "1:1", '___eio[0]("6");': '___eio[0]("1");'}
+    pairs['___eio[0]("1:6");'] = '___eio[0]("1:1");'
+    body = case.got.get("body")
+    return _is_poll(case.started) and pairs.get(str(body)) == case.expected.get("body")
+
+
+@_rule("close packet on a WebSocket", ends_scenario=True)
+def _close_packet_on_websocket(case: Case) -> bool:
+    packets = _packets(case.now)
+    is_close = b"1" in packets or any(packet[:1] == b"\x01" for packet in packets)
+    return is_close and "close" in case.got and "close" not in case.expected
+
+
+@_rule("unknown type", ends_scenario=True)
+def _bad_binary_type(case: Case) -> bool:
+    bad = any(
+        packet[:1] not in b"\0\1\2\3\4\5\6" or not packet
+        for packet in _packets(case.now)
+    )
+    return bad and "close" in case.got and "close" not in case.expected
+
+
+@_rule("a second WebSocket", ends_scenario=True)
+def _second_websocket(case: Case) -> bool:
+    return (
+        isinstance(case.started, Open)
+        and "sid=" in case.started.query
+        and "close" in case.got
+        and {**case.expected, "close": None} == case.got
+    )
+
+
+@_rule("never answers", ends_scenario=True)
+def _answered_at_all(case: Case) -> bool:
+    return (
+        isinstance(case.started, Send)
+        and "transport=websocket" in case.started.query
+        and _code(case.got) == 3
+        and case.expected == _NOTHING
+    )
+
+
+@_rule("413", ends_scenario=True)
+def _too_large_for_everybody(case: Case) -> bool:
+    body = getattr(case.started, "body", None)
+    return case.got == {"status": 413} and body is not None and len(body) > LIMIT
+
+
+@_rule("before its body")
+def _refused_before_its_body(case: Case) -> bool:
+    # No middleware has seen it.
+    same = case.got == _core(case.expected) == {"status": 400}
+    return _is_post(case.started) and same
+
+
+@_rule("body is complete", ends_scenario=True)
+def _refused_when_complete(case: Case) -> bool:
+    return (
+        isinstance(case.now, Send)
+        and case.now is case.started
+        and case.now.announced is not None
+        and case.got == _NOTHING
+        and case.expected.get("status") in {204, 400, 500}
+    )
+
+
+@_rule("together", ends_scenario=True)
+def _answers_sent_together(case: Case) -> bool:
+    got, expected = str(case.got.get("body")), str(case.expected.get("body"))
+    return (
+        _is_poll(case.started)
+        and case.got.get("status") == case.expected.get("status") == 200
+        and len(got) > len(expected)
+        and got.startswith(expected.removesuffix('");'))
+    )
+
+
+@_rule("together")
+def _answers_not_lost(case: Case) -> bool:
+    got, expected = case.got.get("frames", []), case.expected.get("frames", [])
+    if {**case.got, "frames": ...} != {**case.expected, "frames": ...}:
+        return False
+    if len(got) > len(expected):
+        return bool(got[: len(expected)] == expected)
+    # The answer to a ping frame does not wait for other answers.
+    return sorted(got) == sorted(expected)
+
+
+@_rule("packet event")
+def _close_packet_in_the_log(case: Case) -> bool:
+    logs = []
+    for log in case.got.get("of all", ()):
+        packets = [packet for packet in log["packets"] if packet[0] != 1]
+        logs.append({**log, "packets": packets})
+    return case.expected.get("of all") == logs
+
+
+@_rule("JSONP", ends_scenario=True)
+def _jsonp_of_any_type(case: Case) -> bool:
+    headers = getattr(case.now, "headers", ())
+    return (
+        _is_post(case.now) and ("Content-Type", "application/octet-stream") in headers
+    )

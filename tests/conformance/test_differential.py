@@ -1,0 +1,105 @@
+"""The same random scenarios for our server and for the reference, side by side."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.agents import Agent, Ports, running
+from tests.conformance.differences import Difference, Rule, find_differences
+from tests.conformance.scenarios import LIMIT, Step, scenario
+
+log = logging.getLogger(__name__)
+
+pytestmark = pytest.mark.socket
+
+SCENARIOS = int(os.environ.get("TXENGINEIO_SCENARIOS", "300"))
+"""Of each kind; there are two."""
+FIRST_SEED = int(os.environ.get("TXENGINEIO_FIRST_SEED", "0"))
+WORKERS = 4
+
+HERE = Path(__file__).parent
+
+Found = tuple[int, Difference]
+"""The number of the step after which it was found, and the difference."""
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["eio3", "no eio3"])
+def servers(
+    request: pytest.FixtureRequest, node: str
+) -> Iterator[tuple[bool, Ports, Ports]]:
+    allow_eio3: bool = request.param
+    options = {
+        "allow_eio3": allow_eio3,
+        "max_http_buffer_size": LIMIT,
+        "cookie": True,
+        "cors": {"origin": ["http://example.org"], "credentials": True},
+    }
+    ours = [sys.executable, "-m", "tests.conformance.echo_server"]
+    reference = [node, str(HERE / "reference.mjs")]
+    with running(ours, options) as mine, running(reference, options) as theirs:
+        yield allow_eio3, mine, theirs
+
+
+def compare(steps: Sequence[Step], mine: Ports, theirs: Ports) -> Iterator[Found]:
+    """Do the steps to both servers; yield the differences, known or not."""
+    ours, reference = Agent(mine), Agent(theirs)
+    try:
+        for number, step in enumerate(steps):
+            ours.start(step)
+            reference.start(step)
+            got, expected = ours.settle(), reference.settle()
+            found = find_differences(step, ours.started(), got, expected)
+            for difference in found:
+                yield number, difference
+            if any(each.rule is None or each.rule.ends_scenario for each in found):
+                return
+        logs = [{"logs": {"of all": agent.logs()}} for agent in (ours, reference)]
+        for difference in find_differences(steps[-1], {}, *logs):
+            yield len(steps), difference
+    finally:
+        ours.close()
+        reference.close()
+
+
+def run(seed: int, servers: tuple[bool, Ports, Ports]) -> tuple[str, list[Rule], int]:
+    """Return a report on an unknown difference, the known ones, and the steps done."""
+    allow_eio3, mine, theirs = servers
+    steps = scenario(seed, allow_eio3=allow_eio3)
+    known: list[Rule] = []
+    done = len(steps)
+    for number, difference in compare(steps, mine, theirs):
+        if difference.rule is None:
+            return report(seed, steps[: number + 1], difference), known, number
+        known.append(difference.rule)
+        if difference.rule.ends_scenario:
+            done = number
+    return "", known, done
+
+
+def report(seed: int, steps: Sequence[Step], difference: Difference) -> str:
+    lines = [f"seed {seed}:", *(f"  {step}" for step in steps)]
+    lines += [
+        f"  {difference.what}:",
+        f"    ours:      {difference.got}",
+        f"    reference: {difference.expected}",
+    ]
+    return "\n".join(lines)
+
+
+def test_random_scenarios(servers: tuple[bool, Ports, Ports]) -> None:
+    seeds = range(FIRST_SEED, FIRST_SEED + SCENARIOS)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        results = list(pool.map(lambda seed: run(seed, servers), seeds))
+    reports = [text for text, _, _ in results if text]
+    known = Counter(rule.row for _, rules, _ in results for rule in rules)
+    steps = sum(number for _, _, number in results)
+    log.info("%d steps; differences that are known: %s", steps, known)
+    assert not reports, f"{len(reports)} differences:\n" + "\n".join(reports[:20])
