@@ -223,9 +223,6 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         code: int = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY,
         reason: str = "going away",
     ) -> None:
-        if self.session is not None:
-            # What answers earlier messages goes out before the close frame.
-            self.session.uncork()
         super()._fail_connection(code, reason)
         if self.receiver is not None:
             message = "websocket error"
@@ -240,6 +237,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         reasonUtf8: bytes | None = None,
         isReply: bool = False,
     ) -> None:
+        if self.session is not None:
+            # What answers earlier messages goes out before.
+            self.session.uncork()
         # Without a text: it would tell strangers about the server, and cost bytes.
         super().sendCloseFrame(code, None, isReply)
         self._drop_later()
