@@ -14,7 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-pytest_plugins = ["tests.behaviours"]
+pytest_plugins = ["tests.behaviours", "tests.examples"]
 
 PEERS = Path(__file__).parent / "interop"
 

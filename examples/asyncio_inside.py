@@ -1,0 +1,54 @@
+"""A library for asyncio, here aiohttp, called by an application for Twisted.
+
+    python examples/asyncio_inside.py [PORT]
+
+Send an address of the web: the answer is its status and title. (A public server would
+look closely at such an address first.) Install aiohttp: pip install aiohttp
+"""
+
+import asyncio
+import re
+import sys
+
+from twisted.internet import asyncioreactor
+
+loop = asyncio.new_event_loop()
+asyncioreactor.install(loop)
+
+import aiohttp  # noqa: E402 - the reactor comes before all that may import another
+from twisted.internet.defer import Deferred  # noqa: E402
+from twisted.internet.endpoints import TCP4ServerEndpoint  # noqa: E402
+from twisted.internet.protocol import Factory  # noqa: E402
+from twisted.internet.task import react  # noqa: E402
+
+from txengineio import Engine, EngineIOProtocol  # noqa: E402
+
+
+async def look_up(address):
+    """Run by asyncio, and as any of its coroutines."""
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        title = re.search(r"<title>(.*?)</title>", await response.text())
+        return response.status, title and title[1]
+
+
+class Titles(EngineIOProtocol):
+    async def messageReceived(self, message):
+        try:
+            task = loop.create_task(look_up(message))
+            status, title = await Deferred.fromFuture(task)
+            self.session.send(f"{status} {title}")
+        except (aiohttp.ClientError, ValueError) as error:
+            self.session.send(f"failed: {error}")
+
+
+async def main(reactor, port="8080"):
+    engine = Engine(Factory.forProtocol(Titles), reactor=reactor)
+    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
+    address = (await engine.listen(endpoint)).getHost()
+    print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
+    reactor.addSystemEventTrigger("before", "shutdown", engine.close)
+    await Deferred()
+
+
+if __name__ == "__main__":
+    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
