@@ -8,7 +8,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import Packet
+from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import Role, SessionInput
 from txengineio.server.interfaces import IEngine
 from txengineio.server.request import HandshakeRequest
@@ -76,5 +76,7 @@ class Session(BaseSession):
         self._enter(SessionInput.OPENED)
         for packet_type, data in packets:
             self._write_buffer.append((packet_type, data, True, None))
+            if self.traffic is not None and packet_type is not PacketType.MESSAGE:
+                self.traffic.controls_waiting += 1
         self._pulse.start(self)
         self.flush()

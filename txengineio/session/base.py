@@ -264,8 +264,9 @@ class BaseSession(Outgoing):
         """Take a message."""
         if self.ready_state is not _OPEN:
             return
-        if self.traffic is not None:
-            self.traffic.messages_in += 1
+        traffic = self.traffic
+        if traffic is not None:
+            traffic.messages_in += 1
         if self.handlers is not None and self._closed_by_handlers_of(message):
             return
         if self.pulse_state is _AWAITED:

@@ -119,8 +119,6 @@ class Outgoing(EventEmitter):
         self._write_buffer.append(
             (PacketType.MESSAGE, message, compress, pre_encoded_frame)
         )
-        if self.traffic is not None:
-            self.traffic.messages_out += 1
         if on_flushed is not None:
             self._callbacks().add(on_flushed)
         if not self._corked:
@@ -136,6 +134,8 @@ class Outgoing(EventEmitter):
             if self.ready_state is not _OPEN:
                 return
         self._write_buffer.append((packet_type, data, True, None))
+        if self.traffic is not None:
+            self.traffic.controls_waiting += 1
         if not self._corked:
             self.flush()
 
@@ -175,21 +175,29 @@ class Outgoing(EventEmitter):
         """Give the transport what waits for it, if it can take it."""
         if not self._write_buffer or not self.transport.writable:
             return
-        if self.handlers is not None or self.engine.handlers is not None:
-            self._emit_both("flush", self.write_buffer)
-            if not self._write_buffer or not self.transport.writable:
-                # A handler has sent something, or has closed the session.
-                return
+        listening = self.handlers is not None or self.engine.handlers is not None
+        if listening and self._flushed_by_handlers():
+            return
         packets, self._write_buffer = self._write_buffer, []
         if self._flush_callbacks is not None:
             self._flush_callbacks.batch_taken()
         self._in_flight = True
+        traffic = self.traffic
+        if traffic is not None:
+            # For each batch: cheaper than for each message.
+            traffic.messages_out += len(packets) - traffic.controls_waiting
+            traffic.controls_waiting = 0
         if self.transport.send_packets(packets):
             self.batch_flushed()
         if self.handlers is not None or self.engine.handlers is not None:
             self._emit_both("drain")
         if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
             self.drained_for_close()
+
+    def _flushed_by_handlers(self) -> bool:
+        """Tell handlers; say whether one has sent something, or closed the session."""
+        self._emit_both("flush", self.write_buffer)
+        return not self._write_buffer or not self.transport.writable
 
     def batch_flushed(self) -> None:
         """Learn that the transport has handed on all that it was given."""

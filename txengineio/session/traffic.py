@@ -17,7 +17,8 @@ class Traffic:
     Attributes:
         opened_at: As given.
         messages_in: Messages received.
-        messages_out: Messages sent.
+        messages_out: Messages given to a transport.
+        controls_waiting: How many of the packets that wait are no messages.
         bytes_in: Bytes received: WebSocket frames and bodies of POSTs, as they come.
         bytes_out: Bytes sent: WebSocket frames and bodies of answers, as they leave.
         round_trip: Seconds that the last heartbeat took; None before the first.
@@ -28,6 +29,7 @@ class Traffic:
         "_taken",
         "bytes_in",
         "bytes_out",
+        "controls_waiting",
         "messages_in",
         "messages_out",
         "opened_at",
@@ -37,6 +39,7 @@ class Traffic:
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
+        self.controls_waiting = 0
         self.round_trip: float | None = None
         self._pinged_at: float | None = None
         self._taken = (0, 0, 0, 0)
