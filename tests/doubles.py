@@ -21,6 +21,7 @@ from txengineio.protocol.packets import Packet
 from txengineio.server.interfaces import IEngine
 from txengineio.server.options import EngineOptions
 from txengineio.server.statistics import Statistics
+from txengineio.session.backlog import Buffers
 from txengineio.session.interfaces import (
     IPacketTransport,
     IUpgradeAttempt,
@@ -214,6 +215,9 @@ class RecordingEngine(EventEmitter):
         self.application: IProtocolFactory = RecordingApplication()
         self.clock = Clock()
         self.due_times = DueTimes(self.clock, 0.5)
+        self.buffers = Buffers(
+            self.options.max_buffered_bytes, self.options.max_total_buffered_bytes
+        )
         self.sessions: dict[str, Any] = {}
         self.ended: list[tuple[str, CloseReason]] = []
         self.statistics: Statistics | None = None

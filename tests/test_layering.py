@@ -23,6 +23,7 @@ LAYERS = [
     ["application", "callbacks", "checks", "events", "heartbeat", "reactor"],
     ["loading"],
     [
+        "session.backlog",
         "session.direct",
         "session.flushing",
         "session.frames",
@@ -32,6 +33,7 @@ LAYERS = [
         "session.traffic",
     ],
     ["session.outgoing"],
+    ["session.consumer"],
     ["session", "session.base", "session.websocket"],
     [
         "server.compression",
@@ -42,6 +44,7 @@ LAYERS = [
         "server.health",
         "server.http",
         "server.interfaces",
+        "server.limits",
         "server.opening",
         "server.options",
         "server.request",

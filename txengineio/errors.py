@@ -9,6 +9,7 @@
     │       ├── PacketDecodeError
     │       ├── PayloadTooLarge
     │       └── RequestRejected
+    ├── BufferOverflow                a peer does not read what it is sent
     ├── TransportError                a transport failed under a session
     ├── SessionClosed                 the session is over
     ├── ConnectFailed                 a client could not open a session
@@ -24,6 +25,7 @@ from typing import Any
 from typing_extensions import override
 
 __all__ = [
+    "BufferOverflow",
     "CloseReason",
     "ConnectCause",
     "ConnectFailed",
@@ -91,6 +93,8 @@ class CloseReason(Enum):
     """The peer sent something that is not a packet."""
     FORCED_CLOSE = "forced close"
     """This side closed the session."""
+    BUFFER_OVERFLOW = "buffer overflow"
+    """More waited for a peer that does not read than may wait."""
 
 
 @unique
@@ -159,6 +163,30 @@ class PayloadTooLarge(RemoteProtocolError):
     @override
     def __str__(self) -> str:
         return f"{self.size} bytes received, at most {self.limit} are allowed"
+
+
+class BufferOverflow(EngineIOError):
+    """More is kept back for peers that do not read than is allowed.
+
+    Args:
+        size: Bytes that are kept back.
+        limit: Bytes that may be.
+        option: The name of the option that says so.
+    """
+
+    def __init__(self, size: int, limit: int, option: str) -> None:
+        super().__init__(size, limit, option)
+        self.size = size
+        self.limit = limit
+        self.option = option
+
+    @override
+    def __str__(self) -> str:
+        return (
+            f"{self.size} bytes wait for peers that do not read them, {self.option} "
+            f"allows {self.limit}: send less (session.writable, when_drained), or "
+            "raise it"
+        )
 
 
 class RequestRejected(RemoteProtocolError):

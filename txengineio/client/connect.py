@@ -40,6 +40,7 @@ from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.revisions import codec_for
 from txengineio.protocol.states import ReadyState
 from txengineio.reactor import reactor_or_global
+from txengineio.session.backlog import Buffers
 from txengineio.session.interfaces import IPacketReceiver, ISessionOwner
 
 __all__ = ["Connection", "connect"]
@@ -98,6 +99,7 @@ class Connection:
     Attributes:
         clock: The reactor.
         due_times: When the session's heartbeat is due.
+        buffers: What the session keeps back.
         handlers: None: only sessions have events here.
     """
 
@@ -115,6 +117,8 @@ class Connection:
     ) -> None:
         self.clock = clock
         self.due_times = Deadline(clock)
+        # The application knows how much it sends.
+        self.buffers = Buffers()
         self._target = target
         self._application = application
         self._options = options

@@ -32,6 +32,7 @@ from txengineio.server.session import Session
 from txengineio.server.site import DEFAULT_PATH, engine_site
 from txengineio.server.statistics import Statistics
 from txengineio.server.websocket import EngineWebSocketFactory
+from txengineio.session.backlog import Buffers
 from txengineio.session.frames import encode_frame
 from txengineio.session.traffic import Traffic
 
@@ -83,6 +84,9 @@ class Engine(EventEmitter):
         self.due_times = DueTimes(
             self.clock,
             resolution_for(self.options.ping_interval, self.options.ping_timeout),
+        )
+        self.buffers = Buffers(
+            self.options.max_buffered_bytes, self.options.max_total_buffered_bytes
         )
         self.statistics: Statistics | None = None
         self._registry = SessionRegistry()

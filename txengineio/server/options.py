@@ -20,6 +20,7 @@ from txengineio.server.compression import HttpCompression
 from txengineio.server.cookies import CookieOptions
 from txengineio.server.cors import CorsOptions
 from txengineio.server.deflate import DeflateOptions
+from txengineio.server.limits import LIMIT_CHECKS, Limits
 
 __all__ = ["TRANSPORTS", "EngineOptions"]
 
@@ -69,12 +70,13 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "cors": _check_cors,
     "http_compression": _check_compression,
     "per_message_deflate": _check_deflate,
+    **LIMIT_CHECKS,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """What an engine is told when it is built.
+class EngineOptions(Limits):
+    """What an engine is told when it is built; see `Limits` for more.
 
     The last four are groups of options. Each may be given as True (its defaults), as
     False or None (off), as a mapping of names to values, or as the group itself.

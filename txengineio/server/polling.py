@@ -22,6 +22,7 @@ from txengineio.server.answering import complete, compressed
 from txengineio.server.http import EngineIORequest
 from txengineio.server.responses import OK, is_gone, respond, respond_nothing
 from txengineio.server.session import Session
+from txengineio.session.direct import has_unsent_bytes
 from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
 
 __all__ = ["PollingTransport", "read_body"]
@@ -61,6 +62,7 @@ class PollingTransport:
         "_parked",
         "_paused",
         "_receiving",
+        "_unread",
         "session",
         "supports_binary",
         "writable",
@@ -82,6 +84,7 @@ class PollingTransport:
         self._paused = False
         self._receiving: EngineIORequest | None = None
         self._held_posts: list[Request] = []
+        self._unread: Any = None
 
     # --- requests ---------------------------------------------------------------------
 
@@ -98,6 +101,10 @@ class PollingTransport:
         """Park a GET, and answer it as soon as there is something to say."""
         if self._parked is not None:
             self._overlap(request, "overlap from client")
+            return
+        if not self._answer_left():
+            # Whoever asks again and again, and reads nothing, would fill the memory.
+            self._overlap(request, "poll before the last answer was read")
             return
         self.park(request)
         if self._closing:
@@ -234,7 +241,21 @@ class PollingTransport:
 
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
         """Answer the parked GET."""
+        channel = None if self._parked is None else self._parked.channel
         self._answer_poll(packets)
+        if not _is_congested(channel):
+            return True
+        self._unread = channel
+        return False
+
+    def _answer_left(self) -> bool:
+        """Whether nothing of the last answer is in this process any more."""
+        if self._unread is None:
+            return True
+        if _is_congested(self._unread):
+            return False
+        self._unread = None
+        self.session.batch_flushed()
         return True
 
     def close(self) -> bool:
@@ -246,6 +267,7 @@ class PollingTransport:
 
     def session_ended(self) -> None:
         """Answer the parked GET with a goodbye, and what is held back."""
+        self._unread = None
         self._abort_upload()
         if self._parked is not None:
             self._answer_poll([_CLOSE])
@@ -253,6 +275,10 @@ class PollingTransport:
 
     def replaced(self) -> None:
         """Answer the parked GET with nothing, so that the client lets it go."""
+        if self._unread is not None:
+            # Nobody asks any more what became of it.
+            self._unread = None
+            self.session.batch_flushed()
         self._abort_upload()
         self.answer_with_noop()
         self._release_posts()
@@ -314,6 +340,13 @@ class PollingTransport:
         first, self._first = self._first, False
         headers = complete(request, self.session, headers, len(body), first)
         respond(request, OK, headers, body)
+
+
+def _is_congested(channel: Any) -> bool:
+    """Whether a connection has not taken yet what was written to it."""
+    # Nobody tells a channel that is closing when its transport goes on.
+    waiting = getattr(channel, "_waitingForTransport", False)
+    return waiting and has_unsent_bytes(channel.transport)
 
 
 def read_body(request: Request) -> bytes:

@@ -28,6 +28,7 @@ from txengineio.protocol.states import (
     SessionInput,
     next_ready_state,
 )
+from txengineio.session.consumer import Consumer
 from txengineio.session.inbox import Inbox
 from txengineio.session.interfaces import (
     IPacketReceiver,
@@ -35,7 +36,6 @@ from txengineio.session.interfaces import (
     ISessionOwner,
     IUpgradeAttempt,
 )
-from txengineio.session.outgoing import Outgoing
 from txengineio.session.pulse import PulseState, pulse_for
 
 __all__ = ["CLOSE_TIMEOUT", "BaseSession"]
@@ -48,7 +48,7 @@ _AWAITED = PulseState.AWAITED
 
 
 @implementer(IPacketReceiver)
-class BaseSession(Outgoing):
+class BaseSession(Consumer):
     """What the sessions of a server and of a client have in common.
 
     Attributes:
@@ -183,6 +183,7 @@ class BaseSession(Outgoing):
         self._when_closed = [*(self._when_closed or ()), deferred]
         return deferred
 
+    @override
     def end(self, reason: CloseReason, description: Exception | None = None) -> None:
         """End the session now: the one way out, whatever the cause.
 
@@ -202,9 +203,6 @@ class BaseSession(Outgoing):
                 "session {sid}… ended: {closed}", sid=self.id[:6], closed=closed
             )
         self._stop_waiting()
-        attempt, self.upgrade_attempt = self.upgrade_attempt, None
-        if attempt is not None:
-            attempt.session_ended()
         self.transport.session_ended()
         self.engine.session_ended(self, reason)
         if self.handlers is not None:
@@ -231,6 +229,9 @@ class BaseSession(Outgoing):
         if self._close_call is not None:
             self._close_call.cancel()
             self._close_call = None
+        attempt, self.upgrade_attempt = self.upgrade_attempt, None
+        if attempt is not None:
+            attempt.session_ended()
 
     # --- closing politely -------------------------------------------------------------
 

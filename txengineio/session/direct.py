@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
 
-__all__ = ["can_write_directly", "write_directly"]
+__all__ = ["can_write_directly", "has_unsent_bytes", "write_directly"]
 
 
 def can_write_directly(transport: Any) -> bool:
@@ -38,3 +39,16 @@ def write_directly(transport: Any, data: bytes) -> None:
         if isinstance(sent, int) and sent > 0:
             data = data[sent:]
     transport.write(data)
+
+
+def has_unsent_bytes(transport: Any) -> bool:
+    """Whether a transport has not handed all that was written to it to the kernel.
+
+    Of a transport that does not tell, below all wrappers, this is believed.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    if not isinstance(transport, Connection):
+        return True
+    unsent = len(transport.dataBuffer) > transport.offset or transport._tempDataBuffer
+    return bool(unsent and transport.connected)

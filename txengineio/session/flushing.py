@@ -26,21 +26,26 @@ class FlushCallbacks:
     __slots__ = ("_buffered", "_sent")
 
     def __init__(self) -> None:
-        self._buffered: list[FlushCallback | Deferred[None]] = []
+        # Each with the number of packets up to its message in the write buffer.
+        self._buffered: list[tuple[int, FlushCallback | Deferred[None]]] = []
         self._sent: list[FlushCallback | Deferred[None]] = []
 
-    def add(self, callback: FlushCallback | Deferred[None]) -> None:
-        """Wait for the last message in the write buffer."""
-        self._buffered.append(callback)
+    def add(self, callback: FlushCallback | Deferred[None], position: int) -> None:
+        """Wait for a message in the write buffer; the first one's position is 1."""
+        self._buffered.append((position, callback))
 
     def add_sent(self, deferred: Deferred[None]) -> None:
         """Wait for what the transport was given last."""
         self._sent.append(deferred)
 
-    def batch_taken(self) -> None:
-        """Learn that the transport was given the whole write buffer."""
-        self._sent += self._buffered
-        self._buffered = []
+    def batch_taken(self, count: int) -> None:
+        """Learn that the transport was given so many packets of the write buffer."""
+        waiting, self._buffered = self._buffered, []
+        for position, callback in waiting:
+            if position <= count:
+                self._sent.append(callback)
+            else:
+                self._buffered.append((position - count, callback))
 
     def batch_flushed(self, transport: IPacketTransport) -> None:
         """Call everybody whose message the transport has handed on."""
@@ -53,7 +58,8 @@ class FlushCallbacks:
 
     def session_closed(self, closed: SessionClosed) -> None:
         """Fail the Deferreds; callbacks are never called now."""
-        waiting, self._sent, self._buffered = [*self._sent, *self._buffered], [], []
+        waiting = [*self._sent, *(callback for _, callback in self._buffered)]
+        self._sent, self._buffered = [], []
         for callback in waiting:
             if isinstance(callback, Deferred):
                 callback.errback(closed)

@@ -11,6 +11,7 @@ from zope.interface import Attribute, Interface
 from txengineio.errors import CloseReason
 from txengineio.heartbeat import Schedule
 from txengineio.protocol.packets import PacketData, PacketType
+from txengineio.session.backlog import Buffers
 
 __all__ = [
     "IDeflate",
@@ -98,6 +99,7 @@ class ISessionOwner(Interface):
 
     clock: IReactorTime = Attribute("Where time comes from.")
     due_times: Schedule = Attribute("When heartbeats are due.")
+    buffers: Buffers = Attribute("What its sessions keep back.")
     handlers: Mapping[str, list[Callable[..., Any]]] | None = Attribute(
         "The handlers of its events; None while there are none."
     )

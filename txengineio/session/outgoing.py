@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from txengineio.errors import SessionClosed
+from txengineio.errors import BufferOverflow, CloseReason, SessionClosed
 from txengineio.events import EventEmitter
 from txengineio.protocol.packets import (
     Packet,
@@ -16,7 +16,7 @@ from txengineio.protocol.packets import (
     message_data,
 )
 from txengineio.protocol.states import ReadyState
-from txengineio.protocol.text import encode_utf8
+from txengineio.session.backlog import BATCH_SIZE, HIGH_WATER_MARK, Backlog, Flow
 from txengineio.session.flushing import FlushCallbacks
 from txengineio.session.interfaces import (
     IPacketTransport,
@@ -28,6 +28,11 @@ from txengineio.session.traffic import Traffic
 __all__ = ["Outgoing"]
 
 _OPEN = ReadyState.OPEN
+
+# While packets are collected, they are counted each time that so many have come, and
+# with each large one.
+_STOCK_TAKING = 64
+_LARGE = 16384
 
 
 class Outgoing(EventEmitter):
@@ -45,7 +50,9 @@ class Outgoing(EventEmitter):
     """
 
     __slots__ = (
+        "_backlog",
         "_corked",
+        "_flow",
         "_flush_callbacks",
         "_in_flight",
         "_write_buffer",
@@ -68,16 +75,31 @@ class Outgoing(EventEmitter):
         self._in_flight = False
         self._write_buffer: list[OutgoingPacket] = []
         self._flush_callbacks: FlushCallbacks | None = None
+        # These exist only for a peer that is slow, or an application that asks.
+        self._backlog: Backlog | None = None
+        self._flow: Flow | None = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up, so that more should be sent now.
+
+        What is sent at other times is kept, up to the limits, and `when_drained` tells
+        when that is over. Between two polls a session is writable as long as little
+        waits for the next one.
+        """
+        if self.ready_state is not _OPEN or self._in_flight:
+            return False
+        return self._backlog is None or self._backlog.queued < HIGH_WATER_MARK
+
+    @property
+    def buffered_bytes(self) -> int:
+        """The memory that waits for the peer: here, and in a congested transport."""
+        return 0 if self._backlog is None else self._backlog.size
 
     @property
     def write_buffer(self) -> Sequence[Packet]:
         """The packets that wait for the transport, as (type, data)."""
         return [packet[:2] for packet in self._write_buffer]
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes of the packets that wait for the transport, without their framing."""
-        return sum(_size(packet[1]) for packet in self._write_buffer)
 
     def send(
         self,
@@ -86,6 +108,7 @@ class Outgoing(EventEmitter):
         compress: bool = True,
         on_flushed: Callable[[IPacketTransport], Any] | None = None,
         pre_encoded_frame: bytes | None = None,
+        volatile: bool = False,
     ) -> bool:
         """Send a message.
 
@@ -100,44 +123,53 @@ class Outgoing(EventEmitter):
                 that has handed it on; never if the session closes before.
             pre_encoded_frame: A complete WebSocket frame of the message, to be used
                 where the session is on WebSocket without compression.
+            volatile: Drop the message if the session is not `writable`.
 
         Returns:
-            False if the session is closing or closed: the message is dropped then.
+            False if the message was dropped: the session is closing or closed, or has
+            just ended because too much waits for the peer; or it was volatile.
 
         Raises:
             TypeError: The message is neither text nor bytes-like.
         """
         if type(message) is not str and type(message) is not bytes:
             message = message_data(message)
-        if self.ready_state is not _OPEN:
+        if self.ready_state is not _OPEN or (volatile and not self.writable):
             return False
-        if self.handlers is not None:
-            self.emit("packet_create", PacketType.MESSAGE, message)
-            if self.ready_state is not _OPEN:
-                # Closed by one of the handlers.
-                return False
+        if self.handlers is not None and self._closed_at(PacketType.MESSAGE, message):
+            return False
         self._write_buffer.append(
             (PacketType.MESSAGE, message, compress, pre_encoded_frame)
         )
         if on_flushed is not None:
-            self._callbacks().add(on_flushed)
-        if not self._corked:
+            self._callbacks().add(on_flushed, len(self._write_buffer))
+        if self._corked:
+            count = len(message) > _LARGE or not len(self._write_buffer) % _STOCK_TAKING
+        else:
             self.flush()
-        return True
+            count = bool(self._write_buffer)
+        return self._keep() if count else True
 
     def send_control(self, packet_type: PacketType, data: PacketData = None) -> None:
         """Send a packet that is no message, unless the session is closing."""
         if self.ready_state is not _OPEN:
             return
-        if self.handlers is not None:
-            self.emit("packet_create", packet_type, data)
-            if self.ready_state is not _OPEN:
-                return
+        if self.handlers is not None and self._closed_at(packet_type, data):
+            return
         self._write_buffer.append((packet_type, data, True, None))
         if self.traffic is not None:
             self.traffic.controls_waiting += 1
         if not self._corked:
             self.flush()
+        if self._write_buffer and (
+            not self._corked or not len(self._write_buffer) % _STOCK_TAKING
+        ):
+            self._keep()
+
+    def _closed_at(self, packet_type: PacketType, data: PacketData) -> bool:
+        """Tell of a packet that is to be sent; say whether a handler has closed."""
+        self.emit("packet_create", packet_type, data)
+        return self.ready_state is not _OPEN
 
     def when_flushed(self) -> Deferred[None]:
         """Return a Deferred that fires when all that was sent so far was handed on.
@@ -151,7 +183,7 @@ class Outgoing(EventEmitter):
             return succeed(None)
         deferred: Deferred[None] = Deferred()
         if self._write_buffer:
-            callbacks.add(deferred)
+            callbacks.add(deferred, len(self._write_buffer))
         else:
             callbacks.add_sent(deferred)
         return deferred
@@ -170,29 +202,45 @@ class Outgoing(EventEmitter):
         self._corked = False
         if self._write_buffer:
             self.flush()
+            if self._write_buffer:
+                self._keep()
 
     def flush(self) -> None:
         """Give the transport what waits for it, if it can take it."""
-        if not self._write_buffer or not self.transport.writable:
-            return
-        listening = self.handlers is not None or self.engine.handlers is not None
-        if listening and self._flushed_by_handlers():
-            return
+        while self._write_buffer and self.transport.writable:
+            listening = self.handlers is not None or self.engine.handlers is not None
+            if listening and self._flushed_by_handlers():
+                return
+            packets = self._next_batch()
+            self._in_flight = True
+            if self.transport.send_packets(packets):
+                self.batch_flushed()
+            elif self.closed is None:
+                self._stuck(packets)
+            if self.handlers is not None or self.engine.handlers is not None:
+                self._emit_both("drain")
+            if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
+                self.drained_for_close()
+
+    def _next_batch(self) -> list[OutgoingPacket]:
+        """Take from the write buffer what the transport is given now: all, or a part.
+
+        As it takes memory to give it away, a backlog leaves in pieces.
+        """
         packets, self._write_buffer = self._write_buffer, []
+        backlog = self._backlog
+        if backlog is not None:
+            count = backlog.next_batch(packets)
+            packets, self._write_buffer = packets[:count], packets[count:]
+            backlog.taken(packets, not self._write_buffer)
         if self._flush_callbacks is not None:
-            self._flush_callbacks.batch_taken()
-        self._in_flight = True
+            self._flush_callbacks.batch_taken(len(packets))
         traffic = self.traffic
         if traffic is not None:
             # For each batch: cheaper than for each message.
             traffic.messages_out += len(packets) - traffic.controls_waiting
             traffic.controls_waiting = 0
-        if self.transport.send_packets(packets):
-            self.batch_flushed()
-        if self.handlers is not None or self.engine.handlers is not None:
-            self._emit_both("drain")
-        if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
-            self.drained_for_close()
+        return packets
 
     def _flushed_by_handlers(self) -> bool:
         """Tell handlers; say whether one has sent something, or closed the session."""
@@ -204,6 +252,41 @@ class Outgoing(EventEmitter):
         self._in_flight = False
         if self._flush_callbacks is not None:
             self._flush_callbacks.batch_flushed(self.transport)
+        if self._backlog is not None:
+            self._backlog.flushed()
+        if self._flow is not None and self.writable:
+            self._flow.resume()
+
+    # --- a peer that is slow ----------------------------------------------------------
+
+    def _keep(self) -> bool:
+        """Count what waits; say whether the session has survived that."""
+        backlog = self._counted()
+        backlog.count(self._write_buffer)
+        if self._corked and backlog.queued >= BATCH_SIZE:
+            # Enough collected: the transport has to show how much of it goes away.
+            self.flush()
+        backlog.enforce()
+        if self._flow is not None and not self.writable:
+            self._flow.pause()
+        return self.ready_state is _OPEN
+
+    def _stuck(self, packets: Sequence[OutgoingPacket]) -> None:
+        self._counted().stuck(packets)
+        if self._flow is not None:
+            self._flow.pause()
+
+    def _counted(self) -> Backlog:
+        if self._backlog is None:
+            self._backlog = Backlog(self.engine.buffers, self._overflowed)
+        return self._backlog
+
+    def _overflowed(self, problem: BufferOverflow) -> None:
+        self.end(CloseReason.BUFFER_OVERFLOW, problem)
+
+    def end(self, reason: CloseReason, description: Exception | None = None) -> None:
+        """End the session now."""
+        raise NotImplementedError
 
     def drained_for_close(self) -> None:
         """Go on with closing: nothing is left to send."""
@@ -218,11 +301,8 @@ class Outgoing(EventEmitter):
         if self._flush_callbacks is not None:
             self._flush_callbacks.session_closed(closed)
             self._flush_callbacks = None
-
-
-def _size(data: PacketData) -> int:
-    if data is None:
-        return 0
-    if isinstance(data, str) and not data.isascii():
-        return len(encode_utf8(data))
-    return len(data)
+        if self._backlog is not None:
+            self._backlog.clear()
+        if self._flow is not None:
+            flow, self._flow = self._flow, None
+            flow.end(closed)
