@@ -1,0 +1,59 @@
+"""The registry, and the ids that it knows sessions by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.doubles import RecordingEngine, RecordingTransport
+from tests.session.sessions import SID, new_session
+from txengineio.server.registry import SessionRegistry, new_sid
+
+
+def test_a_session_is_found_until_it_is_removed() -> None:
+    registry = SessionRegistry()
+    session = new_session(RecordingEngine(), RecordingTransport())
+    assert registry.is_free(SID)
+    assert registry.find(SID) is None
+    registry.add(session)
+    assert not registry.is_free(SID)
+    assert registry.find(SID) is session
+    assert len(registry) == 1
+    registry.remove(session)
+    registry.remove(session)
+    assert registry.find(SID) is None
+    assert len(registry) == 0
+
+
+def test_the_view_follows_every_change_and_cannot_be_changed() -> None:
+    registry = SessionRegistry()
+    view: Any = registry.sessions
+    session = new_session(RecordingEngine(), RecordingTransport())
+    registry.add(session)
+    assert dict(view) == {SID: session}
+    with pytest.raises(TypeError):
+        view[SID] = session
+
+
+def test_the_list_stays_as_it_is_while_sessions_go() -> None:
+    registry = SessionRegistry()
+    session = new_session(RecordingEngine(), RecordingTransport())
+    registry.add(session)
+    listed = registry.all()
+    registry.remove(session)
+    assert listed == [session]
+
+
+def test_an_id_that_is_taken_cannot_be_added_again() -> None:
+    registry = SessionRegistry()
+    registry.add(new_session(RecordingEngine(), RecordingTransport()))
+    with pytest.raises(AssertionError):
+        registry.add(new_session(RecordingEngine(), RecordingTransport()))
+
+
+def test_ids_have_twenty_characters_of_the_urls_alphabet() -> None:
+    sids = {new_sid() for _ in range(1000)}
+    assert len(sids) == 1000
+    assert {len(sid) for sid in sids} == {20}
+    assert all(sid.replace("-", "a").replace("_", "a").isalnum() for sid in sids)
