@@ -72,10 +72,11 @@ LAYERS = [
     ["server", "server.engine"],
     ["client", "client.*"],
     ["publications"],
-    ["metrics"],
+    ["inspector", "inspector.census", "inspector.pages", "metrics"],
     ["wamp"],
     ["crossbar"],
     [""],
+    ["serving"],
     ["__main__", "service"],
 ]
 # Whole branches that know nothing of each other, whatever their layers.

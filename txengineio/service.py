@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IProtocolFactory,
-    IStreamServerEndpoint,
-)
-from twisted.internet.task import deferLater
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
-from twisted.web.server import Site
+from twisted.web.resource import Resource
 from typing_extensions import override
 
 from txengineio.application import EngineIOProtocol
+from txengineio.checks import check_duration
 from txengineio.errors import InvalidOption
+from txengineio.inspector.pages import inspector_pages
 from txengineio.loading import NotLoadable, factory_for, load_application
 from txengineio.server.engine import Engine
+from txengineio.server.health import HealthResource
+from txengineio.server.http import EngineIOSite
 from txengineio.server.options import EngineOptions
 from txengineio.server.site import DEFAULT_PATH, engine_site, path_segments
+from txengineio.serving import DEFAULT_DRAIN_TIMEOUT, EngineIOService, Place
 
 __all__ = ["EchoProtocol", "EngineIOService", "Options", "makeService"]
 
 DEFAULT_PORT: Final = "8080"
 DEFAULT_INTERFACE: Final = "127.0.0.1"
-
-_STOP_TIMEOUT: Final = 1.5
-"""Seconds that stopping waits for connections to end before it drops them."""
-
-_STOP_GRACE: Final = 0.1
-"""Seconds that the answers to parked polls get to leave the process."""
 
 _MAX_PORT: Final = 65535
 
@@ -100,12 +92,34 @@ class Options(UsageOptions):
         ["transports", None, None, "Transports to serve, separated by commas"],
         ["cookie", None, None, "Set a cookie of this name with the session's id"],
         ["initial-packet", None, None, "Text that each session begins with"],
+        [
+            "drain-timeout",
+            None,
+            DEFAULT_DRAIN_TIMEOUT,
+            "Time that sessions have to end when the server stops",
+            float,
+        ],
+        [
+            "inspector",
+            None,
+            None,
+            "Endpoint to show the inspector on, such as tcp:8081:interface=127.0.0.1. "
+            "Without it and without --app it is at / if --interface is local",
+        ],
+        [
+            "metrics-listen",
+            None,
+            None,
+            "Endpoint to serve /metrics and /healthz on, and nothing else",
+        ],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["no-allow-upgrades", None, "Keep sessions on the transport they start with"],
         ["allow-eio3", None, "Serve clients of protocol revision 3, too"],
         ["no-http-compression", None, "Do not compress the answers to polls"],
         ["per-message-deflate", None, "Compress WebSocket messages for who offers it"],
+        ["no-inspector", None, "Do not show the inspector"],
+        ["metrics", None, "Serve OpenMetrics at /metrics, beside --path"],
         ["cors-credentials", None, "Let pages of the --cors-origins send cookies"],
     ]
 
@@ -144,6 +158,29 @@ class Options(UsageOptions):
             self["listen"].insert(0, self._port_description())
         elif self["interface"] is not None:
             raise UsageError("--interface goes with --port, not with --listen")
+        self._check_operation()
+
+    def _check_operation(self) -> None:
+        """Check what is for those who run the server."""
+        check_duration("drain_timeout", self["drain-timeout"])
+        alone = not path_segments(self["path"])
+        if self["inspector"] is not None and self["no-inspector"]:
+            raise UsageError("--no-inspector does not go with --inspector")
+        if alone and (self["inspector"] is not None or self["metrics"]):
+            raise UsageError("--inspector and --metrics need a --path other than /")
+        if (self["metrics"] or self["metrics-listen"]) and not find_spec(
+            "prometheus_client"
+        ):
+            raise UsageError("metrics need: pip install 'txengineio[metrics]'")
+        # For who tries the server out; an application's site is its own.
+        self["shows_inspector"] = (
+            self["app"] is None
+            and self["inspector"] is None
+            and not self["no-inspector"]
+            and not alone
+            and self["listen"] == [self._port_description()]
+            and _is_local(self["interface"] or DEFAULT_INTERFACE)
+        )
 
     def _engine_options(self) -> dict[str, Any]:
         given = {
@@ -186,6 +223,13 @@ class Options(UsageOptions):
         return f"{kind}:{port}:interface={interface.replace(':', chr(92) + ':')}"
 
 
+def _is_local(interface: str) -> bool:
+    try:
+        return ip_address(interface).is_loopback
+    except ValueError:
+        return interface == "localhost"
+
+
 def _load_application(name: str | None) -> IProtocolFactory:
     """Return the factory that ``--app`` names.
 
@@ -203,109 +247,6 @@ def _load_application(name: str | None) -> IProtocolFactory:
         raise UsageError(f"--app {error}") from error
 
 
-class EngineIOService(Service):
-    """Serves an engine while it runs.
-
-    Args:
-        engine: The engine.
-        endpoints: Where to listen, each with the description that errors name.
-        path: The path to serve.
-        reactor: The reactor.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        engine: Engine,
-        endpoints: list[tuple[str, IStreamServerEndpoint]],
-        path: str,
-        reactor: Any,
-    ) -> None:
-        self.engine = engine
-        self._endpoints = endpoints
-        self._path = path
-        self._reactor = reactor
-        self._ports: list[IListeningPort] = []
-        self._site: Site | None = None
-
-    @override
-    def privilegedStartService(self) -> None:
-        """Listen; ports below 1024 may still be had now.
-
-        Raises:
-            SystemExit: An endpoint cannot listen; its text says which and why.
-        """
-        super().privilegedStartService()
-        self._site = site = engine_site(self.engine, self._path, reactor=self._reactor)
-        for description, endpoint in self._endpoints:
-            outcome: list[IListeningPort | Failure] = []
-            endpoint.listen(site).addBoth(outcome.append)
-            # Nothing that describes an endpoint needs more time than the call.
-            port = outcome[0] if outcome else Failure(TimeoutError("not at once"))
-            if isinstance(port, Failure):
-                raise SystemExit(
-                    f"twistd engineio: cannot listen on {description}: {port.value}"
-                )
-            self._ports.append(port)
-            self._log.info(
-                "Engine.IO is served at {url} (transports: {transports})",
-                url=_url(port, description, self._path),
-                transports=", ".join(self.engine.options.transports),
-            )
-
-    @override
-    def startService(self) -> None:
-        """Say what runs; listen first if that was not done before."""
-        super().startService()
-        if self._site is None:
-            self.privilegedStartService()
-        application = self.engine.application
-        runs = getattr(application, "protocol", None) or type(application)
-        self._log.info(
-            "The application is {name}", name=f"{runs.__module__}.{runs.__qualname__}"
-        )
-
-    @override
-    def stopService(self) -> Deferred[None]:
-        """Stop listening, tell every session, and wait a little for their goodbyes.
-
-        Returns:
-            Fires within two seconds, whatever the clients do.
-        """
-        super().stopService()
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
-        ports, self._ports = self._ports, []
-        count = len(self.engine.sessions)
-        self._log.info("Stopping with {count} sessions open", count=count)
-        closed = self.engine.close()
-        closed.addTimeout(_STOP_TIMEOUT, self._reactor, onTimeoutCancel=_give_up)
-        await DeferredList([maybeDeferred(port.stopListening) for port in ports])
-        await closed
-        self.engine.abort_connections()
-        # What was written, goodbyes to parked polls among it, leaves by the reactor.
-        await deferLater(self._reactor, _STOP_GRACE)
-
-
-def _give_up(_result: object, _timeout: float) -> None:
-    return None
-
-
-def _url(port: IListeningPort, description: str, path: str) -> str:
-    """Return where a client connects: a URL, or the path of a Unix socket."""
-    address: Any = port.getHost()
-    host = getattr(address, "host", None)
-    path = "/" + "/".join(part.decode() for part in path_segments(path)) + "/"
-    if host is None:
-        return f"{description} ({path})"
-    scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
-    if ":" in host:
-        host = f"[{host}]"
-    return f"{scheme}://{host}:{address.port}{path.replace('//', '/')}"
-
-
 def makeService(options: Options) -> EngineIOService:
     """Make the service that ``twistd engineio`` runs.
 
@@ -317,14 +258,80 @@ def makeService(options: Options) -> EngineIOService:
     engine = Engine(
         options["application"], reactor=reactor, **options["engine_options"]
     )
-    endpoints = []
-    for description in options["listen"]:
-        try:
-            endpoints.append((description, serverFromString(reactor, description)))
-        except Exception as error:
-            # Whatever a plugin's or a file's problem is, it is in that description.
-            raise SystemExit(
-                f"twistd engineio: --listen {description}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-    return EngineIOService(engine, endpoints, options["path"], reactor)
+    others = []
+    if options["inspector"] is not None:
+        others.append(_inspector_place(options, engine, reactor))
+    if options["metrics-listen"] is not None:
+        others.append(_metrics_place(options, engine, reactor))
+    return EngineIOService(
+        engine,
+        [
+            (description, _endpoint(reactor, "listen", description))
+            for description in options["listen"]
+        ],
+        options["path"],
+        reactor,
+        beside=_beside(options, engine),
+        others=others,
+        drain_timeout=options["drain-timeout"],
+        catch_signals=True,
+    )
+
+
+def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except Exception as error:
+        # Whatever a plugin's or a file's problem is, it is in that description.
+        raise SystemExit(
+            f"twistd engineio: --{option} {description}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return endpoint
+
+
+def _beside(options: Options, engine: Engine) -> dict[bytes, Resource]:
+    """Return what the engine's own site serves beside it."""
+    beside: dict[bytes, Resource] = {}
+    if options["shows_inspector"]:
+        beside |= inspector_pages(engine, options["path"], echoes=True)
+    if options["metrics"]:
+        beside[b"metrics"] = _metrics_resource(engine)
+    return beside
+
+
+def _inspector_place(options: Options, engine: Engine, reactor: Any) -> Place:
+    """Return where ``--inspector`` says: the page, and the engine for it to talk to."""
+    echoes = options["app"] is None
+    pages = inspector_pages(engine, options["path"], echoes=echoes)
+    return Place(
+        purpose="The inspector",
+        description=options["inspector"],
+        endpoint=_endpoint(reactor, "inspector", options["inspector"]),
+        site=engine_site(engine, options["path"], beside=pages, reactor=reactor),
+    )
+
+
+def _metrics_place(options: Options, engine: Engine, reactor: Any) -> Place:
+    root = Resource()
+    root.putChild(b"metrics", _metrics_resource(engine))
+    root.putChild(b"healthz", HealthResource(engine))
+    return Place(
+        purpose="Metrics",
+        description=options["metrics-listen"],
+        endpoint=_endpoint(reactor, "metrics-listen", options["metrics-listen"]),
+        site=EngineIOSite(root, {}, reactor=reactor),
+        path="/metrics",
+    )
+
+
+def _metrics_resource(engine: Engine) -> Resource:
+    # An extra: it need not be there for those who do not ask for it.
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    from txengineio.metrics import EngineMetrics, MetricsResource
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(EngineMetrics(engine))
+    return MetricsResource(registry)

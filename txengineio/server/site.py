@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -53,21 +54,27 @@ def engine_site(
     engine: IReceivesRequests,
     path: str = DEFAULT_PATH,
     *,
+    beside: Mapping[bytes, Resource] | None = None,
     reactor: IReactorTime | None = None,
 ) -> EngineIOSite:
-    """Make a site that serves ``engine`` at ``path``, and 501 everywhere else.
+    """Make a site that serves ``engine`` at ``path``, and 501 nearly everywhere else.
 
     Args:
         engine: The engine.
         path: Where it is served; everything below belongs to it too.
+        beside: Resources by their names at the root of the site.
         reactor: For the site's time-outs; by default the global reactor.
 
     Raises:
-        InvalidOption: The path makes no sense.
+        InvalidOption: The path makes no sense, or leaves no room for what is beside.
     """
+    if beside and not path_segments(path):
+        raise InvalidOption("path", "a path other than /", path)
     resource: Resource = EngineIOResource(engine)
     for segment in reversed(path_segments(path)):
         parent = _Elsewhere()
         parent.putChild(segment, resource)
         resource = parent
+    for name, page in (beside or {}).items():
+        resource.putChild(name, page)
     return EngineIOSite(resource, {path: engine}, reactor=reactor)

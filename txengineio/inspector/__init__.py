@@ -1,0 +1,1 @@
+"""A page that shows what Engine.IO does: one session of its own, and all others."""
