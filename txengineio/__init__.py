@@ -22,6 +22,11 @@ from txengineio.errors import (
     SessionClosed,
     TransportError,
 )
+from txengineio.server.admission import ConnectionErrorEvent
+from txengineio.server.compression import HttpCompression
+from txengineio.server.cookies import CookieOptions
+from txengineio.server.cors import CorsOptions
+from txengineio.server.deflate import DeflateOptions
 from txengineio.server.engine import Engine
 from txengineio.server.resource import EngineIOResource
 from txengineio.server.session import Session
@@ -31,12 +36,17 @@ __all__ = [
     "CloseReason",
     "ConnectCause",
     "ConnectFailed",
+    "ConnectionErrorEvent",
+    "CookieOptions",
+    "CorsOptions",
+    "DeflateOptions",
     "Engine",
     "EngineIOClientService",
     "EngineIOError",
     "EngineIOProtocol",
     "EngineIOResource",
     "ErrorCode",
+    "HttpCompression",
     "InvalidOption",
     "LocalProtocolError",
     "PacketDecodeError",
