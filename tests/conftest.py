@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -17,6 +18,12 @@ from zope.interface import implementer
 pytest_plugins = ["tests.behaviours", "tests.examples"]
 
 PEERS = Path(__file__).parent / "interop"
+
+# How long an example takes says only how busy the machine is.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 _logged: list[Failure] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.doubles import RecordingApplication, RecordingProtocol
@@ -23,9 +23,6 @@ from tests.wiring import Server
 from txengineio.errors import TransportError
 
 LIMIT = 600
-
-# How fast examples are made says only how busy the machine is.
-TOO_SLOW = HealthCheck.too_slow
 
 # --- streams of frames ----------------------------------------------------------------
 
@@ -173,7 +170,7 @@ def cut(stream: bytes, sizes: Sequence[int]) -> list[bytes]:
 _HALF = make_frame(TEXT, b"4close")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[TOO_SLOW])
+@settings(max_examples=200)
 @given(_STREAMS, st.lists(st.integers(1, 300), max_size=20))
 @example(_HALF + make_frame(TEXT, b"4" * 300), [len(_HALF) + 20, 50, 20])
 @example(make_frame(TEXT, b"4" * 300) + make_frame(CLOSE), [20, 50])
@@ -185,14 +182,14 @@ def test_any_stream_of_frames_gives_the_same_on_both_paths(
     assert outcome(pieces, short_path=True) == outcome(pieces, short_path=False)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[TOO_SLOW])
+@settings(max_examples=50)
 @given(st.binary(max_size=60), st.lists(st.integers(1, 20), max_size=5))
 def test_any_bytes_give_the_same_on_both_paths(stream: bytes, sizes: list[int]) -> None:
     pieces = cut(make_frame(TEXT, b"4first") + stream, sizes)
     assert outcome(pieces, short_path=True) == outcome(pieces, short_path=False)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[TOO_SLOW])
+@settings(max_examples=30)
 @given(_STREAMS)
 def test_how_a_stream_is_cut_makes_no_difference(stream: bytes) -> None:
     whole = outcome([stream], short_path=True)
