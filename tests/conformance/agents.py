@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +22,7 @@ from tests.conformance.frames import CLOSE, PING, PONG, TEXT, Frame, parse_frame
 from tests.conformance.peers import WEBSOCKET_HEADERS
 from tests.conformance.scenarios import Abort, Drop, Frames, Open, Rest, Send, Step
 
-__all__ = ["Agent", "Outcome", "Ports", "running"]
+__all__ = ["Agent", "Outcome", "Ports", "merged", "running"]
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
@@ -244,6 +244,19 @@ class WebSocket(Thing):
             outcome.setdefault("frames", []).append([kind, text])
 
 
+def merged(
+    earlier: Mapping[str, Outcome], later: Mapping[str, Outcome]
+) -> dict[str, Outcome]:
+    """Return what has come in two steps."""
+    result = dict(earlier)
+    for what, outcome in later.items():
+        before = result.get(what, {})
+        result[what] = {**before, **outcome}
+        if "frames" in before and "frames" in outcome:
+            result[what]["frames"] = before["frames"] + outcome["frames"]
+    return result
+
+
 class Agent:
     """Does a scenario to one server.
 
@@ -331,7 +344,7 @@ class Agent:
         deadline = time.monotonic() + NOOP_DEADLINE
         while self._noop_is_due() and time.monotonic() < deadline:
             time.sleep(0.01)
-            outcomes |= self._collect_all()
+            outcomes = merged(outcomes, self._collect_all())
         return outcomes
 
     def _collect_all(self) -> dict[str, Outcome]:
@@ -342,8 +355,7 @@ class Agent:
             new = self._collect()
             if not new:
                 return outcomes
-            for what, outcome in new.items():
-                outcomes.setdefault(what, {}).update(outcome)
+            outcomes = merged(outcomes, new)
 
     def _noop_is_due(self) -> bool:
         probing = any(

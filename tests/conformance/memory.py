@@ -233,7 +233,7 @@ class Server:
 
     Attributes:
         engine: The engine.
-        errors: What the connection_error event was called with: request and rejection.
+        errors: What the connection_error event was called with.
         sessions: All sessions that there ever were, oldest first.
         connections: All connections that there ever were, oldest first.
     """
@@ -252,11 +252,9 @@ class Server:
         self._application = _Applications(echo)
         self.engine = Engine(self._application, reactor=self.clock, **options)
         self.sessions: list[Session] = []
-        self.errors: list[tuple[Any, Any]] = []
+        self.errors: list[Any] = []
         self.engine.on("connection", self.sessions.append)
-        self.engine.on(
-            "connection_error", lambda event: self.errors.append((event.request, event))
-        )
+        self.engine.on("connection_error", self.errors.append)
         if on_connection is not None:
             self.engine.on("connection", on_connection)
         self.root = Resource()
@@ -285,8 +283,8 @@ class Server:
     @property
     def context(self) -> dict[str, Any]:
         """The context of the only connection_error event."""
-        ((_, rejection),) = self.errors
-        context: dict[str, Any] = rejection.context
+        (error,) = self.errors
+        context: dict[str, Any] = error.context
         return context
 
     def listen(self) -> None:

@@ -97,6 +97,7 @@ TEXTS = (
     "x" * 200,
     '"quoted"',
     "\u2028",
+    "</script>",
     "y" * 1100,
 )
 TRANSPORTS = ("polling", "polling", "websocket", "abc", "", "__proto__", "Polling")

@@ -174,8 +174,9 @@ def test_without_an_id_the_client_is_refused(
     assert response.json() == {"code": 3, "message": "Bad request"}
     assert server.context["name"] == "ID_GENERATION_ERROR"
     assert isinstance(server.context["error"], RuntimeError)
-    ((_, rejection),) = server.errors
-    assert rejection.code is ErrorCode.BAD_REQUEST
+    (error,) = server.errors
+    assert error.code is ErrorCode.BAD_REQUEST
+    assert error.message == "Bad request"
     assert flush_logged_errors(RuntimeError)
 
 

@@ -40,7 +40,7 @@ def test_another_revision_than_the_sessions_is_refused(revision: int, eio: str) 
     for response in (poll.response, post.response, websocket.response):
         assert response.status == 400
         assert response.json() == {"code": 3, "message": "Bad request"}
-    assert [rejection.context for _, rejection in server.errors] == [context] * 3
+    assert [error.context for error in server.errors] == [context] * 3
     peer.post("4still here")
     assert peer.receive() == ["4still here"]
 

@@ -20,11 +20,11 @@ from txengineio import ErrorCode
 
 def assert_refused(server: Server, code: ErrorCode, context: dict[str, Any]) -> None:
     """Assert that the connection_error event told all about the only refusal."""
-    ((request, rejection),) = server.errors
-    assert request.uri.startswith(b"/engine.io/")
-    assert rejection.code is code
-    assert rejection.code.message == code.message
-    assert rejection.context == context
+    (error,) = server.errors
+    assert error.request.uri.startswith(b"/engine.io/")
+    assert error.code is code
+    assert error.message == code.message
+    assert error.context == context
     assert server.sessions == []
 
 
