@@ -13,8 +13,9 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := tests/interop
+CROSSBAR := tests/interop/crossbar
 
-.PHONY: run test lint format behaviours bench clean
+.PHONY: run test lint format behaviours bench crossbar clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -51,8 +52,12 @@ behaviours: $(VENV)/.installed-test
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks run $(ARGS)
 
+# What the tests with Crossbar.io need; they are skipped without. 375 MB, in an
+# environment of its own, since it wants old versions of what is in the other one.
+crossbar: $(CROSSBAR)/.venv/.installed
+
 clean:
-	rm -rf $(VENV) $(PEERS)/node_modules benchmarks/.peers benchmarks/.results build dist *.egg-info htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) $(PEERS)/node_modules $(CROSSBAR)/.venv benchmarks/.peers benchmarks/.results build dist *.egg-info htmlcov .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache twisted/plugins/dropin.cache
 	find setup.py benchmarks tests twisted txengineio -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -74,6 +79,11 @@ $(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: setup.py pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $(VENV)/.installed $@
+
+$(CROSSBAR)/.venv/.installed: $(CROSSBAR)/requirements.txt | $(BIN)/python
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
 
 $(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.json
 	@if command -v npm >/dev/null; then \

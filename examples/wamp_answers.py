@@ -8,6 +8,7 @@ It knows nothing of Engine.IO, and could be written in any language that has WAM
 import sys
 
 from autobahn.twisted.component import Component, run
+from twisted.logger import globalLogBeginner, textFileLogObserver
 
 
 def main(router="ws://127.0.0.1:8080/ws", prefix="com.example.chat"):
@@ -25,7 +26,9 @@ def main(router="ws://127.0.0.1:8080/ws", prefix="com.example.chat"):
         await session.subscribe(received, f"{prefix}.message")
         print("ready", flush=True)
 
-    run([component])
+    log = textFileLogObserver(sys.stderr)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    run([component], log_level=None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from txengineio.wamp import WampBridge
 
 
 async def main(reactor, port="8081", router="ws://127.0.0.1:8080/ws"):
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)])
+    log = textFileLogObserver(sys.stderr)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     # The application itself does nothing.
     engine = Engine(Factory.forProtocol(EngineIOProtocol), reactor=reactor)
     bridge = WampBridge(engine, prefix="com.example.chat")
