@@ -319,3 +319,44 @@ def test_a_header_with_a_line_end_never_gets_out(new_server: NewServer) -> None:
 
     for exchange in each_request(server):
         assert exchange.answer.header("x-b") is None
+
+
+def test_an_answer_that_never_ends_is_ended(new_server: NewServer) -> None:
+    server = new_server()
+
+    @server.engine.use
+    def begin(request: Request) -> Deferred[None]:
+        request.write(b"begun")
+        return Deferred()
+
+    exchange = server.request()
+    server.advance(PATIENCE)
+    assert (exchange.answer.status, exchange.answer.body) == (200, b"begun")
+    server.assert_nothing_left()
+
+
+def test_an_answer_may_be_complete_before_its_middleware_is(
+    new_server: NewServer,
+) -> None:
+    server = new_server()
+    waiting: Deferred[None] = Deferred()
+
+    @server.engine.use
+    def answer(request: Request) -> Deferred[None]:
+        request.write(b"done")
+        request.finish()
+        return waiting
+
+    assert server.request().answer.body == b"done"
+    waiting.callback(None)
+    assert server.application.built == []
+    server.assert_nothing_left()
+
+
+def test_what_comes_when_nobody_waits_changes_nothing(new_server: NewServer) -> None:
+    server = new_server()
+    waiting: Deferred[None] = Deferred(lambda each: each.callback(None))
+    server.engine.use(lambda request: waiting)
+    server.request().abort()
+    assert server.application.built == []
+    server.assert_nothing_left()
