@@ -29,12 +29,14 @@ class Case:
     Attributes:
         started: The step that started it.
         now: The step that was just done.
+        jsonp: Whether the session uses JSONP.
         got: What our server did.
         expected: What the reference did.
     """
 
     started: Step | None
     now: Step
+    jsonp: bool
     got: Outcome
     expected: Outcome
 
@@ -87,10 +89,13 @@ def find_differences(
 ) -> Sequence[Difference]:
     """Return what came out differently after a step."""
     differences: list[Difference] = []
+    first = started.get("request 0")
+    jsonp = isinstance(first, Send) and "&j=" in first.query
     for what in sorted({*got, *expected}):
         case = Case(
             started=started.get(what),
             now=now,
+            jsonp=jsonp,
             got=got.get(what, _NOTHING),
             expected=expected.get(what, _NOTHING),
         )
@@ -152,13 +157,14 @@ def _bad_base64(case: Case) -> bool:
 @_rule("Revision 3: binary payloads", ends_scenario=True)
 def _bad_binary_payload(case: Case) -> bool:
     now = case.now
-    return (
-        isinstance(now, Send)
-        and "EIO=4" not in now.query
-        and ("Content-Type", "application/octet-stream") in now.headers
-        and case.got.get("status") == 400
-        and case.expected.get("status") == 200
-    )
+    if not isinstance(now, Send) or "EIO=4" in now.query:
+        return False
+    if ("Content-Type", "application/octet-stream") not in now.headers:
+        return False
+    if case.started is now:
+        return (case.got.get("status"), case.expected.get("status")) == (400, 200)
+    # What the session's end does to other requests.
+    return case.expected == _NOTHING
 
 
 @_rule("A POST with an invalid payload")
@@ -281,8 +287,12 @@ def _answered_at_all(case: Case) -> bool:
 @_rule("A body that is too large", ends_scenario=True)
 def _too_large_for_everybody(case: Case) -> bool:
     # Whatever it would have done to its session, if it has one, it does not do.
-    body = case.now.body if isinstance(case.now, Send) else None
-    return body is not None and len(body) > LIMIT
+    now = case.now
+    if not isinstance(now, Send) or now.body is None:
+        return False
+    if (now.announced or len(now.body)) <= LIMIT:
+        return False
+    return case.started is not now or case.got == {"status": 413}
 
 
 @_rule("A POST that overlaps another")
@@ -346,7 +356,6 @@ def _base64_in_a_script(case: Case) -> bool:
 
 @_rule("JSONP: POSTs of any `Content-Type`", ends_scenario=True)
 def _jsonp_of_any_type(case: Case) -> bool:
-    headers = getattr(case.now, "headers", ())
-    return (
-        _is_post(case.now) and ("Content-Type", "application/octet-stream") in headers
-    )
+    octets = ("Content-Type", "application/octet-stream")
+    now = case.now
+    return case.jsonp and isinstance(now, Send) and octets in now.headers
