@@ -1,1 +1,2 @@
 Slow readers cost no more than `max_buffered_bytes`, and all together no more than `max_total_buffered_bytes`: `session.writable`, `session.when_drained()` and `IConsumer` tell an application how fast to send, `send(…, volatile=True)` drops what a slow client would not get in time, and beyond the limit a session ends with the reason `buffer overflow`.
+Limits to what clients may send beyond its bytes: packets in a payload, fragments of a WebSocket message, messages that wait for a busy application, and pings and probes whose answers nobody reads.

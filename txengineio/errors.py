@@ -243,6 +243,12 @@ class TransportError(EngineIOError):
         self.message = message
         self.description = description
 
+    @override
+    def __str__(self) -> str:
+        if self.description is None:
+            return self.message
+        return f"{self.message} ({self.description})"
+
 
 class SessionClosed(EngineIOError):
     """The session is over, or it ended before what was waited for happened.

@@ -14,7 +14,8 @@ from txengineio.protocol.packets import Packet
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.polling import PollingTransport, read_body
+from txengineio.server.payloads import read_body
+from txengineio.server.polling import PollingTransport
 
 __all__ = ["JSONPPollingTransport", "polling_transport"]
 

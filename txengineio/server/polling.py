@@ -6,8 +6,7 @@ Spec: Engine.IO v4, "HTTP long-polling".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from io import SEEK_END
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,12 +19,13 @@ from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.text import encode_utf8
 from txengineio.server.answering import complete, compressed
 from txengineio.server.http import EngineIORequest
+from txengineio.server.payloads import body_size, bounded, read_body
 from txengineio.server.responses import OK, is_gone, respond, respond_nothing
 from txengineio.server.session import Session
 from txengineio.session.direct import has_unsent_bytes
 from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
 
-__all__ = ["PollingTransport", "read_body"]
+__all__ = ["PollingTransport"]
 
 _NO_STORE: Final = {"cache-control": "no-store"}
 _TEXT: Final = {"Content-Type": "text/plain; charset=UTF-8", **_NO_STORE}
@@ -157,7 +157,7 @@ class PollingTransport:
             self._overlap(request, _POST_OVERLAP)
             return
         limit = self.session.engine.options.max_http_buffer_size
-        size = _body_size(request)
+        size = body_size(request)
         if size > limit:
             too_large = PayloadTooLarge(size, limit)
             self._log.warn(
@@ -179,10 +179,14 @@ class PollingTransport:
             self.session.decode_failed(problem)
             respond_nothing(request, _BAD_REQUEST)
             return
-        if self._dispatch(packets):
+        status = self._dispatch(bounded(packets, size, self._max_packets()))
+        if status == OK:
             self._acknowledge(request)
         else:
-            respond_nothing(request, _BAD_REQUEST)
+            respond_nothing(request, status)
+
+    def _max_packets(self) -> int:
+        return self.session.engine.options.max_packets_per_payload
 
     def _read(self, request: Request) -> Iterator[Packet]:
         body = read_body(request)
@@ -196,8 +200,8 @@ class PollingTransport:
         except UnicodeDecodeError as exc:
             raise PacketDecodeError(f"POST body is not UTF-8: {exc}") from exc
 
-    def _dispatch(self, packets: Iterator[Packet]) -> bool:
-        """Hand over the packets in order; say whether all could be read."""
+    def _dispatch(self, packets: Iterator[Packet]) -> int:
+        """Hand over the packets in order; return the status of the answer."""
         session = self.session
         session.cork()
         try:
@@ -212,10 +216,13 @@ class PollingTransport:
                     session.packet_received(packet_type, data)
         except PacketDecodeError as problem:
             session.decode_failed(problem)
-            return False
+            return _BAD_REQUEST
+        except TransportError as error:
+            session.transport_failed(error)
+            return _TOO_LARGE
         finally:
             session.uncork()
-        return True
+        return OK
 
     def _acknowledge(self, request: Request) -> None:
         if self._paused:
@@ -347,22 +354,3 @@ def _is_congested(channel: Any) -> bool:
     # Nobody tells a channel that is closing when its transport goes on.
     waiting = getattr(channel, "_waitingForTransport", False)
     return waiting and has_unsent_bytes(channel.transport)
-
-
-def read_body(request: Request) -> bytes:
-    """Return what was posted."""
-    body: bytes = _content(request).read()
-    return body
-
-
-def _body_size(request: Request) -> int:
-    content = _content(request)
-    content.seek(0, SEEK_END)
-    size = content.tell()
-    content.seek(0)
-    return size
-
-
-def _content(request: Request) -> BinaryIO:
-    content: BinaryIO = cast(BinaryIO, request.content)
-    return content

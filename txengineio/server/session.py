@@ -67,6 +67,11 @@ class Session(BaseSession):
             statistics.round_trips.add(round_trip)
 
     @property
+    @override
+    def max_pending_messages(self) -> int:
+        return self.engine.options.max_pending_messages
+
+    @property
     def remote_address(self) -> str | None:
         """The IP address that the first request came from; None over Unix sockets."""
         return self.request.remote_address

@@ -121,7 +121,11 @@ class UpgradeAttempt:
     def _take(self, event: ProbeInput) -> None:
         action, self._state = probe_step(Role.SERVER, self._state, event)
         if action is ProbeAction.ANSWER_PROBE:
-            self._answer_probe()
+            if self._websocket.writable:
+                self._answer_probe()
+            else:
+                # It sends probes and reads no answer: more of them would only pile up.
+                self._take(ProbeInput.ABORTED)
         elif action is ProbeAction.COMPLETE:
             self._complete()
         elif action is ProbeAction.CANCEL:

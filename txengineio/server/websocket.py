@@ -90,6 +90,7 @@ class EngineWebSocketFactory(WebSocketServerFactory):
     Attributes:
         connections: The WebSockets whose connection is not lost yet.
         short_path: Whether simple frames may go around Autobahn's parser.
+        max_fragments: Frames that a message of a client may come in.
     """
 
     noisy = False
@@ -99,6 +100,7 @@ class EngineWebSocketFactory(WebSocketServerFactory):
         self.connections: set[EngineWebSocketProtocol] = set()
         self.short_path = True
         self._waiting: list[Deferred[None]] = []
+        self.max_fragments = engine.options.max_message_fragments
         limit = engine.options.max_http_buffer_size
         self.setProtocolOptions(**protocol_options(limit))
         self._protocol_class = type(
@@ -152,5 +154,6 @@ def _connection_defaults(factory: EngineWebSocketFactory) -> dict[str, Any]:
         del defaults[name]
     # Text that arrives in fragments is checked on the way: by a validator of its own.
     defaults["utf8validator"] = validator = cached_property(lambda _: Utf8Validator())
+    defaults["max_fragments"] = factory.max_fragments
     validator.__set_name__(EngineWebSocketProtocol, "utf8validator")
     return defaults

@@ -29,7 +29,7 @@ from txengineio.protocol.states import (
     next_ready_state,
 )
 from txengineio.session.consumer import Consumer
-from txengineio.session.inbox import Inbox
+from txengineio.session.inbox import MAX_PENDING_MESSAGES, Inbox
 from txengineio.session.interfaces import (
     IPacketReceiver,
     IPacketTransport,
@@ -134,6 +134,11 @@ class BaseSession(Consumer):
         raise NotImplementedError
 
     @property
+    def max_pending_messages(self) -> int:
+        """Messages that may wait for the application before reading is paused."""
+        return MAX_PENDING_MESSAGES
+
+    @property
     def protocol_revision(self) -> int:
         """The protocol revision that the session speaks: 3 or 4."""
         return self._codec.revision
@@ -149,7 +154,7 @@ class BaseSession(Consumer):
             waiting = call_guarded(protocol.makeConnection, self)
             # Ended meanwhile, it has told the protocol so already.
             if waiting is not None and self.closed is ended:
-                self._inbox = Inbox(self, waiting)
+                self._inbox = Inbox(self, waiting, self.max_pending_messages)
         finally:
             self.uncork()
         if ended is not None and self._inbox is None:
@@ -278,7 +283,7 @@ class BaseSession(Consumer):
             waiting = call_guarded(self.protocol.messageReceived, message)
             # Ended meanwhile, it has told the protocol so already.
             if waiting is not None and self.closed is None:
-                self._inbox = Inbox(self, waiting)
+                self._inbox = Inbox(self, waiting, self.max_pending_messages)
 
     def _closed_by_handlers_of(self, message: str | bytes) -> bool:
         self.emit("packet", PacketType.MESSAGE, message)

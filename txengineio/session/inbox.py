@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 __all__ = ["MAX_PENDING_MESSAGES", "Inbox", "SlowReader"]
 
 MAX_PENDING_MESSAGES = 32
-"""Messages that may wait before reading from the peer is paused."""
+"""Messages that may wait, unless more are allowed."""
 
 
 class SlowReader(Protocol):
@@ -36,19 +36,26 @@ class Inbox:
         session: Whose messages these are.
         waiting: Fires, and never fails, when the application is done with the message
             that it has now.
+        limit: Messages that may wait before reading from the peer is paused.
     """
 
-    __slots__ = ("_messages", "_session")
+    __slots__ = ("_limit", "_messages", "_session")
 
-    def __init__(self, session: SlowReader, waiting: Deferred[None]) -> None:
+    def __init__(
+        self,
+        session: SlowReader,
+        waiting: Deferred[None],
+        limit: int = MAX_PENDING_MESSAGES,
+    ) -> None:
         self._session = session
+        self._limit = limit
         self._messages: deque[str | bytes] = deque()
         waiting.addCallback(self._proceed)
 
     def append(self, message: str | bytes) -> None:
         """Queue a message behind those that wait."""
         self._messages.append(message)
-        if len(self._messages) == MAX_PENDING_MESSAGES:
+        if len(self._messages) == self._limit:
             self._session.inbox_full()
 
     def clear(self) -> None:

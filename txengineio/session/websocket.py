@@ -30,6 +30,7 @@ from txengineio.protocol.packets import PacketType
 from txengineio.session.base import BaseSession
 from txengineio.session.direct import can_write_directly, write_directly
 from txengineio.session.frames import missing_bytes, read_messages
+from txengineio.session.frugal import MAX_PIECES, FrugalWebSocketProtocol
 from txengineio.session.interfaces import (
     IDeflate,
     IPacketReceiver,
@@ -48,14 +49,13 @@ _MESSAGE: Final = PacketType.MESSAGE
 
 @implementer(IPacketTransport, IPushProducer)
 class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
-    WebSocketAdapterProtocol, WebSocketProtocol
+    WebSocketAdapterProtocol, FrugalWebSocketProtocol
 ):
     """One WebSocket; mixed into Autobahn's protocol of a server or a client.
 
     Attributes:
         mask_width: Bytes of the mask in the peer's frames.
         name: ``websocket``.
-        receiver: Who is told what comes in: a session or an attempt to upgrade one.
         session: The session, once the WebSocket carries one.
         writable: Whether more can be sent now.
         supports_binary: Whether binary data goes out in binary frames.
@@ -116,6 +116,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             self._missing -= len(data)
             # Once the session is over Autobahn reads on, from the frame's beginning.
             if self._missing > 0 and self.state == _OPEN:
+                if len(self._pieces) == MAX_PIECES:
+                    self._pieces = [b"".join(self._pieces)]
                 return
             data, self._pieces, self._missing = b"".join(self._pieces), [], 0
         if session is None:
@@ -183,6 +185,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def resumeProducing(self) -> None:
         """Send what was kept back."""
         self.writable = True
+        self.answer_last_ping()
         if self.session is not None:
             self.session.batch_flushed()
             self.session.flush()

@@ -1,0 +1,49 @@
+"""Bodies of POSTs: how large they are, and how many packets are in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import SEEK_END
+from itertools import islice
+from typing import BinaryIO, cast
+
+from twisted.web.http import Request
+
+from txengineio.errors import TransportError
+from txengineio.protocol.packets import Packet
+
+__all__ = ["body_size", "bounded", "read_body"]
+
+
+def bounded(packets: Iterator[Packet], size: int, limit: int) -> Iterator[Packet]:
+    """Return the packets of a body; their number is limited, too."""
+    # No packet takes less than a byte.
+    return packets if size <= limit else _up_to(limit, packets)
+
+
+def _up_to(limit: int, packets: Iterator[Packet]) -> Iterator[Packet]:
+    yield from islice(packets, limit)
+    if next(packets, None) is not None:
+        raise TransportError(
+            "too many packets in a payload", f"at most {limit} are allowed"
+        )
+
+
+def read_body(request: Request) -> bytes:
+    """Return what was posted."""
+    body: bytes = _content(request).read()
+    return body
+
+
+def body_size(request: Request) -> int:
+    """Return the number of bytes that were posted."""
+    content = _content(request)
+    content.seek(0, SEEK_END)
+    size = content.tell()
+    content.seek(0)
+    return size
+
+
+def _content(request: Request) -> BinaryIO:
+    content: BinaryIO = cast(BinaryIO, request.content)
+    return content
