@@ -145,7 +145,9 @@ class EngineIORequest(Request):
         else:
             _content(self).seek(0)
             self.method, self.uri, self.clientproto = command, path, version
-            self.path, _, self._query = path.partition(b"?")
+            self.path, _, query = path.partition(b"?")
+            if self.engine is None:
+                self.args = parse_qs(query, True)
             if self._status:
                 self.setResponseCode(self._status)
                 self.setHeader(b"Content-Length", b"0")
@@ -174,7 +176,6 @@ class EngineIORequest(Request):
     def process(self) -> None:
         """Find out who answers, and let it."""
         if self.engine is None:
-            self.args = parse_qs(self._query, True)
             super().process()
             return
         # What Twisted's sessions want to know.
