@@ -145,7 +145,7 @@ class Network:
 
     def settle(self) -> None:
         """Let everything arrive."""
-        while any([self._settle(wire) for wire in self.open_wires]):
+        while sum(self._settle(wire) for wire in self.open_wires):
             pass
 
     def _settle(self, wire: Wire) -> bool:
@@ -277,7 +277,7 @@ class RawServer(Factory):
         self.built: list[RawProtocol] = []
 
     @override
-    def buildProtocol(self, addr: Any) -> RawProtocol:
+    def buildProtocol(self, addr: Any) -> Any:
         protocol = RawProtocol()
         protocol.factory = self
         self.built.append(protocol)

@@ -24,6 +24,7 @@ from tests.interop.launch import LOOPBACK, Launch
 __all__ = [
     "HERE",
     "IS_REFERENCE",
+    "PYTHON_CLIENT",
     "RUNNING",
     "Results",
     "ServerProcess",
@@ -34,6 +35,7 @@ __all__ = [
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+PYTHON_CLIENT = (sys.executable, "-m", "tests.interop.python_client")
 START_DEADLINE = 30.0
 STOP_DEADLINE = 20.0
 CLIENT_DEADLINE = 115.0
@@ -56,10 +58,17 @@ class ServerProcess:
     Attributes:
         launch: What the server is started with.
         port: The TCP port; None for a Unix socket, and before `start`.
+
+    Args:
+        launch: What the server is started with.
+        command: Another program; it takes the launch as its last argument, as ours.
     """
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(
+        self, launch: Launch, command: Sequence[str | Path] | None = None
+    ) -> None:
         self.launch = launch
+        self._command = command or _command()
         self.port: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -74,7 +83,7 @@ class ServerProcess:
         """Start the process and wait until it listens."""
         self._log = self._log or tempfile.TemporaryFile()  # noqa: SIM115 - until close
         self._process = subprocess.Popen(
-            [*_command(), self.launch.to_json()],
+            [*self._command, self.launch.to_json()],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -175,9 +184,11 @@ def _command() -> list[str]:
 
 
 @contextmanager
-def running_server(launch: Launch | None = None) -> Iterator[ServerProcess]:
+def running_server(
+    launch: Launch | None = None, command: Sequence[str | Path] | None = None
+) -> Iterator[ServerProcess]:
     """Run a server; it is stopped, and how it ended is checked, at the end."""
-    server = ServerProcess(launch or Launch())
+    server = ServerProcess(launch or Launch(), command)
     try:
         server.start()
         try:

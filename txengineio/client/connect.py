@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 from weakref import WeakKeyDictionary
 
 from twisted.internet.address import HostnameAddress
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.web.client import URI
@@ -184,9 +184,7 @@ class Connection:
         self._awaited = ConnectCause.RESPONSE_TIMEOUT
         target, options = self._target, self._options
         try:
-            answer = await self._http.get(target.resource("polling"))
-        except CancelledError:
-            raise
+            answer = await self._http.open(target.resource("polling"))
         except Exception as exc:
             raise connect_failed(exc) from exc
         if answer.status != _OK:

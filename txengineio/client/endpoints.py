@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -73,4 +74,8 @@ class _Limited:
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         connecting: Deferred[IProtocol] = self._endpoint.connect(factory)
-        return connecting.addTimeout(self._timeout, self._clock)
+        return connecting.addTimeout(self._timeout, self._clock, _timed_out)
+
+
+def _timed_out(_result: object, timeout: float) -> NoReturn:
+    raise TimeoutError(string=f"after {timeout:g} seconds")

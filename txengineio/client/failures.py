@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from OpenSSL.SSL import Error as TLSError
-from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
     CertificateError,
     ConnectError,
+    ConnectingCancelledError,
     ConnectionAborted,
     ConnectionClosed,
     ConnectionRefusedError,
@@ -61,7 +62,6 @@ _CAUSES: Final = (
     (DNSLookupError, ConnectCause.DNS),
     (ConnectionRefusedError, ConnectCause.REFUSED),
     (TimeoutError, ConnectCause.CONNECT_TIMEOUT),
-    (DeferredTimeout, ConnectCause.CONNECT_TIMEOUT),
     (ConnectError, ConnectCause.UNREACHABLE),
     (PayloadTooLarge, ConnectCause.TOO_LARGE),
     (PacketDecodeError, ConnectCause.NOT_ENGINE_IO),
@@ -73,9 +73,15 @@ _WRAPPERS: Final = (RequestGenerationFailed, RequestTransmissionFailed, Response
 
 
 def connect_failed(error: BaseException) -> ConnectFailed:
-    """Return why no session was opened, from what a part of Twisted has raised."""
+    """Return why no session was opened, from what a part of Twisted has raised.
+
+    Raises:
+        CancelledError: Nothing went wrong: the attempt was cancelled.
+    """
     if isinstance(error, ConnectFailed):
         return error
+    if isinstance(error, (CancelledError, ConnectingCancelledError)):
+        raise CancelledError from error
     errors = list(_unwrap(error))
     # The order of the causes says which of several errors tells most.
     for kind, cause in _CAUSES:
@@ -155,7 +161,7 @@ def _read_refusal(answer: Answer) -> tuple[ErrorCode | int | None, str | None]:
     try:
         content = json.loads(answer.body)
     except (ValueError, RecursionError):
-        return None, None
+        return _read_text(answer.body)
     if isinstance(content, str):
         return None, content[:_MAX_TEXT]
     if not isinstance(content, dict):
@@ -166,6 +172,15 @@ def _read_refusal(answer: Answer) -> tuple[ErrorCode | int | None, str | None]:
     elif code in {known.value for known in ErrorCode}:
         code = ErrorCode(code)
     return code, message[:_MAX_TEXT] if isinstance(message, str) else None
+
+
+def _read_text(body: bytes) -> tuple[ErrorCode | None, str | None]:
+    # engine.io refuses WebSockets so: the message alone.
+    text = body.decode(errors="replace").strip()
+    for code in ErrorCode:
+        if text == code.message:
+            return code, text
+    return None, text[:_MAX_TEXT] if text.isprintable() and "<" not in text else None
 
 
 def answer_error(answer: Answer) -> EngineIOError:

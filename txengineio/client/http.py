@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.message import Message
 from http.cookiejar import CookieJar
 from typing import Any, Final, cast
 from urllib.request import Request
@@ -67,6 +68,10 @@ def cookie_jar(target: Target, cookies: Any) -> CookieJar:
 class HttpClient:
     """Makes the requests of one client.
 
+    The first one goes through treq. For the others, of which there are many, that would
+    take more time than everything else together: it parses each URL several times. They
+    go straight to the agent, with the same cookies.
+
     Args:
         target: Where they go.
         options: What the client was told.
@@ -92,18 +97,35 @@ class HttpClient:
         # A poll whose answer was lost must not be made again: what the first answer
         # carried would be missing, and nobody would notice.
         self._pool.retryAutomatically = False
-        agent = options.agent or Agent.usingEndpointFactory(
+        self._agent = options.agent or Agent.usingEndpointFactory(
             clock, endpoints, self._pool
         )
-        self._treq = HTTPClient(_PlainAgent(agent), jar, _Bytes)  # type: ignore[arg-type]
         self._headers = Headers()
+        # Set here, it need not be added to a copy of these for each request.
+        self._headers.setRawHeaders("Host", [target.netloc])
         self._headers.setRawHeaders("Accept", ["*/*"])
+        # What is inflated has no limit in Twisted: a small answer could fill the
+        # memory.
+        self._headers.setRawHeaders("Accept-Encoding", ["identity"])
         for name, value in options.headers:
             self._headers.setRawHeaders(name, [value])
 
+    def open(self, resource: str) -> Deferred[Answer]:
+        """Make the first GET request; see `post`."""
+        client = HTTPClient(_PlainAgent(self._agent), cast(Any, self._jar))
+        response: Deferred[Any] = client.get(
+            self._origin + resource,
+            headers=self._headers,
+            allow_redirects=False,
+            unbuffered=True,
+            # Only for a time-out, which is not used; without it the global one is.
+            reactor=cast(Any, self._clock),
+        )
+        return response.addCallback(self._read, None)
+
     def get(self, resource: str) -> Deferred[Answer]:
         """Make a GET request; see `post`."""
-        return self._request("GET", resource, self._headers, None)
+        return self._request(b"GET", resource, self._headers, None)
 
     def post(self, resource: str, body: bytes, content_type: str) -> Deferred[Answer]:
         """Make a POST request.
@@ -114,31 +136,37 @@ class HttpClient:
         """
         headers = self._headers.copy()
         headers.setRawHeaders("Content-Type", [content_type])
-        return self._request("POST", resource, headers, body)
+        return self._request(b"POST", resource, headers, _Bytes(body))
 
     def _request(
-        self, method: str, resource: str, headers: Headers, body: bytes | None
+        self,
+        method: bytes,
+        resource: str,
+        headers: Headers,
+        body: IBodyProducer | None,
     ) -> Deferred[Answer]:
-        response: Deferred[Any] = self._treq.request(
-            method,
-            self._origin + resource,
-            headers=headers,
-            data=body,
-            allow_redirects=False,
-            unbuffered=True,
-            # Only for a time-out, which is not used; without it the global one is.
-            reactor=cast(Any, self._clock),
+        url = self._origin + resource
+        # An empty jar, the usual case, has nothing to iterate over.
+        for _ in self._jar:
+            cookies = self.cookies_for(resource)
+            if cookies is not None:
+                headers = headers.copy()
+                headers.setRawHeaders("Cookie", [cookies])
+            break
+        response: Deferred[Any] = self._agent.request(
+            method, url.encode("ascii"), headers, body
         )
-        return response.addCallback(self._read)
+        return response.addCallback(self._read, url)
 
-    def _read(self, response: Any) -> Deferred[Answer]:
+    def _read(self, response: Any, url: str | None) -> Deferred[Answer]:
+        if url is not None and response.headers.hasHeader("Set-Cookie"):
+            self._jar.extract_cookies(cast(Any, _Cookies(response)), Request(url))
         reader = _BodyReader(self._limit)
-        # treq's wrapper would keep a copy of the body.
         response.deliverBody(reader)
         return reader.finished.addCallback(_answer, response)
 
     def cookies_for(self, resource: str) -> str | None:
-        """Return the cookie header of a request that is made elsewhere."""
+        """Return the cookie header of a request, if there is something for it."""
         request = Request(self._origin + resource)
         self._jar.add_cookie_header(request)
         return request.get_header("Cookie")
@@ -146,6 +174,19 @@ class HttpClient:
     def close(self) -> None:
         """Drop the connections that wait for another request."""
         self._pool.closeCachedConnections()
+
+
+class _Cookies:
+    """The cookies of an answer, as a jar of the standard library wants to see them."""
+
+    def __init__(self, response: IResponse) -> None:
+        self._message = Message()
+        for cookie in response.headers.getRawHeaders("Set-Cookie", []):
+            self._message["Set-Cookie"] = cookie
+
+    def info(self) -> Message:
+        """Return the headers."""
+        return self._message
 
 
 def _answer(body: bytes, response: IResponse) -> Answer:
@@ -195,7 +236,7 @@ class _BodyReader(Protocol):
 
 @implementer(IBodyProducer)
 class _Bytes:
-    """A request's body, written at once; treq's own would use the global reactor."""
+    """A request's body, written at once."""
 
     def __init__(self, body: bytes) -> None:
         self.length = len(body)
@@ -217,10 +258,7 @@ class _Bytes:
 
 @implementer(IAgent)
 class _PlainAgent:
-    """Makes treq's requests without its compression.
-
-    What is inflated has no limit in Twisted: a small answer could fill the memory.
-    """
+    """Keeps treq from asking for compressed answers, and from inflating any."""
 
     def __init__(self, agent: IAgent) -> None:
         self._agent = agent
@@ -232,7 +270,8 @@ class _PlainAgent:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
-        headers = Headers() if headers is None else headers
+        # treq has added what it can read to what it was given.
+        headers = Headers() if headers is None else headers.copy()
         headers.setRawHeaders("Accept-Encoding", ["identity"])
         deferred = self._agent.request(method, uri, headers, bodyProducer)
         return deferred.addCallback(_without_encoding)

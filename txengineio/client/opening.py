@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txengineio.client.failures import not_engine_io
+from txengineio.client.failures import connect_failed, not_engine_io
 from txengineio.errors import ConnectCause, ConnectFailed, PacketDecodeError
 from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.packets import Packet, PacketData, PacketType
@@ -76,7 +76,7 @@ class Opening:
 
     def transport_failed(self, error: Exception) -> None:
         """Fail."""
-        self._fail(ConnectFailed(ConnectCause.FAILED, str(error), error=error))
+        self._fail(connect_failed(error))
 
     def _fail(self, error: ConnectFailed) -> None:
         if not self.opened.called:

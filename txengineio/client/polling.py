@@ -6,9 +6,10 @@ Spec: Engine.IO v4, "HTTP long-polling".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -143,9 +144,9 @@ class PollingTransport:
         if self._paused is not None:
             self._check_paused()
         elif not self._reading_paused:
-            self._poll = self._http.get(self._next_url())
-            self._poll.addCallbacks(self._polled, self._poll_failed)
-            self._poll.addErrback(self._broken)
+            self._poll = poll = self._http.get(self._next_url())
+            poll.addCallbacks(self._polled, self._poll_failed)
+            poll.addErrback(self._broken)
 
     def _next_url(self) -> str:
         # Another URL each time: what stands between may not answer from a cache.
@@ -211,7 +212,7 @@ class PollingTransport:
         else:
             body, content_type = payload, _BINARY
         self._post = post = self._http.post(self._next_url(), body, content_type)
-        post.addTimeout(self._request_timeout, self._clock)
+        post.addTimeout(self._request_timeout, self._clock, _timed_out)
         post.addCallbacks(answered, self._post_failed)
         post.addErrback(self._broken)
 
@@ -317,6 +318,10 @@ class PollingTransport:
     def _broken(self, failure: Failure) -> None:
         self._log.failure("an answer could not be handled", failure=failure)
         self._fail("internal error", failure)
+
+
+def _timed_out(_result: object, timeout: float) -> NoReturn:
+    raise TimeoutError(string=f"no answer within {timeout:g} seconds")
 
 
 def _encoded_size(data: PacketData) -> int:

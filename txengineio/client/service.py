@@ -225,11 +225,11 @@ class EngineIOClientService(Service, EventEmitter):
     def _connect(self) -> None:
         self._retry_call = None
         self._state = _State.CONNECTING
-        self._connecting = Connection(
+        self._connecting = connecting = Connection(
             self._target, self._factory, self._options, self._jar, self._clock
         ).open()
-        self._connecting.addCallbacks(self._connected, self._not_connected)
-        self._connecting.addErrback(self._broken)
+        connecting.addCallbacks(self._connected, self._not_connected)
+        connecting.addErrback(self._broken)
 
     def _connected(self, protocol: EngineIOProtocol) -> None:
         self._connecting = None

@@ -12,7 +12,7 @@ from typing import Any, Final
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.types import ConnectingRequest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from typing_extensions import override
 
@@ -33,6 +33,7 @@ _MAX_ANSWER: Final = 65536
 _SWITCHING_PROTOCOLS: Final = 101
 _CONNECTING: Final = WebSocketProtocol.STATE_CONNECTING
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_HTTP: Final = b"HTTP/1."
 
 
 class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classes
@@ -74,7 +75,11 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     @override
     def dataReceived(self, data: bytes) -> None:
         if self.state != _CONNECTING:
-            super().dataReceived(data)
+            if self.session is None and not self.data and data.startswith(_HTTP):
+                self.data = data
+                self._refused_after_all()
+            else:
+                super().dataReceived(data)
         elif self._refused:
             self.data += data
             self._read_refusal()
@@ -122,6 +127,8 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     def _onOpen(self) -> None:
         self.receiver = self.factory.receiver
         self.opened.callback(None)
+        if self.data.startswith(_HTTP):
+            self._refused_after_all()
 
     @override
     def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -150,6 +157,18 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
             )
         _, _, body = self.data.partition(_END_OF_HEAD)
         return refused(Answer(int(status[0]), "", body))
+
+    def _refused_after_all(self) -> None:
+        """Take an HTTP error where a frame should be.
+
+        engine.io up to 6.6 answers 101 before it looks at the protocol revision.
+        """
+        head, _, body = self.data.partition(_END_OF_HEAD)
+        self.data = b""
+        status = head.split()[1:2]
+        if self.receiver is not None and status and status[0].isdigit():
+            self.receiver.transport_failed(refused(Answer(int(status[0]), "", body)))
+        self.transport.abortConnection()
 
     # --- IPacketTransport -------------------------------------------------------------
 
@@ -225,11 +244,10 @@ async def open_websocket(
 
     Raises:
         ConnectFailed: There is none, for whatever reason.
+        CancelledError: The attempt was cancelled.
     """
     try:
         await endpoint.connect(factory)
-    except CancelledError:
-        raise
     except Exception as exc:
         raise connect_failed(exc) from exc
     websocket = factory.websocket
