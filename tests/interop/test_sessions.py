@@ -6,9 +6,9 @@ looks at what one scenario has found.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from tests.interop.messages import ECHOES, LARGE, LARGE_LIMIT, digest
 from tests.interop.servers import (
     HERE,
     IS_REFERENCE,
+    PYTHON_CLIENT,
     Results,
     ServerProcess,
     run_client,
@@ -103,11 +104,12 @@ def run(
     request: pytest.FixtureRequest, server: ServerProcess, scenarios: list[str]
 ) -> Facts:
     client, mode, _ = request.param
+    program: Sequence[str | Path]
     arguments = {"url": server.url, "mode": mode, "names": scenarios, "echoes": ECHOES}
     if client == "node":
-        program = [request.getfixturevalue("node"), HERE / "node" / "session.mjs"]
+        program = (request.getfixturevalue("node"), HERE / "node" / "session.mjs")
     else:
-        program = [sys.executable, HERE / "python_client.py"]
+        program = PYTHON_CLIENT
         arguments["client"] = client
     return Facts(client, mode, run_client(program, **arguments))
 

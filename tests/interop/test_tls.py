@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,14 +9,19 @@ import pytest
 from tests.interop.certificates import PASSPHRASE, Certificates, make_certificates
 from tests.interop.launch import TLS, Launch
 from tests.interop.messages import ECHOES
-from tests.interop.servers import HERE, ServerProcess, run_client, running_server
+from tests.interop.servers import (
+    HERE,
+    PYTHON_CLIENT,
+    ServerProcess,
+    run_client,
+    running_server,
+)
 
 pytestmark = pytest.mark.socket
 
 ENGINE = {"ping_interval": 300.0}
 SCENARIOS = ["opening", "echoes", "ordered", "close_by_client", "close_by_server"]
 NODE_PROGRAM = HERE / "node" / "session.mjs"
-PYTHON_PROGRAM = HERE / "python_client.py"
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +153,7 @@ def test_python_client_with_a_certificate(
     demanding: ServerProcess, certificates: Certificates, client: str, mode: str
 ) -> None:
     results = run_client(
-        [sys.executable, PYTHON_PROGRAM],
+        PYTHON_CLIENT,
         client=client,
         url=demanding.url,
         mode=mode,
@@ -172,7 +176,7 @@ def test_python_client_with_threads_gets_messages_by_wss(
     demanding: ServerProcess, certificates: Certificates, mode: str
 ) -> None:
     results = run_client(
-        [sys.executable, PYTHON_PROGRAM],
+        PYTHON_CLIENT,
         client="threads",
         url=demanding.url,
         mode=mode,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +12,8 @@ from tests.interop.curl import Curl
 from tests.interop.launch import Launch
 from tests.interop.messages import ECHOES
 from tests.interop.servers import (
-    HERE,
     IS_REFERENCE,
+    PYTHON_CLIENT,
     ServerProcess,
     run_client,
     running_server,
@@ -54,7 +53,7 @@ def test_polling_with_curl(
 @pytest.mark.parametrize("mode", ["polling", "websocket", "upgrade"])
 def test_python_client(server: ServerProcess, mode: str) -> None:
     results = run_client(
-        [sys.executable, HERE / "python_client.py"],
+        PYTHON_CLIENT,
         client="asyncio",
         url="http://localhost",
         mode=mode,
