@@ -17,7 +17,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from twisted.web.resource import Resource
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 from typing_extensions import override
 
@@ -211,6 +212,15 @@ class _Applications(Factory):
         return _Application(self)
 
 
+class _Root(Resource):
+    """The root of a site; what it has not is not found."""
+
+    @override
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        # Twisted's own answer warns that it is deprecated.
+        return notFound()
+
+
 class _QuietSite(Site):
     """A site as in any web server made with Twisted, but for the access log."""
 
@@ -257,7 +267,7 @@ class Server:
         self.engine.on("connection_error", self.errors.append)
         if on_connection is not None:
             self.engine.on("connection", on_connection)
-        self.root = Resource()
+        self.root = _Root()
         self.root.putChild(b"engine.io", EngineIOResource(self.engine))
         self.site: Any = _QuietSite(self.root, reactor=self.clock)
         if not plain_site:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 pytestmark = pytest.mark.socket
 
-SCENARIOS = int(os.environ.get("TXENGINEIO_SCENARIOS", "300"))
+SCENARIOS = int(os.environ.get("TXENGINEIO_SCENARIOS", "500"))
 """Of each kind; there are two."""
 FIRST_SEED = int(os.environ.get("TXENGINEIO_FIRST_SEED", "0"))
 WORKERS = 4
