@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from tests.conftest import FlushLoggedErrors
 from tests.realm import RecordingWampSession, texts
 from tests.wiring import Server
 from txengineio.errors import InvalidOption
@@ -83,6 +84,18 @@ def test_describe_adds_to_the_details() -> None:
 
     ((_, _, details),) = realm.take()
     assert details["user"] == "ada"  # type: ignore[index]
+
+
+def test_session_that_cannot_be_described_is_closed(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    realm = Realm(describe=lambda session: {"user": session.request.query["user"]})
+
+    realm.server.request()
+
+    assert realm.take() == []
+    assert dict(realm.server.engine.sessions) == {}
+    assert len(flush_logged_errors(KeyError)) == 1
 
 
 def test_public_id_is_short_and_says_nothing_of_the_sid() -> None:

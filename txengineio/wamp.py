@@ -204,8 +204,14 @@ class WampBridge:
             "address": session.remote_address,
             "transport": session.transport.name,
             "revision": session.protocol_revision,
-            **(self._describe(session) if self._describe is not None else {}),
         }
+        if self._describe is not None:
+            try:
+                details |= self._describe(session)
+            except Exception:
+                self._log.failure("a session cannot be described, and is closed")
+                session.close(discard=True)
+                return
         self._sessions[public_id] = session
         self._details[public_id] = details
         if not self._publish("connected", public_id, details):
