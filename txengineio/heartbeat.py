@@ -80,9 +80,8 @@ class DueTimes:
         if entry.due_bucket is not None:
             self._remove(entry)
         entry.due_bucket = bucket
-        if bucket < self._reached:
-            # The clock was set back: the loop would go on behind this bucket.
-            self._reached = bucket
+        # Earlier than reached if the clock was set back: the loop must look there too.
+        self._reached = min(self._reached, bucket)
         entries = self._buckets.get(bucket)
         if entries is None:
             self._buckets[bucket] = {entry: None}
