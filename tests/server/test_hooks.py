@@ -300,3 +300,17 @@ def test_ids_are_random_and_of_the_urls_alphabet() -> None:
     assert all(set(sid) <= set("-_") | set(filter(str.isalnum, sid)) for sid in sids)
     # Nothing that a stranger could count on: the first characters differ, too.
     assert len({sid[:4] for sid in sids}) == 50
+
+
+def test_a_hook_that_answers_the_request_itself_opens_no_session(
+    new_server: NewServer,
+) -> None:
+    def answer(request: Any) -> bool:
+        request.setResponseCode(402)
+        request.finish()
+        return True
+
+    server = new_server(allow_request=answer)
+    assert server.request().answer.status == 402
+    assert server.application.built == []
+    server.assert_nothing_left()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.static import Data
@@ -12,7 +13,7 @@ from twisted.web.static import Data
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection, Exchange, make_request
 from tests.doubles import ended_with
-from tests.wiring import Server
+from tests.wiring import Server, opening_headers
 from txengineio.errors import CloseReason
 from txengineio.server.http import EngineIOSite
 
@@ -282,3 +283,49 @@ def test_requests_may_be_pipelined(server: Server) -> None:
     exchanges = [connection.expect(), connection.expect()]
     connection.send(make_request("GET", server.target()) * 2)
     assert [exchange.answer.status for exchange in exchanges] == [200, 200]
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+def test_a_post_that_wants_a_websocket_is_no_upload_of_the_session(
+    upgraded: bool, server: Server
+) -> None:
+    client = server.open_polling()
+    websocket = client.upgrade() if upgraded else None
+    target = server.target("websocket", client.sid)
+    post = server.connect().request("POST", target, b"4a", opening_headers())
+    assert post.answer.status == 405
+    if websocket is None:
+        assert client.post("4fine").answer.body == b"ok"
+    else:
+        websocket.send("4fine")
+    assert client.protocol.messages == ["fine"]
+
+
+def test_a_body_may_arrive_after_the_end_of_its_session(server: Server) -> None:
+    client = server.open_polling()
+    connection = server.connect()
+    headers = {"Content-Length": "5"}
+    put = connection.request("PUT", server.target(sid=client.sid), None, headers)
+    client.session.close(discard=True)
+    connection.send(b"12345")
+    assert put.answer.json["code"] == 1
+
+
+def test_an_upload_that_a_middleware_has_answered_is_not_dropped_too(
+    server: Server,
+) -> None:
+    client = server.open_polling()
+    waiting: Deferred[None] = Deferred()
+
+    async def answer(request: Any) -> None:
+        request.setResponseCode(402)
+        request.finish()
+        await waiting
+
+    server.engine.use(answer)
+    post = client.post("4a")
+    assert post.answer.status == 402
+    client.session.close(discard=True)
+    waiting.callback(None)
+    assert not is_closed(post)
+    server.assert_nothing_left()

@@ -166,7 +166,10 @@ class EngineIORequest(Request):
     def abort(self) -> None:
         """Drop the connection of a request whose body nobody wants any more."""
         self._receiving = False
-        cast(Any, self.channel).transport.abortConnection()
+        # Twisted deletes it when a request is answered: a middleware may have done so.
+        channel: Any = getattr(self, "channel", None)
+        if channel is not None:
+            channel.transport.abortConnection()
 
     def _looks_like_form(self) -> bool:
         types = self.requestHeaders.getRawHeaders(b"Content-Type")

@@ -145,7 +145,7 @@ class Reception:
             The status that refuses it, or 0.
         """
         try:
-            _, session = request.admitted = check_request(
+            query, session = request.admitted = check_request(
                 request, self._engine.options, self._registry
             )
         except RequestRejected:
@@ -153,9 +153,10 @@ class Reception:
             return 0
         if request.method != b"POST" or session is None:
             return 0
-        if not isinstance(session.transport, PollingTransport):
+        transport = session.transport
+        if query.transport != "polling" or not isinstance(transport, PollingTransport):
             return 0
-        return session.transport.post_begun(request)
+        return transport.post_begun(request)
 
     def body_lost(self, request: EngineIORequest, refused: bool) -> None:
         """Act on an upload that broke off, or was refused for its size."""
