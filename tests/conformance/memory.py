@@ -238,7 +238,7 @@ class Server:
         echo: Whether the application sends back what it receives.
         on_connection: Called with each new session, in the connection event.
         plain_site: Whether the engine is a resource in an ordinary site, beside others,
-            instead of listening on its own.
+            instead of listening on its own; by default tests run with both.
         options: The engine's.
 
     Attributes:
@@ -248,12 +248,14 @@ class Server:
         connections: All connections that there ever were, oldest first.
     """
 
+    plain_by_default = False
+
     def __init__(
         self,
         *,
         echo: bool = False,
         on_connection: Callable[[Session], object] | None = None,
-        plain_site: bool = False,
+        plain_site: bool | None = None,
         **options: Any,
     ) -> None:
         self.clock = MemoryReactorClock()
@@ -270,7 +272,7 @@ class Server:
         self.root = _Root()
         self.root.putChild(b"engine.io", EngineIOResource(self.engine))
         self.site: Any = _QuietSite(self.root, reactor=self.clock)
-        if not plain_site:
+        if not (self.plain_by_default if plain_site is None else plain_site):
             self.listen()
         self.connections: list[Connection] = []
 

@@ -335,7 +335,7 @@ def test_close_shortly_after_a_heartbeat(revision: int, transport: str) -> None:
 def test_close_cuts_off_a_post_that_is_still_arriving(
     revision: int, discard: bool
 ) -> None:
-    server = server_for(revision)
+    server = server_for(revision, plain_site=False)
     peer = PollingPeer(server, revision)
     post = peer.start_post(b"4a", 100)
     assert post.pending

@@ -69,7 +69,7 @@ def test_a_bad_option_is_named(options: dict[str, Any], named: str) -> None:
 @pytest.mark.behaviour("B156")
 @pytest.mark.parametrize("target", ["/", "/test", "/engine.iofoo", "/favicon.ico"])
 def test_listening_alone_there_is_nothing_elsewhere(target: str) -> None:
-    exchange = Server().get(target)
+    exchange = Server(plain_site=False).get(target)
     assert exchange.status == 501
     assert exchange.text == "Not Implemented"
 

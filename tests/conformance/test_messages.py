@@ -77,7 +77,7 @@ def test_an_oversize_post_is_refused(revision: int, plain_site: bool) -> None:
 
 @pytest.mark.behaviour("B086")
 def test_an_oversize_post_is_refused_before_it_has_arrived(revision: int) -> None:
-    server = server_for(revision, max_http_buffer_size=5)
+    server = server_for(revision, max_http_buffer_size=5, plain_site=False)
     peer = PollingPeer(server, revision)
     announced = peer.start_post(b"", 1000)
     assert announced.status == 413

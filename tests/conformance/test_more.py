@@ -144,7 +144,7 @@ def test_the_limit_is_about_bytes(revision: int) -> None:
 
 @pytest.mark.behaviour("B235")
 def test_posts_that_overlap_end_the_session(revision: int) -> None:
-    server = server_for(revision)
+    server = server_for(revision, plain_site=False)
     peer = PollingPeer(server, revision)
     poll = peer.poll()
     first = peer.start_post(b"4", 100)
@@ -174,7 +174,7 @@ def test_posts_one_after_the_other_do_not_overlap(revision: int) -> None:
 @pytest.mark.behaviour("B236")
 @pytest.mark.parametrize("what", ["poll", "post"])
 def test_an_aborted_request_ends_the_session(revision: int, what: str) -> None:
-    server = server_for(revision)
+    server = server_for(revision, plain_site=False)
     peer = PollingPeer(server, revision)
     if what == "poll":
         peer.poll().connection.abort()
