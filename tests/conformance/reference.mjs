@@ -22,6 +22,7 @@ const engine = new Server({
   maxHttpBufferSize: options.max_http_buffer_size,
   cors: options.cors,
   cookie: options.cookie,
+  initialPacket: options.initial_packet,
 });
 engine.on("connection", (socket) => {
   const log = { packets: [], reason: null };

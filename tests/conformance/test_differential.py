@@ -44,6 +44,7 @@ def servers(
         "allow_eio3": allow_eio3,
         "max_http_buffer_size": LIMIT,
         "cookie": True,
+        "initial_packet": "welcome 😀",
         "cors": {"origin": ["http://example.org"], "credentials": True},
     }
     ours = [sys.executable, "-m", "tests.conformance.echo_server"]
