@@ -78,7 +78,7 @@ class EngineMetrics(Collector):
         )
         yield GaugeMetricFamily(
             "engineio_buffered_bytes",
-            "Bytes of messages that wait for their transports.",
+            "Memory of what waits for clients.",
             value=buffered,
         )
         yield self._by_kind(
