@@ -503,6 +503,7 @@ def test_a_fault_of_the_noop_loop_cancels_the_attempt(
 def test_the_clock_of_the_attempt_is_the_engines(server: Server) -> None:
     assert isinstance(server.engine.clock, Clock)
     client = server.open_polling()
+    client.post("4a")
     before = len(server.clock.getDelayedCalls())
     probed(client)
     assert len(server.clock.getDelayedCalls()) == before + 2

@@ -33,6 +33,7 @@ def handshake_request() -> HandshakeRequest:
         query={"EIO": "4", "transport": "polling"},
         headers=Headers({"Cookie": ["a=1", "b=2"]}),
         client_address=IPv4Address("TCP", "192.0.2.1", 1),
+        remote_address="192.0.2.1",
         secure=False,
     )
 

@@ -247,6 +247,8 @@ class Engine(EventEmitter):
     def session_ended(self, session: Session, reason: CloseReason) -> None:
         """Remove a session; only the session itself calls this."""
         self._registry.remove(session)
+        if session.place is not None:
+            session.place.leave()
         if self.statistics is not None:
             self.statistics.closes[reason] += 1
             self.statistics.settle(session.transport.name, session.traffic)

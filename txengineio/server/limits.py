@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from txengineio.checks import check_size, check_whole_number
+from txengineio.checks import check_duration, check_size, check_whole_number
+from txengineio.errors import InvalidOption
+from txengineio.server.proxies import check_networks
 from txengineio.session.frugal import MAX_FRAGMENTS
 from txengineio.session.inbox import MAX_PENDING_MESSAGES
 
@@ -23,6 +25,23 @@ def _optional_size(name: str, value: object) -> int | None:
     return None if value is None else check_size(name, value)
 
 
+def _optional_count(name: str, value: object) -> int | None:
+    return None if value is None else _count(name, value)
+
+
+def _optional_duration(name: str, value: object) -> float | None:
+    return None if value is None else check_duration(name, value)
+
+
+def _optional_rate(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not 0 < value < float("inf"):  # type: ignore[operator]
+        raise InvalidOption(name, "a positive number for each second", value)
+    return value  # type: ignore[return-value]  # a number, as was just checked
+
+
 def _count(name: str, value: object) -> int:
     return check_whole_number(name, value, 1)
 
@@ -33,6 +52,12 @@ LIMIT_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "max_pending_messages": _count,
     "max_packets_per_payload": _count,
     "max_message_fragments": _count,
+    "max_sessions": _optional_count,
+    "max_sessions_per_address": _optional_count,
+    "handshakes_per_second": _optional_rate,
+    "handshake_burst": _count,
+    "first_poll_timeout": _optional_duration,
+    "trusted_proxies": check_networks,
 }
 
 
@@ -52,6 +77,19 @@ class Limits:
             413, and end the session.
         max_message_fragments: Frames that one WebSocket message may come in, empty ones
             too. More end the session, with the close code 1008.
+        max_sessions: Sessions at a time; None for no limit. Others are answered with
+            503, and so they are while it takes time to let somebody in.
+        max_sessions_per_address: Sessions at a time from one IPv4 address, or from one
+            /64 of IPv6; others are answered with 429. None for no limit: behind a proxy
+            that is not among ``trusted_proxies`` everybody has the same address.
+        handshakes_per_second: New sessions in a second from one such address, on
+            average; None for no limit.
+        handshake_burst: How many may come at once when none have come for a while.
+        first_poll_timeout: Seconds after which a session ends whose client does not
+            come back after the handshake; None leaves that to the heartbeat.
+        trusted_proxies: Addresses and networks of the reverse proxies in front, and
+            ``"unix"`` for those that connect over a Unix socket. They are believed what
+            ``X-Forwarded-For``, ``-Proto`` and ``-Host`` say.
 
     Raises:
         InvalidOption: A value makes no sense.
@@ -62,3 +100,9 @@ class Limits:
     max_pending_messages: int = MAX_PENDING_MESSAGES
     max_packets_per_payload: int = 16_384
     max_message_fragments: int = MAX_FRAGMENTS
+    max_sessions: int | None = 100_000
+    max_sessions_per_address: int | None = None
+    handshakes_per_second: float | None = None
+    handshake_burst: int = 20
+    first_poll_timeout: float | None = 20.0
+    trusted_proxies: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.text import encode_utf8
 from txengineio.server.answering import complete, compressed
 from txengineio.server.http import EngineIORequest
+from txengineio.server.newcomers import Newcomer
 from txengineio.server.payloads import body_size, bounded, read_body
 from txengineio.server.responses import OK, is_gone, respond, respond_nothing
 from txengineio.server.session import Session
@@ -52,6 +53,7 @@ class PollingTransport:
         session: The session; set right after construction.
         writable: Whether a GET is parked.
         supports_binary: Whether the client takes binary payloads (revision 3).
+        newcomer: Set until the client has come back after the handshake.
     """
 
     __slots__ = (
@@ -63,6 +65,7 @@ class PollingTransport:
         "_paused",
         "_receiving",
         "_unread",
+        "newcomer",
         "session",
         "supports_binary",
         "writable",
@@ -85,17 +88,25 @@ class PollingTransport:
         self._receiving: EngineIORequest | None = None
         self._held_posts: list[Request] = []
         self._unread: Any = None
+        self.newcomer: Newcomer | None = None
 
     # --- requests ---------------------------------------------------------------------
 
     def handle(self, request: Request) -> None:
         """Take a request that belongs to the session."""
+        self.came_back()
         if request.method == b"GET":
             self.poll(request)
         elif request.method == b"POST":
             self._post(request)
         else:
             respond_nothing(request, _METHOD_NOT_ALLOWED, Allow="GET, POST")
+
+    def came_back(self) -> None:
+        """Learn that the client goes on after the handshake."""
+        if self.newcomer is not None:
+            newcomer, self.newcomer = self.newcomer, None
+            newcomer.came_back()
 
     def poll(self, request: Request) -> None:
         """Park a GET, and answer it as soon as there is something to say."""
@@ -131,6 +142,7 @@ class PollingTransport:
 
     def post_begun(self, request: EngineIORequest) -> int:
         """Learn that the body of a POST begins; return the status that refuses it."""
+        self.came_back()
         if self._receiving is not None or self._held_posts:
             self._fail(_POST_OVERLAP)
             return _BAD_REQUEST
@@ -275,6 +287,7 @@ class PollingTransport:
     def session_ended(self) -> None:
         """Answer the parked GET with a goodbye, and what is held back."""
         self._unread = None
+        self.came_back()
         self._abort_upload()
         if self._parked is not None:
             self._answer_poll([_CLOSE])

@@ -22,6 +22,7 @@ from txengineio.server.admission import (
     check_revision,
 )
 from txengineio.server.answering import let_change
+from txengineio.server.crowd import Crowd, Crowded, Place
 from txengineio.server.deflate import negotiate_deflate
 from txengineio.server.headers import headers_so_far
 from txengineio.server.hooks import ask_for_permission, choose_sid
@@ -29,11 +30,13 @@ from txengineio.server.http import EngineIORequest
 from txengineio.server.interfaces import IEngine
 from txengineio.server.jsonp import polling_transport
 from txengineio.server.middleware import Middleware, run_middlewares
+from txengineio.server.newcomers import Newcomers
 from txengineio.server.opening import BadOpening, OpeningRequest
 from txengineio.server.patience import RequestGone, TookTooLong
 from txengineio.server.polling import PollingTransport
+from txengineio.server.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry
-from txengineio.server.request import HandshakeRequest
+from txengineio.server.request import HandshakeRequest, client_address
 from txengineio.server.responses import is_gone, refuse, respond, respond_nothing
 from txengineio.server.session import Session
 from txengineio.server.takeover import can_take_over, take_over
@@ -73,6 +76,12 @@ class Reception:
         self._engine = engine
         self._registry = registry
         self._websockets = websockets
+        limits = engine.options
+        self._crowd = Crowd(limits, engine.clock)
+        self._proxies = TrustedProxies(limits.trusted_proxies)
+        self._newcomers: Newcomers | None = None
+        if limits.first_poll_timeout is not None:
+            self._newcomers = Newcomers(engine.clock, limits.first_poll_timeout)
 
     def receive(self, request: Request) -> None:
         """Answer a request, or see to it that it will be answered."""
@@ -129,6 +138,9 @@ class Reception:
             self._log.info("WebSocket refused: {error}", error=error)
             headers = {"Content-Type": "text/plain; charset=UTF-8", **error.headers}
             respond(request, error.status, headers, error.message.encode())
+        elif isinstance(error, Crowded):
+            retry_after = {"Retry-After": str(error.retry_after)}
+            respond(request, error.status, retry_after, b"")
         elif isinstance(error, TookTooLong):
             self._log.error("the application does not say what to do with a request")
             respond_nothing(request, _UNAVAILABLE)
@@ -178,13 +190,25 @@ class Reception:
     # --- a new session ----------------------------------------------------------------
 
     async def _open(self, request: Request, query: SessionQuery) -> None:
+        place = self._crowd.enter(client_address(request, self._proxies))
+        try:
+            await self._open_at(place, request, query)
+        finally:
+            if not place.taken:
+                place.leave()
+
+    async def _open_at(
+        self, place: Place, request: Request, query: SessionQuery
+    ) -> None:
         engine = self._engine
         await ask_for_permission(request, engine.options, engine.clock)
         check_revision(query, engine.options)
         opening = None
         if query.transport == "websocket":
             opening = self._check_opening(request)
-        sid = await choose_sid(request, engine.options, self._registry, engine.clock)
+        place.sid = await choose_sid(
+            request, engine.options, self._registry, engine.clock
+        )
         if is_gone(request):
             # Nobody is left to open a session for.
             return
@@ -198,35 +222,37 @@ class Reception:
         if protocol is None:
             raise RequestRejected(ErrorCode.FORBIDDEN)
         if opening is None:
-            self._open_polling(request, query, sid, protocol)
+            self._open_polling(request, query, place, protocol)
         else:
-            self._open_websocket(request, query, sid, protocol, opening)
+            self._open_websocket(request, query, place, protocol, opening)
 
     def _open_polling(
         self,
         request: Request,
         query: SessionQuery,
-        sid: str,
+        place: Place,
         protocol: EngineIOProtocol,
     ) -> None:
         transport = polling_transport(query)
-        snapshot = HandshakeRequest.of(request, query.parameters)
-        transport.session = session = self._add(sid, query, transport, snapshot)
+        snapshot = HandshakeRequest.of(request, query.parameters, place.client)
+        transport.session = session = self._add(place, query, transport, snapshot)
         transport.park(request)
+        if self._newcomers is not None:
+            transport.newcomer = self._newcomers.expect(session)
         self._start(session, protocol)
 
     def _open_websocket(
         self,
         request: Request,
         query: SessionQuery,
-        sid: str,
+        place: Place,
         protocol: EngineIOProtocol,
         opening: OpeningRequest,
     ) -> None:
         # Kept before the request loses its connection.
-        snapshot = HandshakeRequest.of(request, query.parameters)
+        snapshot = HandshakeRequest.of(request, query.parameters, place.client)
         websocket, early = self._take_over(request, query, opening, first=True)
-        session = self._add(sid, query, websocket, snapshot)
+        session = self._add(place, query, websocket, snapshot)
         websocket.attach(session)
         self._start(session, protocol)
         if early:
@@ -234,18 +260,19 @@ class Reception:
 
     def _add(
         self,
-        sid: str,
+        place: Place,
         query: SessionQuery,
         transport: IPacketTransport,
         snapshot: HandshakeRequest,
     ) -> Session:
         session = Session(
-            sid,
+            place.sid,
             engine=self._engine,
             codec=codec_for(query.revision),
             transport=transport,
             request=snapshot,
         )
+        session.place, place.taken = place, True
         self._registry.add(session)
         return session
 
@@ -290,6 +317,7 @@ class Reception:
             and session.upgrade_attempt is None
             and session.closed is None
         ):
+            transport.came_back()
             UpgradeAttempt(session, transport, websocket).start()
             if early:
                 websocket.dataReceived(early)

@@ -10,8 +10,9 @@ from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
 from txengineio.server.headers import received
+from txengineio.server.proxies import TrustedProxies
 
-__all__ = ["HandshakeRequest"]
+__all__ = ["HandshakeRequest", "client_address"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class HandshakeRequest:
         query: The parameters of the query; of a repeated one the last value.
         headers: The request's headers.
         client_address: Where the connection came from.
+        remote_address: The client's IP address: where the connection came from, or what
+            a trusted proxy says; None if it has none (Unix).
         secure: Whether it came over TLS.
     """
 
@@ -32,26 +35,33 @@ class HandshakeRequest:
     query: Mapping[str, str]
     headers: Headers
     client_address: IAddress
+    remote_address: str | None
     secure: bool
 
     @classmethod
-    def of(cls, request: Request, query: Mapping[str, str]) -> HandshakeRequest:
-        """Keep what matters of a request."""
+    def of(
+        cls, request: Request, query: Mapping[str, str], client: str | None
+    ) -> HandshakeRequest:
+        """Keep what matters of a request, which comes from an address."""
         return cls(
             method=request.method.decode("latin-1"),
             uri=request.uri.decode("latin-1"),
             query=query,
             headers=request.requestHeaders,
             client_address=request.getClientAddress(),
+            remote_address=client,
             secure=request.isSecure(),
         )
-
-    @property
-    def remote_address(self) -> str | None:
-        """The peer's IP address; None for a connection that has none (Unix)."""
-        return getattr(self.client_address, "host", None)
 
     def header(self, name: str) -> str | None:
         """Return the last value of a header, or None if it was not sent."""
         values = received(self.headers, name)
         return values[-1] if values else None
+
+
+def client_address(request: Request, proxies: TrustedProxies) -> str | None:
+    """Return the IP address of the client of a request, as far as known."""
+    host: str | None = getattr(request.getClientAddress(), "host", None)
+    if not proxies.trusts(host):
+        return host
+    return proxies.client_of(host, received(request.requestHeaders, "X-Forwarded-For"))

@@ -10,6 +10,7 @@ from typing_extensions import override
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import Role, SessionInput
+from txengineio.server.crowd import Place
 from txengineio.server.interfaces import IEngine
 from txengineio.server.request import HandshakeRequest
 from txengineio.session.base import BaseSession
@@ -25,11 +26,12 @@ class Session(BaseSession):
     Attributes:
         engine: The engine that the session belongs to.
         request: What the request that opened the session said.
+        place: Its place among all sessions; None where nobody counts.
     """
 
     role: ClassVar[Role] = Role.SERVER
 
-    __slots__ = ("request",)
+    __slots__ = ("place", "request")
 
     engine: IEngine
 
@@ -44,6 +46,7 @@ class Session(BaseSession):
     ) -> None:
         super().__init__(sid, engine=engine, codec=codec, transport=transport)
         self.request = request
+        self.place: Place | None = None
         if engine.statistics is not None:
             self.traffic = Traffic(engine.clock.seconds())
 
