@@ -86,7 +86,7 @@ def assert_one_line(problem: str, *arguments: str) -> None:
             "--app nowhere.at_all:Name cannot be loaded",
         ),
         (["--ping-interval", "soon"], "soon"),
-        (["--ping-timeout", "-1"], "ping_timeout must be a positive"),
+        (["--ping-timeout", "-1"], "--ping-timeout must be a positive"),
         (["--colour", "red"], "colour"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -51,6 +51,19 @@ _FLAGS: Final[Mapping[str, tuple[str, bool]]] = {
 }
 
 
+def _number(flag: str, kind: type[float] | type[int]) -> Callable[[str], float]:
+    """Return what makes a number of a flag's text, and names the flag if it cannot."""
+    expected = "a whole number" if kind is int else "a number"
+
+    def coerce(text: str) -> float:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(f"--{flag} must be {expected}, not {text!r}") from None
+
+    return coerce
+
+
 class EchoProtocol(EngineIOProtocol):
     """Sends each message back: the application that runs when none is named."""
 
@@ -85,10 +98,34 @@ class Options(UsageOptions):
             "Application, as package.module:name: an EngineIOProtocol subclass, or a "
             "factory of such protocols",
         ],
-        ["ping-interval", None, None, "Time between heartbeats", float],
-        ["ping-timeout", None, None, "Time that a client has to answer one", float],
-        ["upgrade-timeout", None, None, "Time that an upgrade may take", float],
-        ["max-http-buffer-size", None, None, "Size of a message, at most", int],
+        [
+            "ping-interval",
+            None,
+            None,
+            "Time between heartbeats",
+            _number("ping-interval", float),
+        ],
+        [
+            "ping-timeout",
+            None,
+            None,
+            "Time that a client has to answer one",
+            _number("ping-timeout", float),
+        ],
+        [
+            "upgrade-timeout",
+            None,
+            None,
+            "Time that an upgrade may take",
+            _number("upgrade-timeout", float),
+        ],
+        [
+            "max-http-buffer-size",
+            None,
+            None,
+            "Size of a message, at most",
+            _number("max-http-buffer-size", int),
+        ],
         ["transports", None, None, "Transports to serve, separated by commas"],
         ["cookie", None, None, "Set a cookie of this name with the session's id"],
         ["initial-packet", None, None, "Text that each session begins with"],
@@ -97,7 +134,7 @@ class Options(UsageOptions):
             None,
             DEFAULT_DRAIN_TIMEOUT,
             "Time that sessions have to end when the server stops",
-            float,
+            _number("drain-timeout", float),
         ],
         [
             "inspector",
@@ -145,8 +182,21 @@ class Options(UsageOptions):
         # twistd would print the whole help, and end as if nothing were wrong.
         try:
             super().parseOptions(options)
-        except (UsageError, InvalidOption) as error:
-            raise SystemExit(f"twistd engineio: {error}") from error
+        except InvalidOption as error:
+            flag = error.name.replace("_", "-")
+            problem = f"--{flag} must be {error.expected}, not {error.got!r}"
+            raise SystemExit(f"twistd engineio: {problem}") from error
+        except UsageError as error:
+            # What a coercion says is said better without Twisted's preface.
+            problem = str(error).removeprefix("Parameter type enforcement failed: ")
+            raise SystemExit(f"twistd engineio: {problem}") from error
+
+    @override
+    def parseArgs(self, *arguments: str) -> None:
+        if arguments:
+            raise UsageError(
+                f"there are only options, no arguments like {arguments[0]!r}"
+            )
 
     @override
     def postOptions(self) -> None:

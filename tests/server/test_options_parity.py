@@ -64,7 +64,7 @@ def test_flags(arguments: list[str], expected: dict[str, Any]) -> None:
         (["--cors-credentials"], "--cors-origin"),
         (["--cors-origin", "*", "--cors-credentials"], "--cors-credentials"),
         (["--cookie", "a b"], "cookie name"),
-        (["--ping-interval", "-1"], "ping_interval"),
+        (["--ping-interval", "-1"], "--ping-interval"),
     ],
 )
 def test_bad_flags_are_refused_by_name(arguments: list[str], named: str) -> None:
