@@ -171,6 +171,20 @@ def test_posts_one_after_the_other_do_not_overlap(revision: int) -> None:
     assert server.messages == ["a", "a"]
 
 
+@pytest.mark.behaviour("B235")
+def test_a_post_behind_a_parked_poll_waits_for_it(revision: int) -> None:
+    server = server_for(revision)
+    peer = PollingPeer(server, revision)
+    poll = peer.poll()
+    body = join(revision, "4a").encode()
+    post = server.request("POST", peer.target, (), body, connection=poll.connection)
+    assert server.messages == []
+    server.session.send("b")
+    assert poll.text == join(revision, "4b")
+    assert post.text == "ok"
+    assert server.messages == ["a"]
+
+
 @pytest.mark.behaviour("B236")
 @pytest.mark.parametrize("what", ["poll", "post"])
 def test_an_aborted_request_ends_the_session(revision: int, what: str) -> None:
