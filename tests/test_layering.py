@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
     ["errors"],
     ["protocol", "protocol.*"],
-    ["application", "callbacks", "checks", "events", "heartbeat", "reactor"],
+    ["advice", "application", "callbacks", "checks", "events", "heartbeat", "reactor"],
     ["loading"],
     [
         "session.backlog",

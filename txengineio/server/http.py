@@ -22,6 +22,7 @@ from twisted.web.server import Request, Site
 from typing_extensions import override
 from zope.interface import Attribute, Interface
 
+from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
 from txengineio.session.direct import can_write_directly, write_directly
 
@@ -127,7 +128,11 @@ class EngineIORequest(Request):
             self._receiving = False
             self.engine.body_lost(self, refused=True)
         problem = PayloadTooLarge(size, self._limit)
-        self._too_large_log.warn("POST refused: {problem}", problem=problem)
+        self._too_large_log.warn(
+            "POST refused: {problem}{advice}",
+            problem=str(problem),
+            advice=advice_on(problem),
+        )
         self.content = BytesIO()
         channel: Any = self.channel
         channel.transport.write(_TOO_LARGE)

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 from zope.interface import implementer
 
+from txengineio.advice import advice_on
 from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
@@ -173,9 +174,11 @@ class PollingTransport:
         if size > limit:
             too_large = PayloadTooLarge(size, limit)
             self._log.warn(
-                "session {sid}…: POST refused: {problem}",
-                sid=self.session.id[:6],
-                problem=too_large,
+                "session {session}…: POST refused: {problem}{advice}",
+                session=self.session.id[:6],
+                transport=self.name,
+                problem=str(too_large),
+                advice=advice_on(too_large),
             )
             respond_nothing(request, _TOO_LARGE)
             return

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
 
+from txengineio.advice import advice_on
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.handshake import Handshake
@@ -128,7 +129,12 @@ class Reception:
         """Answer a request that cannot be served: the one place where that is done."""
         error = failure.value
         if isinstance(error, RequestRejected):
-            self._log.info("request refused: {error}", error=error)
+            self._log.info(
+                "request refused: {problem}{advice}",
+                problem=str(error),
+                code=error.code.value,
+                advice=advice_on(error),
+            )
             if self._engine.statistics is not None:
                 self._engine.statistics.rejections[error.code] += 1
             event = ConnectionErrorEvent.of(request, error)

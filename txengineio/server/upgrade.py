@@ -158,7 +158,11 @@ class UpgradeAttempt:
     def _cancel(self) -> None:
         self._stop_waiting()
         self._count("failed")
-        self._log.info("session {sid}…: upgrade cancelled", sid=self._session.id[:6])
+        self._log.info(
+            "session {session}… stays on {transport}: its upgrade came to nothing",
+            session=self._session.id[:6],
+            transport=self._session.transport.name,
+        )
         self._session.upgrade_attempt = None
         self._websocket.session_ended()
 

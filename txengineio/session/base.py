@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.advice import advice_on
 from txengineio.application import EngineIOProtocol
 from txengineio.callbacks import call_guarded
 from txengineio.errors import CloseReason, SessionClosed, TransportError
@@ -205,7 +206,12 @@ class BaseSession(Consumer):
         if description is not None:
             # Sessions come and go without a line in the log; only faults leave one.
             self._log.info(
-                "session {sid}… ended: {closed}", sid=self.id[:6], closed=closed
+                "session {session}… on {transport} ended: {reason}: {problem}{advice}",
+                session=self.id[:6],
+                transport=self.transport.name,
+                reason=reason.value,
+                problem=str(description),
+                advice=advice_on(description),
             )
         self._stop_waiting()
         self.transport.session_ended()

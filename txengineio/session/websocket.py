@@ -24,6 +24,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.advice import TOO_LARGE
 from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketType
@@ -230,7 +231,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         if self.receiver is not None:
             message = "websocket error"
             if code == WebSocketProtocol.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
-                message = "Max payload size exceeded"
+                message = TOO_LARGE
             self.receiver.transport_failed(TransportError(message, reason))
 
     @override

@@ -1,0 +1,45 @@
+"""What to change, for lines in the log about what was refused or given up."""
+
+from __future__ import annotations
+
+from txengineio.errors import (
+    BufferOverflow,
+    ErrorCode,
+    PayloadTooLarge,
+    RequestRejected,
+    TransportError,
+)
+
+__all__ = ["TOO_LARGE", "advice_on"]
+
+TOO_LARGE = "Max payload size exceeded"
+"""What a `TransportError` says of a WebSocket message that is too large."""
+
+_MORE_BYTES = "; to allow it, raise max_http_buffer_size (--max-http-buffer-size)"
+_SLOW_READER = (
+    "; the client reads slower than it is sent to: send only while session.writable, "
+    "or raise "
+)
+_OLD_CLIENT = "; allow_eio3 (--allow-eio3) serves clients of revision 3"
+_ORIGIN = "; to let pages of this origin in, name it in cors (--cors-origin)"
+
+
+def advice_on(problem: object) -> str:
+    """Return what goes behind a line about a problem; often there is no advice."""
+    if isinstance(problem, BufferOverflow):
+        return _SLOW_READER + problem.option
+    if isinstance(problem, PayloadTooLarge):
+        return _MORE_BYTES
+    if isinstance(problem, TransportError):
+        return _MORE_BYTES if problem.message == TOO_LARGE else ""
+    if isinstance(problem, RequestRejected):
+        return _advice_on_request(problem)
+    return ""
+
+
+def _advice_on_request(problem: RequestRejected) -> str:
+    if problem.code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION:
+        return _OLD_CLIENT
+    if problem.code is ErrorCode.FORBIDDEN and "origin" in problem.context:
+        return _ORIGIN
+    return ""
