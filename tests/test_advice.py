@@ -83,7 +83,7 @@ def test_a_client_that_does_not_read(log: Log) -> None:
 
     told = fields(log.only())
     assert told["reason"] == "buffer overflow"
-    assert "raise max_buffered_bytes" in formatEvent(log.only())
+    assert "max_buffered_bytes allows 1000" in formatEvent(log.only())
 
 
 def test_an_old_client(log: Log) -> None:

@@ -1,9 +1,11 @@
-"""What to change, for lines in the log about what was refused or given up."""
+"""What to change, for lines in the log about what was refused.
+
+Only where the problem itself does not say it: `BufferOverflow` does.
+"""
 
 from __future__ import annotations
 
 from txengineio.errors import (
-    BufferOverflow,
     ErrorCode,
     PayloadTooLarge,
     RequestRejected,
@@ -16,18 +18,12 @@ TOO_LARGE = "Max payload size exceeded"
 """What a `TransportError` says of a WebSocket message that is too large."""
 
 _MORE_BYTES = "; to allow it, raise max_http_buffer_size (--max-http-buffer-size)"
-_SLOW_READER = (
-    "; the client reads slower than it is sent to: send only while session.writable, "
-    "or raise "
-)
 _OLD_CLIENT = "; allow_eio3 (--allow-eio3) serves clients of revision 3"
 _ORIGIN = "; to let pages of this origin in, name it in cors (--cors-origin)"
 
 
 def advice_on(problem: object) -> str:
     """Return what goes behind a line about a problem; often there is no advice."""
-    if isinstance(problem, BufferOverflow):
-        return _SLOW_READER + problem.option
     if isinstance(problem, PayloadTooLarge):
         return _MORE_BYTES
     if isinstance(problem, TransportError):
