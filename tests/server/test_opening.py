@@ -23,6 +23,7 @@ class OpeningHeaders:
 
     def __init__(self, headers: dict[str, list[str]], method: bytes = b"GET") -> None:
         self.method = method
+        self.clientproto = b"HTTP/1.1"
         self.requestHeaders = Headers()
         for name, values in headers.items():
             self.requestHeaders.setRawHeaders(name, values)
@@ -121,3 +122,11 @@ def test_the_connection_must_be_one_to_upgrade(connection: list[str]) -> None:
 def test_subprotocols_must_be_different_tokens(protocols: str) -> None:
     with pytest.raises(BadOpening, match="Invalid Sec-WebSocket-Protocol header"):
         OpeningRequest.of(request(Sec_WebSocket_Protocol=[protocols]))
+
+
+def test_an_older_http_cannot_become_a_websocket() -> None:
+    old = request()
+    old.clientproto = b"HTTP/1.0"
+    with pytest.raises(BadOpening) as refused:
+        OpeningRequest.of(old)
+    assert refused.value.status == 505

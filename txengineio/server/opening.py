@@ -85,6 +85,8 @@ class OpeningRequest:
         headers: Headers = request.requestHeaders
         if request.method != b"GET":
             raise BadOpening("Invalid HTTP method", 405, {"Allow": "GET"})
+        if request.clientproto != b"HTTP/1.1":
+            raise BadOpening("HTTP Version Not Supported", 505)
         keys = received(headers, "Sec-WebSocket-Key")
         if len(keys) != 1 or not _is_key(keys[0].strip()):
             raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
