@@ -114,6 +114,7 @@ class Network:
         wires: All connections that there ever were.
         error: What connecting fails with.
         stalls: Whether connecting never ends.
+        stalls_from: How many connections there may be before it never ends.
     """
 
     def __init__(self, server: IProtocolFactory) -> None:
@@ -121,6 +122,7 @@ class Network:
         self.wires: list[Wire] = []
         self.error: Exception | None = None
         self.stalls = False
+        self.stalls_from: int | None = None
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         return _Endpoint(self, uri)
@@ -132,7 +134,8 @@ class Network:
     def connect(self, factory: IProtocolFactory, uri: URI) -> Deferred[IProtocol]:
         if self.error is not None:
             return fail(self.error)
-        if self.stalls:
+        limit = self.stalls_from
+        if self.stalls or (limit is not None and len(self.wires) >= limit):
             return Deferred()
         wire = Wire(uri)
         self.wires.append(wire)

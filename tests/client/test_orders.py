@@ -18,7 +18,7 @@ from tests.doubles import RecordingProtocol
 from txengineio.errors import CloseReason
 from txengineio.protocol.states import ReadyState
 
-SEEDS = int(os.environ.get("TXENGINEIO_TEST_SEEDS", "60"))
+SEEDS = int(os.environ.get("TXENGINEIO_TEST_SEEDS", "40"))
 STEPS = 400
 PING = 0.5
 # Enough for every time-out, one after the other.

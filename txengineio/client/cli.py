@@ -29,7 +29,7 @@ from txengineio.application import EngineIOProtocol
 from txengineio.client.connect import connect
 from txengineio.client.options import TRANSPORTS
 from txengineio.client.target import DEFAULT_PATH
-from txengineio.errors import ConnectFailed, InvalidOption, SessionClosed
+from txengineio.errors import ConnectFailed, InvalidOption
 
 __all__ = ["Options", "run"]
 
@@ -232,7 +232,7 @@ class _Command:
             await deferLater(self._reactor, self._options["linger"])
         by_itself = self._session.closed is not None
         await self._session.close()
-        self._say(f"closed: {_reason(self._session.closed)}")
+        self._say(f"closed: {self._session.closed}")
         return _SESSION_ENDED if by_itself else 0
 
     def _upgraded(self, transport: Any) -> None:
@@ -257,16 +257,6 @@ class _Command:
         else:
             line = b"b" + b64encode(message)
         self._terminal.sendLine(line)
-
-
-def _reason(closed: SessionClosed) -> str:
-    """Return why a session ended, with all that led to it."""
-    reasons = [closed.reason.value]
-    error: Any = closed.description
-    while error is not None:
-        reasons.append(str(error))
-        error = getattr(error, "description", None)
-    return ": ".join(reasons)
 
 
 def _say(text: str) -> None:

@@ -80,9 +80,10 @@ def connect_failed(error: BaseException) -> ConnectFailed:
     """
     if isinstance(error, ConnectFailed):
         return error
-    if isinstance(error, (CancelledError, ConnectingCancelledError)):
-        raise CancelledError from error
     errors = list(_unwrap(error))
+    for each in errors:
+        if isinstance(each, (CancelledError, ConnectingCancelledError)):
+            raise CancelledError from error
     # The order of the causes says which of several errors tells most.
     for kind, cause in _CAUSES:
         for each in errors:

@@ -1,0 +1,194 @@
+"""The command line, with a terminal in memory, and once as a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.python.failure import Failure
+
+from tests.client.network import World, result_of
+from tests.doubles import RecordingApplication
+from txengineio.client import cli
+from txengineio.client.connect import connect
+
+ROOT = Path(__file__).parents[2]
+URL = "http://server.example"
+
+
+class Shell:
+    """A command, and the terminal that it runs in."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, world: World, *arguments: str
+    ) -> None:
+        self.world = world
+        self.said: list[str] = []
+        self.terminal: Any = None
+        self.transport: Any = StringTransportWithDisconnection()
+        # The command line has no option for a network in memory.
+        monkeypatch.setattr(cli, "connect", self._connect)
+        self.done: Deferred[int] = cli.run(
+            world.clock, list(arguments), say=self.said.append, attach=self._attach
+        )
+        world.network.settle()
+
+    def _connect(self, url: str, factory: Any, **options: Any) -> Any:
+        return connect(url, factory, endpoints=self.world.network, **options)
+
+    def _attach(self, protocol: Any) -> None:
+        self.terminal = self.transport.protocol = protocol
+        protocol.makeConnection(self.transport)
+
+    def type(self, text: bytes) -> None:
+        self.terminal.dataReceived(text)
+        self.world.advance(0.5)
+
+    def end(self) -> None:
+        self.terminal.readConnectionLost()
+        self.world.advance(5)
+
+    @property
+    def printed(self) -> bytes:
+        printed: bytes = self.transport.value()
+        return printed
+
+
+@pytest.fixture
+def world() -> World:
+    def echo(protocol: Any, message: str | bytes) -> None:
+        if message == "!close":
+            protocol.session.close()
+        protocol.session.send(message)
+
+    return World(RecordingApplication(on_message=echo))
+
+
+def test_lines_are_sent_and_messages_printed(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    shell.type("hello\nwörld\n".encode())
+    world.application.only.session.send(b"\1\2")
+    shell.type(b"last")
+    shell.end()
+    assert shell.printed == "hello\nwörld\nbAQI=\nlast\n".encode()
+    assert result_of(shell.done) == 0
+    assert shell.said[0].startswith("connected by polling, session ")
+    assert shell.said[1:] == ["moved to websocket", "closed: forced close"]
+    world.assert_nothing_left()
+
+
+def test_binary_goes_both_ways(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    arguments = ["connect", URL, "-b", "-t", "websocket", "-H", "X-A: b"]
+    shell = Shell(monkeypatch, world, *arguments)
+    shell.type(b"\xff\xfe\n")
+    shell.end()
+    assert world.application.only.messages == [b"\xff\xfe"]
+    assert shell.printed == b"\xff\xfe\n"
+
+
+def test_a_line_that_is_no_text_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", "--transport", "polling", URL)
+    shell.type(b"\xff\nok\n")
+    shell.end()
+    assert world.application.only.messages == ["ok"]
+    assert any(line.startswith("not sent") for line in shell.said)
+
+
+def test_a_session_that_ends_by_itself(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    shell.type(b"!close\n")
+    assert result_of(shell.done) == 3
+    assert shell.said[-1] == "closed: transport close"
+    shell.type(b"too late\n")
+
+
+def test_why_a_session_failed_is_said(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL, "-t", "polling")
+    for wire in world.network.open_wires:
+        wire.lose()
+    world.network.settle()
+    assert result_of(shell.done) == 3
+    assert "xhr poll error" in shell.said[-1]
+
+
+def test_output_that_nobody_reads_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    shell.terminal.writeConnectionLost()
+    world.advance(5)
+    assert result_of(shell.done) == 0
+
+
+def test_a_terminal_that_is_gone_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    shell.transport.protocol = None
+    shell.transport.loseConnection = lambda: None
+    shell.terminal.connectionLost(Failure(ConnectionDone()))
+    world.advance(5)
+    assert result_of(shell.done) == 0
+
+
+def test_a_server_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(allow_request=lambda _request: "no entry")
+    shell = Shell(monkeypatch, world, "connect", URL)
+    assert result_of(shell.done) == 1
+    assert "no entry" in shell.said[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["connect"],
+        ["connect", "--unknown", URL],
+        ["connect", "-H", "nothing", URL],
+        ["connect", URL, "http://other"],
+        ["connect", "ftp://server"],
+        ["connect", "-t", "pigeon", URL],
+        ["connect", "-r", "7", URL],
+    ],
+)
+def test_wrong_command_lines(arguments: list[str]) -> None:
+    said: list[str] = []
+    assert result_of(cli.run(Clock(), arguments, say=said.append)) == 2
+    assert "error: " in said[-1]
+
+
+def test_more_lines_than_the_server_takes_wait(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", "-t", "polling", URL)
+    shell.terminal.dataReceived(b"1\n2\n3\n")
+    assert shell.terminal.paused
+    world.network.settle()
+    shell.end()
+    assert world.application.only.messages == ["1", "2", "3"]
+
+
+@pytest.mark.socket
+def test_the_module_runs() -> None:
+    command = [sys.executable, "-m", "txengineio", "connect", "http://127.0.0.1:1"]
+    run = subprocess.run(
+        command, cwd=ROOT, input=b"", capture_output=True, timeout=60, check=False
+    )
+    assert run.returncode == 1
+    assert run.stdout == b""
+    assert b"not connected: the connection was refused" in run.stderr

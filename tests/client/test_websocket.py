@@ -1,0 +1,245 @@
+"""The client's WebSocket, with a server that says what a test wants."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import sha1
+from typing import Any
+
+import pytest
+from twisted.internet.protocol import Factory, Protocol
+from typing_extensions import override
+
+from tests.client.network import Network, World, error_of, result_of
+from tests.client.test_connect import HANDSHAKE
+from tests.doubles import RecordingProtocol, ended_with
+from txengineio.errors import CloseReason, ConnectCause
+from txengineio.session.frames import encode_frame
+
+OPEN = f"0{json.dumps(HANDSHAKE)}"
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Accepting(Protocol):
+    """Accepts a WebSocket, and says something in the same segment."""
+
+    factory: AcceptingServer
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+        if not self.received.endswith(b"\r\n\r\n") or b"Key: " not in self.received:
+            return
+        key = self.received.split(b"Key: ")[1].split(b"\r\n")[0].decode()
+        accept = b64encode(sha1(f"{key}{_GUID}".encode()).digest()).decode()
+        head = self.factory.head.format(accept=accept)
+        self.received = b""
+        self.send(head.replace("\n", "\r\n").encode() + self.factory.behind)
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)  # type: ignore[union-attr]
+
+
+HEAD = """HTTP/1.1 101 Switching Protocols
+Upgrade: websocket
+Connection: Upgrade
+Sec-WebSocket-Accept: {accept}
+
+"""
+
+
+class AcceptingServer(Factory):
+    noisy = False
+
+    def __init__(self, behind: bytes, head: str = HEAD) -> None:
+        self.behind = behind
+        self.head = head
+        self.built: list[Accepting] = []
+
+    @override
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = Accepting()
+        protocol.factory = self
+        self.built.append(protocol)
+        return protocol
+
+
+class WebSocketWorld(World):
+    def __init__(self, behind: bytes = encode_frame(OPEN), head: str = HEAD) -> None:
+        super().__init__()
+        self.server = AcceptingServer(behind, head)
+        self.network = Network(self.server)
+
+    def open_websocket(self, **options: Any) -> RecordingProtocol:
+        return self.open(transports=["websocket"], **options)
+
+    def failure(self, **options: Any) -> Any:
+        connecting = self.connect(transports=["websocket"], **options)
+        self.network.settle()
+        self.advance(30, 1)
+        error = error_of(connecting)
+        for wire in self.network.open_wires:
+            wire.lose()
+        self.network.settle()
+        assert self.clock.getDelayedCalls() == []
+        return error
+
+    def send(self, data: bytes) -> None:
+        self.server.built[0].send(data)
+        self.network.settle()
+
+
+def test_packets_may_come_right_behind_the_answer() -> None:
+    world = WebSocketWorld(encode_frame(OPEN) + encode_frame("4a") + encode_frame(b"b"))
+    client = world.open_websocket()
+    assert client.messages == ["a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "cause", "status"),
+    [
+        (b"", ConnectCause.OPEN_TIMEOUT, None),
+        (encode_frame("4early"), ConnectCause.NOT_ENGINE_IO, None),
+        (encode_frame(b"early"), ConnectCause.NOT_ENGINE_IO, None),
+        (encode_frame("6"), ConnectCause.NOT_ENGINE_IO, None),
+        (encode_frame("hello"), ConnectCause.NOT_ENGINE_IO, None),
+        (encode_frame("0{}"), ConnectCause.NOT_ENGINE_IO, None),
+        (b"\x88\x00", ConnectCause.CONNECTION_LOST, None),
+        (b"\xff\xff", ConnectCause.FAILED, None),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\nUnsupported protocol version",
+            ConnectCause.WRONG_VERSION,
+            400,
+        ),
+    ],
+)
+def test_what_is_no_open_packet(
+    behind: bytes, cause: ConnectCause, status: int | None
+) -> None:
+    error = WebSocketWorld(behind).failure()
+    assert (error.cause, error.status) == (cause, status), error
+
+
+def test_a_refusal_may_come_after_the_websocket_was_accepted() -> None:
+    world = WebSocketWorld(b"")
+    connecting = world.connect(transports=["websocket"])
+    world.network.settle()
+    world.send(b"HTTP/1.1 400 Bad Request\r\n\r\nUnsupported protocol version")
+    assert error_of(connecting).cause is ConnectCause.WRONG_VERSION
+
+
+@pytest.mark.parametrize(
+    ("head", "cause"),
+    [
+        (HEAD.replace("{accept}", "wrong"), ConnectCause.NOT_ENGINE_IO),
+        (HEAD.replace("Upgrade: websocket\n", ""), ConnectCause.NOT_ENGINE_IO),
+        ("HTTP/1.1\n\n", ConnectCause.NOT_ENGINE_IO),
+        ("HTTP/1.1 abc\n\n", ConnectCause.NOT_ENGINE_IO),
+        ("HTTP/1.0 200 OK\n\n", ConnectCause.HTTP_STATUS),
+        (f"HTTP/1.1 101 OK\nA: {'b' * 70_000}", ConnectCause.NOT_ENGINE_IO),
+    ],
+)
+def test_openings_that_break_the_rules(head: str, cause: ConnectCause) -> None:
+    error = WebSocketWorld(b"", head).failure()
+    assert error.cause is cause, error
+
+
+def test_a_refusal_is_read_to_its_end() -> None:
+    head = "HTTP/1.1 403 Forbidden\nContent-Length: 34\n\n"
+    world = WebSocketWorld(b'{"code":4,', head)
+    connecting = world.connect(transports=["websocket"])
+    world.network.settle()
+    assert not connecting.called
+    world.send(b'"message":"go away"}    ')
+    error = error_of(connecting)
+    assert (error.cause, error.message) == (ConnectCause.FORBIDDEN, "go away")
+
+
+def test_a_refusal_may_break_off() -> None:
+    head = "HTTP/1.1 403 Forbidden\nContent-Length: 1000\n\n"
+    world = WebSocketWorld(b"{", head)
+    connecting = world.connect(transports=["websocket"])
+    world.network.settle()
+    world.network.wires[0].lose()
+    world.network.settle()
+    assert error_of(connecting).cause is ConnectCause.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (encode_frame("x"), CloseReason.PARSE_ERROR),
+        (encode_frame("1"), CloseReason.TRANSPORT_CLOSE),
+        (encode_frame("3"), CloseReason.TRANSPORT_ERROR),
+        (encode_frame("4" + "x" * 2000), CloseReason.TRANSPORT_ERROR),
+        (b"\x81\x83\0\0\0\x004ab", CloseReason.TRANSPORT_ERROR),
+        (b"\x81\x02\xff\xfe", CloseReason.TRANSPORT_ERROR),
+        (b"\x88\x00", CloseReason.TRANSPORT_CLOSE),
+    ],
+)
+@pytest.mark.parametrize("short_path", [True, False])
+def test_what_ends_a_session(
+    frame: bytes, reason: CloseReason, short_path: bool
+) -> None:
+    world = WebSocketWorld()
+    client = world.open_websocket(max_http_buffer_size=1000)
+    client.session.transport.factory.short_path = short_path
+    world.send(frame)
+    for wire in world.network.open_wires:
+        wire.server.loseConnection()
+    world.network.settle()
+    assert ended_with(client) is reason
+    world.advance(10)
+    assert world.clock.getDelayedCalls() == []
+
+
+def test_closing_waits_until_the_server_has_everything() -> None:
+    world = WebSocketWorld()
+    client = world.open_websocket()
+    client.session.send("last")
+    closing = client.session.close()
+    world.network.settle()
+    assert not closing.called
+    world.send(b"\x88\x00")
+    world.network.wires[0].server.loseConnection()
+    world.network.settle()
+    assert result_of(closing) is CloseReason.FORCED_CLOSE
+    assert world.clock.getDelayedCalls() == []
+
+
+def test_a_server_that_never_answers_the_close_is_dropped() -> None:
+    world = WebSocketWorld()
+    client = world.open_websocket()
+    closing = client.session.close()
+    world.advance(6)
+    assert result_of(closing) in (
+        CloseReason.TRANSPORT_CLOSE,
+        CloseReason.PING_TIMEOUT,
+    )
+    assert world.clock.getDelayedCalls() == []
+
+
+def test_what_a_slow_server_does_not_take_is_kept() -> None:
+    world = WebSocketWorld()
+    client = world.open_websocket()
+    transport = client.session.transport
+    world.network.wires[0].client.stop_reading()
+    client.session.send("x" * 100_000)
+    assert not transport.writable
+    client.session.send("kept")
+    assert client.session.write_buffer == [(4, "kept")]
+    flushed = client.session.when_flushed()
+    closing = client.session.close()
+    assert not flushed.called
+    # The server's heartbeat is answered even now.
+    world.send(encode_frame("2"))
+    world.network.wires[0].client.start_reading()
+    world.network.settle()
+    assert result_of(flushed) is None
+    assert client.session.write_buffer == []
+    assert not closing.called
+    client.session.close(discard=True)
