@@ -12,6 +12,7 @@ Everything that a client sends comes back, except text that begins with a comman
 ``!views``              a few buffer views as binary messages
 ``!transport``          the name of the transport; ``!request``: that of the first
                         request, from its query
+``!address``            where the client is, as far as the server knows
 ``!upgrades``           the upgrade events that the session has emitted
 ``!heartbeats N``       how many heartbeats were answered, when they are N or more
 ``!reason SID``         why that other session ended, when it has
@@ -127,6 +128,9 @@ class Commands(EngineIOProtocol):
 
     def do_request(self) -> None:
         self.session.send(self.session.request.query["transport"])
+
+    def do_address(self) -> None:
+        self.session.send(str(self.session.remote_address))
 
     def do_upgrades(self) -> None:
         self.session.send(" ".join(self._events) or "none")

@@ -38,6 +38,7 @@ from typing_extensions import override
 from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
+from txengineio.server.health import HealthResource
 
 
 class _UntilEndOfInput(Protocol):
@@ -85,11 +86,13 @@ def _site(engine: Engine, other: Engine, folders: dict[str, str]) -> Site:
             root.putChild(path.encode(), File(folder))
     root.putChild(b"engine.io", EngineIOResource(engine))
     root.putChild(b"other", EngineIOResource(other))
+    root.putChild(b"healthz", HealthResource(engine))
     return Site(root)
 
 
 async def _serve(reactor: Any, launch: Launch) -> None:
     engine = Engine(CommandsFactory(reactor), reactor=reactor, **launch.engine)
+    engine.websockets.short_path = launch.short_path
     endpoint = _endpoint(reactor, launch)
     port: IListeningPort
     if launch.static is None:

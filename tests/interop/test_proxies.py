@@ -1,0 +1,262 @@
+"""Sessions through nginx and HAProxy, with the configurations that the guide shows."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RequireProgram
+from tests.interop.launch import LOOPBACK, Launch
+from tests.interop.messages import ECHOES
+from tests.interop.servers import HERE, ServerProcess, run_client, running_server
+from txengineio.server.options import EngineOptions
+
+pytestmark = pytest.mark.socket
+
+CONFIGURATIONS = HERE.parents[1] / "docs" / "proxies"
+NAMES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}
+ENGINE = {"ping_interval": 300.0, "trusted_proxies": ["127.0.0.1"]}
+SCENARIOS = ["opening", "echoes", "ordered", "close_by_client", "close_by_server"]
+ELSEWHERE = "127.0.0.2"
+POLLING = "/engine.io/?EIO=4&transport=polling"
+DEADLINE = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that runs in front of two servers.
+
+    Attributes:
+        port: Where it listens.
+        name: What it is.
+        log: Where it writes its access log.
+    """
+
+    port: int
+    name: str
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: str
+
+
+def request(
+    proxy: Proxy,
+    target: str,
+    *,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+    source: str = LOOPBACK,
+) -> Answer:
+    connection = http.client.HTTPConnection(
+        LOOPBACK, proxy.port, timeout=DEADLINE, source_address=(source, 0)
+    )
+    with closing(connection):
+        method = "GET" if body is None else "POST"
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read().decode())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
+    """Put addresses of the tests into a configuration; nothing else is changed."""
+    text = (CONFIGURATIONS / NAMES[name]).read_text("utf-8")
+    replacements = {
+        f"{LOOPBACK}:80\n": f"{LOOPBACK}:{port}\n",
+        f"{LOOPBACK}:80;": f"{LOOPBACK}:{port};",
+        f"{LOOPBACK}:8081": f"{LOOPBACK}:{servers[0]}",
+        f"{LOOPBACK}:8082": f"{LOOPBACK}:{servers[1]}",
+        "/var/log/nginx/access.log": str(folder / "log"),
+        # Debian's are writable for root alone.
+        "http {": "http {"
+        + "".join(
+            f"\n{kind}_temp_path {folder / kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        ),
+    }
+    for old, new in replacements.items():
+        text = text.replace(old, new)
+    path = folder / NAMES[name]
+    path.write_text(text, "utf-8")
+    return path
+
+
+def command(name: str, program: str, path: Path) -> list[str]:
+    if name == "haproxy":
+        return [program, "-db", "-f", str(path)]
+    settings = f"daemon off; pid {path.parent / 'pid'};"
+    if os.getuid() == 0:
+        # Who can write into the folder.
+        settings += " user root;"
+    folder = str(path.parent)
+    return [program, "-p", folder, "-e", "stderr", "-c", str(path), "-g", settings]
+
+
+@contextmanager
+def running_proxy(
+    name: str, program: str, servers: list[int], folder: Path
+) -> Iterator[Proxy]:
+    """Run a proxy; it is stopped at the end, which nothing may keep."""
+    port = free_port()
+    path = adapted(name, port, servers, folder)
+    output = folder / "output"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command(name, program, path), stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_until_it_listens(process, port, output)
+        yield Proxy(port, name, folder / "log" if name == "nginx" else output)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+def wait_until_it_listens(
+    process: subprocess.Popen[bytes], port: int, output: Path
+) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            socket.create_connection((LOOPBACK, port), DEADLINE).close()
+            return
+        except OSError:
+            said = output.read_text("utf-8", "replace")
+            assert process.poll() is None, said
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[list[ServerProcess]]:
+    launch = Launch(engine=ENGINE, static={})
+    with running_server(launch) as one, running_server(launch) as other:
+        yield [one, other]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def proxy(
+    request: pytest.FixtureRequest,
+    require_program: RequireProgram,
+    engines: list[ServerProcess],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Proxy]:
+    name = request.param
+    program = require_program(name, f"the Debian package {name}")
+    ports = [engine.port or 0 for engine in engines]
+    folder = tmp_path_factory.mktemp(name)
+    with running_proxy(name, program, ports, folder) as proxy:
+        yield proxy
+
+
+def open_session(proxy: Proxy, source: str = LOOPBACK) -> tuple[str, Answer]:
+    """Return the session's own target, and the answer to its first request."""
+    opened = request(proxy, POLLING, source=source)
+    assert opened.status == 200
+    return f"{POLLING}&sid={json.loads(opened.body[1:])['sid']}", opened
+
+
+@pytest.mark.parametrize("mode", ["polling", "keepalive", "websocket", "upgrade"])
+def test_javascript_client(node: str, proxy: Proxy, mode: str) -> None:
+    results = run_client(
+        [node, HERE / "node" / "session.mjs"],
+        url=f"http://{LOOPBACK}:{proxy.port}",
+        mode=mode,
+        names=SCENARIOS,
+        echoes=ECHOES,
+    )
+    ends_on = "polling" if mode in ("polling", "keepalive") else "websocket"
+    assert results["opening"]["transport"] == ends_on
+    assert results["opening"]["trouble"] == []
+    assert results["echoes"] == ECHOES
+    assert results["ordered"]["echoed"] == [f"c{number}" for number in range(1000)]
+    assert results["ordered"]["streamed"] == [f"s{number}" for number in range(1000)]
+    assert results["ordered"]["trouble"] == []
+    assert results["close_by_client"]["server"] == "transport close"
+    assert results["close_by_server"]["server"] == "forced close"
+
+
+def test_server_learns_the_address_of_the_client(proxy: Proxy) -> None:
+    session, _ = open_session(proxy, ELSEWHERE)
+    # Anybody can claim anything.
+    claim = {"X-Forwarded-For": "192.0.2.1"}
+    sent = request(proxy, session, body="4!address", headers=claim, source=ELSEWHERE)
+    assert sent.body == "ok"
+    assert request(proxy, session, source=ELSEWHERE).body == f"4{ELSEWHERE}"
+
+
+def test_made_up_address_of_a_handshake_does_not_count(proxy: Proxy) -> None:
+    claim = {"X-Forwarded-For": "192.0.2.1"}
+    opened = request(proxy, POLLING, headers=claim, source=ELSEWHERE)
+    session = f"{POLLING}&sid={json.loads(opened.body[1:])['sid']}"
+    assert request(proxy, session, body="4!address", source=ELSEWHERE).body == "ok"
+    assert request(proxy, session, source=ELSEWHERE).body == f"4{ELSEWHERE}"
+
+
+def test_sessions_of_an_address_stay_with_one_engine(proxy: Proxy) -> None:
+    for number in range(2, 12):
+        session, _ = open_session(proxy, f"127.0.0.{number}")
+        sent = request(proxy, session, body="4hello", source=f"127.0.0.{number}")
+        assert sent.body == "ok"
+
+
+@pytest.mark.parametrize("proxy", ["haproxy"], indirect=True)
+def test_cookie_of_haproxy_finds_the_engine_from_any_address(proxy: Proxy) -> None:
+    session, opened = open_session(proxy)
+    cookie = opened.headers["Set-Cookie"].partition(";")[0]
+    for number in range(2, 12):
+        source = f"127.0.0.{number}"
+        sent = request(
+            proxy, session, body="4hello", headers={"Cookie": cookie}, source=source
+        )
+        assert sent.body == "ok"
+    another = "engine=b" if cookie == "engine=a" else "engine=a"
+    lost = request(proxy, session, body="4hello", headers={"Cookie": another})
+    assert json.loads(lost.body)["code"] == 1
+
+
+def test_access_log_has_the_requests_but_no_session_id(proxy: Proxy) -> None:
+    session, _ = open_session(proxy)
+    assert request(proxy, session, body="4hello").body == "ok"
+    deadline = time.monotonic() + DEADLINE
+    while "POST" not in proxy.log.read_text("utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    log = proxy.log.read_text("utf-8")
+    assert re.search(r"POST /engine\.io/\W", log)
+    assert "sid" not in log
+    assert session.rpartition("=")[2] not in log
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configuration_waits_longer_than_a_heartbeat_takes(name: str) -> None:
+    text = (CONFIGURATIONS / NAMES[name]).read_text("utf-8")
+    options = EngineOptions()
+    timeouts = re.findall(
+        r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)) (\d+)s", text
+    )
+    assert len(timeouts) == (1 if name == "nginx" else 3)
+    for timeout in timeouts:
+        assert int(timeout) > options.ping_interval + options.ping_timeout
