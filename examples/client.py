@@ -36,7 +36,8 @@ class Greeter(EngineIOProtocol):
 
 def main(url: str) -> None:
     """Run until it is interrupted."""
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)])
+    log = textFileLogObserver(sys.stderr)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     service = EngineIOClientService(url, Factory.forProtocol(Greeter), max_queued=100)
     service.startService()
 

@@ -73,7 +73,7 @@ def connect(  # the ones that are not options say where to and what for
         options: See `ClientOptions`.
 
     Returns:
-        Fires with the protocol, after its `connectionMade`. It fails with
+        Fires with the protocol, after its ``connectionMade``. It fails with
         `ConnectFailed`, or with what the factory raised. It can be cancelled.
 
     Raises:

@@ -14,7 +14,7 @@ __all__ = ["Deadline"]
 
 
 class Deadline:
-    """Calls one entry's `due` once its time has come.
+    """Calls one entry's ``due`` once its time has come.
 
     Args:
         clock: Where the time comes from.

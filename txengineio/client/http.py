@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web._newclient import Request as RawRequest
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
@@ -70,7 +71,8 @@ class HttpClient:
 
     The first one goes through treq. For the others, of which there are many, that would
     take more time than everything else together: it parses each URL several times. They
-    go straight to the agent, with the same cookies.
+    go straight to the agent, with the same cookies; or, where no agent was given, to
+    the connections that Twisted's own would use.
 
     Args:
         target: Where they go.
@@ -100,6 +102,10 @@ class HttpClient:
         self._agent = options.agent or Agent.usingEndpointFactory(
             clock, endpoints, self._pool
         )
+        self._uri = URI.fromBytes(target.origin.encode("ascii"))
+        self._key = (self._uri.scheme, self._uri.host, self._uri.port)
+        self._endpoints = None if options.agent else endpoints
+        self._post_headers: dict[str, Headers] = {}
         self._headers = Headers()
         # Set here, it need not be added to a copy of these for each request.
         self._headers.setRawHeaders("Host", [target.netloc])
@@ -134,8 +140,10 @@ class HttpClient:
             The answer, whatever its status. It fails as Twisted's agent does, and with
             `PayloadTooLarge`. To cancel it drops the connection.
         """
-        headers = self._headers.copy()
-        headers.setRawHeaders("Content-Type", [content_type])
+        headers = self._post_headers.get(content_type)
+        if headers is None:
+            headers = self._post_headers[content_type] = self._headers.copy()
+            headers.setRawHeaders("Content-Type", [content_type])
         return self._request(b"POST", resource, headers, _Bytes(body))
 
     def _request(
@@ -153,9 +161,17 @@ class HttpClient:
                 headers = headers.copy()
                 headers.setRawHeaders("Cookie", [cookies])
             break
-        response: Deferred[Any] = self._agent.request(
-            method, url.encode("ascii"), headers, body
-        )
+        if self._endpoints is None:
+            response: Deferred[Any] = self._agent.request(
+                method, url.encode("ascii"), headers, body
+            )
+        else:
+            endpoint = self._endpoints.endpointForURI(self._uri)
+            response = self._pool.getConnection(self._key, endpoint)
+            request = RawRequest(
+                method, resource.encode("ascii"), headers, body, persistent=True
+            )
+            response.addCallback(_send, request)
         return response.addCallback(self._read, url)
 
     def _read(self, response: Any, url: str | None) -> Deferred[Answer]:
@@ -187,6 +203,11 @@ class _Cookies:
     def info(self) -> Message:
         """Return the headers."""
         return self._message
+
+
+def _send(connection: Any, request: RawRequest) -> Deferred[Any]:
+    response: Deferred[Any] = connection.request(request)
+    return response
 
 
 def _answer(body: bytes, response: IResponse) -> Answer:

@@ -61,7 +61,7 @@ class EngineIOClientService(Service, EventEmitter):
         reactor: By default the global one.
         retry_policy: Called with the number of failures in a row, at least 1; returns
             the seconds until the next attempt. By default
-            `twisted.application.internet.backoffPolicy`: more and more, up to a minute,
+            ``twisted.application.internet.backoffPolicy``: more and more, up to a minute,
             and never twice the same.
         max_queued: How many messages `send` keeps while there is no session; with 0
             it refuses them.
