@@ -109,6 +109,15 @@ def test_a_broadcast_to_both_revisions() -> None:
     assert old.packets() == [b"\x04\x01"]
 
 
+def test_a_broadcast_before_an_upgrade_suits_the_websocket() -> None:
+    server = Server.new()
+    client = server.open_polling()
+    server.engine.broadcast(b"\x01\x02")
+    websocket = client.open_websocket(b64="1")
+    websocket.send("2probe", "5")
+    assert websocket.packets() == ["3probe", "bAQI="]
+
+
 def test_a_broadcast_leaves_closing_sessions_out() -> None:
     server = Server.new()
     clients = [server.open_polling() for _ in range(3)]

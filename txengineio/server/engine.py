@@ -155,12 +155,12 @@ class Engine(EventEmitter):
         frames: dict[tuple[int, bool], bytes] = {}
         taken = 0
         for session in self._registry.all():
-            kind = session.protocol_revision, session.transport.supports_binary
-            frame = frames.get(kind)
-            if frame is None:
-                codec = codec_for(kind[0])
-                content = codec.encode_frame(PacketType.MESSAGE, data, kind[1])
-                frame = frames[kind] = encode_frame(content)
+            frame = None
+            if session.transport.name == "websocket":
+                kind = session.protocol_revision, session.transport.supports_binary
+                frame = frames.get(kind)
+                if frame is None:
+                    frame = frames[kind] = _message_frame(data, *kind)
             taken += session.send(data, compress=compress, pre_encoded_frame=frame)
         return taken
 
@@ -252,3 +252,9 @@ class Engine(EventEmitter):
         if self.statistics is not None:
             self.statistics.closes[reason] += 1
             self.statistics.settle(session.transport.name, session.traffic)
+
+
+def _message_frame(data: str | bytes, revision: int, supports_binary: bool) -> bytes:
+    """Return the WebSocket frame of a message."""
+    codec = codec_for(revision)
+    return encode_frame(codec.encode_frame(PacketType.MESSAGE, data, supports_binary))
