@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
 
-.PHONY: run test lint format behaviours bench crossbar clean
+.PHONY: run test lint format behaviours docs bench crossbar clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -48,6 +48,14 @@ behaviours: $(VENV)/.installed-test
 		|| { echo "$$report"; exit 1; }
 	@echo "wrote docs/behaviours.md"
 
+# The API reference, as build/api/index.html; a docstring that refers to nothing is an
+# error. And the diagrams of the guide.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python docs/draw_states.py
+	$(BIN)/pydoctor --quiet --warnings-as-errors --docformat=google \
+		--project-name=txengineio --html-output=build/api txengineio
+	@echo "wrote build/api/index.html"
+
 # Processor time for each operation, beside the peers'. Wants two idle processors.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks run $(ARGS)
@@ -78,6 +86,10 @@ $(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-test: setup.py pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-docs: setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $(VENV)/.installed $@
 
 $(CROSSBAR)/.venv/.installed: $(CROSSBAR)/requirements.txt | $(BIN)/python

@@ -44,6 +44,8 @@ setup(
         "compression": ["brotli>=1.1", "zstandard>=0.23"],
         # Metrics for Prometheus and all that reads OpenMetrics.
         "metrics": ["prometheus-client>=0.22"],
+        # Makes the API reference: make docs.
+        "docs": ["pydoctor>=25.10"],
         "test": [
             "brotli>=1.1",
             "zstandard>=0.23",

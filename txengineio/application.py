@@ -14,7 +14,7 @@ __all__ = ["EngineIOProtocol"]
 class EngineIOProtocol(Protocol):
     """The application's side of one session; subclass it.
 
-    A factory (anything that provides `IProtocolFactory`, most simply
+    A factory (anything that provides ``IProtocolFactory``, most simply
     ``Factory.forProtocol(YourProtocol)``) builds one for each session. The same class
     works on a server and on a client.
 

@@ -1,4 +1,4 @@
-"""When heartbeats are due: one `LoopingCall` for any number of sessions.
+"""When heartbeats are due: one ``LoopingCall`` for any number of sessions.
 
 Due times are rounded up to a bucket of a fixed width. A tick looks at the buckets whose
 time has come and at no others, so that it costs what is due, not what is connected.

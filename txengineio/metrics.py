@@ -41,7 +41,7 @@ _UPGRADES: Final = ("started", "completed", "failed")
 
 
 class EngineMetrics(Collector):
-    """Tells `prometheus_client` about one engine; register it with a registry.
+    """Tells ``prometheus_client`` about one engine; register it with a registry.
 
     The engine begins to count when this is made.
 
@@ -55,7 +55,7 @@ class EngineMetrics(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
-        """Read everything; `prometheus_client` calls this for each scrape."""
+        """Read everything; ``prometheus_client`` calls this for each scrape."""
         yield from self._sessions()
         yield from self._events()
         yield from self._carried()

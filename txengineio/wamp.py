@@ -123,9 +123,9 @@ class WampBridge:
 
         Args:
             transports: Where routers are, in order of preference, as for an Autobahn
-                `Component`: URLs, or mappings with more.
+                ``Component``: URLs, or mappings with more.
             realm: The realm to join.
-            authentication: As for an Autobahn `Component`.
+            authentication: As for an Autobahn ``Component``.
         """
         if isinstance(transports, str | Mapping):
             transports = [transports]
@@ -143,8 +143,8 @@ class WampBridge:
     async def serve(self, _reactor: object, session: Any) -> None:
         """Bridge by a WAMP session that has joined its realm, until it leaves.
 
-        This is the ``main`` of a `Component`; an ``ApplicationSession`` can call it in
-        its ``onJoin``.
+        This is the ``main`` of a ``Component``; an ``ApplicationSession`` can call it
+        in its ``onJoin``.
 
         Raises:
             ApplicationError: The router refuses a registration.

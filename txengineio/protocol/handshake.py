@@ -22,7 +22,7 @@ _encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 class Handshake:
     """What the server tells the client when a session opens.
 
-    Args:
+    Attributes:
         sid: The id of the session, a credential.
         upgrades: Names of the transports to which the session may be upgraded.
         ping_interval: Seconds between two heartbeats.

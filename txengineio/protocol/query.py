@@ -18,7 +18,7 @@ _DIGITS: Final = frozenset("0123456789")
 class SessionQuery:
     """What a request says about its session.
 
-    Args:
+    Attributes:
         transport: One of the transports that are enabled.
         sid: The id of an existing session, or None to ask for a new one.
         revision: Protocol revision, 3 or 4.

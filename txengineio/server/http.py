@@ -1,9 +1,9 @@
 """HTTP as an engine wants it: bodies bounded while they arrive, nothing done in vain.
 
-Twisted's own `Request` reads a whole body before anybody may refuse it, parses it as a
-form if it looks like one, and looks for a resource in steps. For the paths of an engine
-none of that is needed. For all other paths of the site, and for everything that is
-unusual in a request, this is Twisted's request unchanged.
+Twisted's own ``Request`` reads a whole body before anybody may refuse it, parses it as
+a form if it looks like one, and looks for a resource in steps. For the paths of an
+engine none of that is needed. For all other paths of the site, and for everything that
+is unusual in a request, this is Twisted's request unchanged.
 """
 
 from __future__ import annotations

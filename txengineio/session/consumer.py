@@ -1,4 +1,4 @@
-"""A session as an `IConsumer`: producers fill it no faster than its peer reads."""
+"""A session as an ``IConsumer``: producers fill it no faster than its peer reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Consumer(Outgoing):
     __slots__ = ()
 
     def when_drained(self) -> Deferred[None]:
-        """Return a Deferred that fires once the session is `writable`, perhaps now.
+        """Return a Deferred that fires once the session is ``writable``, perhaps now.
 
         It fails with `SessionClosed` if the session closes before.
         """
@@ -30,16 +30,16 @@ class Consumer(Outgoing):
         return succeed(None) if self.writable else self._flowing().wait()
 
     def write(self, data: Any) -> None:
-        """Send a message, as `send` does; producers call this."""
+        """Send a message, as ``send`` does; producers call this."""
         self.send(data)
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """Let a producer produce as long as the session is `writable`.
+        """Let a producer produce as long as the session is ``writable``.
 
         Args:
             producer: Told to stop when the session ends.
-            streaming: Whether it is an `IPushProducer`, which is told to pause and to
-                go on; an `IPullProducer` is asked again and again.
+            streaming: Whether it is an ``IPushProducer``, which is told to pause and to
+                go on; an ``IPullProducer`` is asked again and again.
 
         Raises:
             RuntimeError: There is another producer.

@@ -83,9 +83,9 @@ class Outgoing(EventEmitter):
     def writable(self) -> bool:
         """Whether the peer keeps up, so that more should be sent now.
 
-        What is sent at other times is kept, up to the limits, and `when_drained` tells
-        when that is over. Between two polls a session is writable as long as little
-        waits for the next one.
+        What is sent at other times is kept, up to the limits, and ``when_drained``
+        tells when that is over. Between two polls a session is writable as long as
+        little waits for the next one.
         """
         if self.ready_state is not _OPEN or self._in_flight:
             return False
