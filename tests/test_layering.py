@@ -51,6 +51,7 @@ LAYERS = [
         "server.payloads",
         "server.proxies",
         "server.options",
+        "server.origins",
         "server.request",
         "server.responses",
         "server.statistics",

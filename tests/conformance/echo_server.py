@@ -79,6 +79,8 @@ class UntilEndOfInput(Protocol):
 
 
 async def serve(reactor: Any, options: dict[str, Any]) -> None:
+    # The reference does not look at it.
+    options = {"allowed_origins": "*", **options}
     engine = Engine(Factory.forProtocol(Echo), reactor=reactor, **options)
     engine.on("connection", keep_log)
     port: Any = await engine.listen(TCP4ServerEndpoint(reactor, 0, interface=LOOPBACK))

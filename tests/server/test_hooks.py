@@ -168,7 +168,9 @@ def test_a_client_that_has_gone_meanwhile_gets_no_session(
     server.assert_nothing_left()
 
 
-def test_requests_of_a_session_are_not_asked_about(new_server: NewServer) -> None:
+def test_of_a_sessions_requests_only_the_upgrade_is_asked_about(
+    new_server: NewServer,
+) -> None:
     asked: list[object] = []
 
     def allow(request: object) -> bool:
@@ -177,8 +179,9 @@ def test_requests_of_a_session_are_not_asked_about(new_server: NewServer) -> Non
 
     client = new_server(allow_request=allow).open_polling()
     client.post("4a")
-    client.upgrade()
     assert len(asked) == 1
+    client.upgrade()
+    assert len(asked) == 2
 
 
 # --- generate_id ----------------------------------------------------------------------

@@ -6,12 +6,14 @@ never meet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from txengineio.checks import check_duration, check_size, check_whole_number
 from txengineio.errors import InvalidOption
+from txengineio.server.origins import check_origins
 from txengineio.server.proxies import check_networks
 from txengineio.session.frugal import MAX_FRAGMENTS
 from txengineio.session.inbox import MAX_PENDING_MESSAGES
@@ -58,6 +60,7 @@ LIMIT_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "handshake_burst": _count,
     "first_poll_timeout": _optional_duration,
     "trusted_proxies": check_networks,
+    "allowed_origins": check_origins,
 }
 
 
@@ -90,6 +93,10 @@ class Limits:
         trusted_proxies: Addresses and networks of the reverse proxies in front, and
             ``"unix"`` for those that connect over a Unix socket. They are believed what
             ``X-Forwarded-For``, ``-Proto`` and ``-Host`` say.
+        allowed_origins: Origins whose pages may open sessions, beside the server's own
+            and those that ``cors`` allows: strings, and regular expressions (searched
+            for, so anchor them). ``"*"`` switches the check off. Others get 403.
+            Requests without an ``Origin`` are not from a browser, and pass.
 
     Raises:
         InvalidOption: A value makes no sense.
@@ -106,3 +113,4 @@ class Limits:
     handshake_burst: int = 20
     first_poll_timeout: float | None = 20.0
     trusted_proxies: tuple[str, ...] = ()
+    allowed_origins: tuple[str | re.Pattern[str], ...] = ()

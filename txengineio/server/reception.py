@@ -33,6 +33,7 @@ from txengineio.server.jsonp import polling_transport
 from txengineio.server.middleware import Middleware, run_middlewares
 from txengineio.server.newcomers import Newcomers
 from txengineio.server.opening import BadOpening, OpeningRequest
+from txengineio.server.origins import OriginCheck
 from txengineio.server.patience import RequestGone, TookTooLong
 from txengineio.server.polling import PollingTransport
 from txengineio.server.proxies import TrustedProxies
@@ -80,6 +81,7 @@ class Reception:
         limits = engine.options
         self._crowd = Crowd(limits, engine.clock)
         self._proxies = TrustedProxies(limits.trusted_proxies)
+        self._origins = OriginCheck(limits.allowed_origins, self._proxies)
         self._newcomers: Newcomers | None = None
         if limits.first_poll_timeout is not None:
             self._newcomers = Newcomers(engine.clock, limits.first_poll_timeout)
@@ -114,6 +116,7 @@ class Reception:
         try:
             query, session = self._check(request)
             if session is None:
+                self._origins.check(request)
                 opening = Deferred.fromCoroutine(self._open(request, query))
                 opening.addErrback(self._failed, request)
             elif isinstance(session.transport, PollingTransport) and (
@@ -121,7 +124,8 @@ class Reception:
             ):
                 session.transport.handle(request)
             else:
-                self._upgrade(request, query, session)
+                self._origins.check(request)
+                self._admit_upgrade(request, query, session)
         except Exception:
             self._failed(Failure(), request)
 
@@ -313,6 +317,21 @@ class Reception:
         if not can_take_over(request):
             raise bad_request("TRANSPORT_HANDSHAKE_ERROR", error="no HTTP/1.1")
         return OpeningRequest.of(request)
+
+    def _admit_upgrade(
+        self, request: Request, query: SessionQuery, session: Session
+    ) -> None:
+        if self._engine.options.allow_request is None:
+            self._upgrade(request, query, session)
+            return
+
+        async def ask() -> None:
+            options, clock = self._engine.options, self._engine.clock
+            await ask_for_permission(request, options, clock)
+            if not is_gone(request):
+                self._upgrade(request, query, session)
+
+        Deferred.fromCoroutine(ask()).addErrback(self._failed, request)
 
     def _upgrade(self, request: Request, query: SessionQuery, session: Session) -> None:
         opening = self._check_opening(request)
