@@ -64,6 +64,10 @@ class EngineIOService(Service):
         others: What is served elsewhere.
         drain_timeout: Seconds that stopping may wait for sessions to end.
         catch_signals: Whether a second signal to stop drops everything at once.
+
+    Attributes:
+        site: What is served on the endpoints.
+        others: What is served elsewhere.
     """
 
     _log = Logger()
@@ -84,10 +88,10 @@ class EngineIOService(Service):
         if path_segments(path):
             beside = {b"healthz": HealthResource(engine), **(beside or {})}
         self._has_page = b"" in (beside or ())
-        self._site = engine_site(engine, path, beside=beside, reactor=reactor)
+        self.site = engine_site(engine, path, beside=beside, reactor=reactor)
         self._endpoints = endpoints
         self._path = path
-        self._others = others
+        self.others = others
         self._reactor = reactor
         self._drain_timeout = drain_timeout
         self._catch_signals = catch_signals
@@ -104,7 +108,7 @@ class EngineIOService(Service):
         super().privilegedStartService()
         self._listens = True
         for description, endpoint in self._endpoints:
-            port = self._listen(description, endpoint, self._site)
+            port = self._listen(description, endpoint, self.site)
             self._log.info(
                 "Engine.IO is served at {url} (transports: {transports})",
                 url=_url(port, description, self._path),
@@ -115,7 +119,7 @@ class EngineIOService(Service):
                     "Look inside with a browser: {url}",
                     url=_url(port, description, "/"),
                 )
-        for place in self._others:
+        for place in self.others:
             port = self._listen(place.description, place.endpoint, place.site)
             self._log.info(
                 "{purpose} is served at {url}",

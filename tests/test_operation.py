@@ -1,0 +1,186 @@
+"""Flags and pages for those who run a server, in memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+from twisted.internet.testing import MemoryReactorClock
+from twisted.web.server import Site
+
+from tests.connection import Connection, Response
+from tests.doubles import RecordingApplication, has_fired
+from tests.test_service import parse
+from tests.wiring import Server
+from txengineio.server.engine import Engine
+from txengineio.service import makeService
+from txengineio.serving import EngineIOService
+
+APP = ["--app", "tests.test_service:APPLICATION"]
+
+
+def ask(site: Site, path: str, **headers: str) -> Response:
+    connection = Connection(site, lambda: None)
+    return connection.request("GET", path, None, headers).answer
+
+
+def pages(*arguments: str) -> dict[str, int]:
+    """What the server's own site answers for the pages beside the engine."""
+    site = makeService(parse(*arguments)).site
+    paths = ("/", "/inspector/inspector.js", "/healthz", "/metrics")
+    return {path: ask(site, path).status for path in paths}
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--interface", "::1"], ["-i", "localhost"], ["--port", "0"]]
+)
+def test_who_tries_the_server_out_sees_the_inspector(arguments: list[str]) -> None:
+    assert pages(*arguments) == {
+        "/": 200,
+        "/inspector/inspector.js": 200,
+        "/healthz": 200,
+        "/metrics": 501,
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        APP,
+        ["--no-inspector"],
+        ["--interface", "0.0.0.0"],
+        ["--interface", "name.example"],
+        ["--listen", "tcp:0:interface=127.0.0.1"],
+        ["--inspector", "tcp:0"],
+    ],
+)
+def test_others_do_not(arguments: list[str]) -> None:
+    assert pages(*arguments)["/"] == 501
+    assert pages(*arguments)["/inspector/inspector.js"] == 501
+
+
+def test_an_engine_at_the_root_is_alone() -> None:
+    site = makeService(parse("--path", "/")).site
+    assert ask(site, "/?EIO=4&transport=polling").status == 200
+    assert ask(site, "/healthz?EIO=4&transport=polling").status == 200
+
+
+def test_metrics_are_served_beside_the_engine_if_that_is_asked_for() -> None:
+    assert pages("--metrics", *APP)["/metrics"] == 200
+
+
+def test_the_inspector_of_an_application_has_a_site_of_its_own() -> None:
+    service = makeService(parse(*APP, "--inspector", "tcp:0:interface=127.0.0.1"))
+    (place,) = service.others
+
+    page = ask(place.site, "/").text
+
+    # It sends nothing by itself that the application has to understand.
+    assert 'data-engine="/engine.io/" data-echoes="no"' in page
+    assert ask(place.site, "/engine.io/?EIO=4&transport=polling").status == 200
+
+
+def test_metrics_may_have_a_site_of_their_own() -> None:
+    service = makeService(parse(*APP, "--metrics-listen", "tcp:0"))
+    (place,) = service.others
+
+    assert "engineio_sessions" in ask(place.site, "/metrics").text
+    assert ask(place.site, "/healthz").text == "ok\n"
+    assert ask(service.site, "/metrics").status == 501
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--inspector", "tcp:1", "--no-inspector"], "--no-inspector does not go with"),
+        (["--inspector", "tcp:1", "--path", "/"], "need a --path other than /"),
+        (["--metrics", "--path", "/"], "need a --path other than /"),
+        (["--drain-timeout", "-1"], "--drain-timeout must be a positive, finite"),
+        (["--drain-timeout", "long"], "long"),
+    ],
+)
+def test_nonsense_ends_with_one_line_that_names_it(
+    arguments: list[str], problem: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(*arguments)
+    assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize("option", ["inspector", "metrics-listen"])
+def test_an_endpoint_that_makes_no_sense_is_named(option: str) -> None:
+    with pytest.raises(SystemExit) as raised:
+        makeService(parse(f"--{option}", "nonsense:1"))
+    assert str(raised.value).startswith(f"twistd engineio: --{option} nonsense:1: ")
+
+
+# --- stopping -------------------------------------------------------------------------
+
+
+class SignalReactor(MemoryReactorClock):
+    """Calls from signal handlers come when time passes."""
+
+    def callFromThread(  # noqa: N802  # Twisted's name
+        self, callable: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        self.callLater(0, callable, *args, **kwargs)
+
+
+def running(drain_timeout: float, *, catch_signals: bool = False) -> Any:
+    reactor = SignalReactor()
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    service = EngineIOService(
+        engine,
+        [],
+        "/engine.io/",
+        reactor,
+        drain_timeout=drain_timeout,
+        catch_signals=catch_signals,
+    )
+    service.startService()
+    application: Any = engine.application
+    server = Server(
+        application=application, engine=engine, site=service.site, clock=reactor
+    )
+    return service, server
+
+
+def test_stopping_takes_as_long_as_the_drain_timeout_at_most() -> None:
+    service, server = running(10.0)
+    server.open_polling()
+    stopped = service.stopService()
+    server.advance(9.9)
+    assert not has_fired(stopped)
+    server.advance(0.1)
+    server.advance(0.1)
+    assert has_fired(stopped)
+
+
+def test_what_was_sent_arrives_after_the_server_was_told_to_stop() -> None:
+    service, server = running(10.0)
+    client = server.open_polling()
+    client.session.send("the last words")
+    stopped = service.stopService()
+
+    assert client.poll().answer.packets == ["4the last words"]
+    assert client.poll().answer.packets == ["6", "1"]
+    server.advance(0.1)
+    assert has_fired(stopped)
+
+
+def test_a_second_signal_drops_everything() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    service, server = running(10.0, catch_signals=True)
+    server.open_polling()
+    stopped = service.stopService()
+    assert signal.getsignal(signal.SIGTERM) is not before
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    server.advance(0)
+    server.advance(0.1)
+
+    assert has_fired(stopped)
+    assert signal.getsignal(signal.SIGTERM) is before
+    server.assert_nothing_left()
