@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from txengineio.errors import InvalidOption
 
 __all__ = [
+    "TRANSPORTS",
     "build_group",
     "check_callable",
     "check_duration",
@@ -20,9 +21,13 @@ __all__ = [
     "check_one_of",
     "check_size",
     "check_text",
+    "check_transports",
     "check_whole_number",
     "optional_group",
 ]
+
+TRANSPORTS: Final = ("polling", "websocket")
+"""The transports that there are."""
 
 _Group = TypeVar("_Group")
 
@@ -91,6 +96,18 @@ def check_one_of(name: str, value: object, known: Collection[str]) -> str:
     if text is None or text not in known:
         raise InvalidOption(name, f"one of {', '.join(map(repr, known))}", value)
     return text
+
+
+def check_transports(name: str, value: object) -> tuple[str, ...]:
+    """Return the names of transports, at least one, none twice."""
+    known = " and ".join(repr(transport) for transport in TRANSPORTS)
+    expected = f"a sequence of one or more of {known}"
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidOption(name, expected, value)
+    names = tuple(value)
+    if not names or len(set(names)) < len(names) or not set(names) <= set(TRANSPORTS):
+        raise InvalidOption(name, expected, value)
+    return names
 
 
 def check_names(names: Iterable[str], known: Collection[str], where: str = "") -> None:

@@ -9,6 +9,6 @@ __all__ = ["run_example"]
 pytestmark = pytest.mark.socket
 
 
-def test_the_example_talks_to_a_server(run_example: RunExample) -> None:  # noqa: F811
+def test_the_example_talks_to_a_server(run_example: RunExample) -> None:
     url = run_example("echo.py")
     run_example("client.py", url, says="connected by polling")

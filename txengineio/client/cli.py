@@ -26,8 +26,8 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
+from txengineio.checks import TRANSPORTS
 from txengineio.client.connect import connect
-from txengineio.client.options import TRANSPORTS
 from txengineio.client.target import DEFAULT_PATH
 from txengineio.errors import ConnectFailed, InvalidOption
 

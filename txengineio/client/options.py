@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from http.cookiejar import CookieJar
 from typing import Any, Final
@@ -11,10 +11,12 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import Interface
 
 from txengineio.checks import (
+    TRANSPORTS,
     check_duration,
     check_flag,
     check_names,
     check_size,
+    check_transports,
     check_whole_number,
 )
 from txengineio.errors import InvalidOption
@@ -22,21 +24,9 @@ from txengineio.protocol.revisions import CODECS
 
 __all__ = ["TRANSPORTS", "ClientOptions"]
 
-TRANSPORTS: Final = ("polling", "websocket")
-
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
-
-
-def _check_transports(name: str, value: object) -> tuple[str, ...]:
-    expected = f"a sequence of one or more of {' and '.join(map(repr, TRANSPORTS))}"
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidOption(name, expected, value)
-    names = tuple(value)
-    if not names or len(set(names)) < len(names) or not set(names) <= set(TRANSPORTS):
-        raise InvalidOption(name, expected, value)
-    return names
 
 
 def _check_headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
@@ -79,7 +69,7 @@ def _check_packets(name: str, value: object) -> int:
 
 # Each returns the value in the form in which it is kept.
 _CHECKS: Mapping[str, Callable[[str, object], object]] = {
-    "transports": _check_transports,
+    "transports": check_transports,
     "upgrade": check_flag,
     "remember_upgrade": check_flag,
     "headers": _check_headers,

@@ -21,7 +21,12 @@ from txengineio.client.connect import Connection
 from txengineio.client.http import cookie_jar
 from txengineio.client.options import ClientOptions
 from txengineio.client.target import DEFAULT_PATH, parse_target
-from txengineio.errors import CloseReason, ConnectFailed, SessionClosed
+from txengineio.errors import (
+    CloseReason,
+    ConnectFailed,
+    LocalProtocolError,
+    SessionClosed,
+)
 from txengineio.events import EventEmitter
 from txengineio.protocol.packets import message_data
 from txengineio.protocol.states import ReadyState
@@ -60,9 +65,9 @@ class EngineIOClientService(Service, EventEmitter):
         factory: As for `connect`.
         reactor: By default the global one.
         retry_policy: Called with the number of failures in a row, at least 1; returns
-            the seconds until the next attempt. By default
-            ``twisted.application.internet.backoffPolicy``: more and more, up to a minute,
-            and never twice the same.
+            the seconds until the next attempt. By default the ``backoffPolicy`` of
+            ``twisted.application.internet``: more and more, up to a minute, and never
+            twice the same.
         max_queued: How many messages `send` keeps while there is no session; with 0
             it refuses them.
         path: As for `connect`.
@@ -153,9 +158,12 @@ class EngineIOClientService(Service, EventEmitter):
         sent: Deferred[None] = Deferred()
         self._queue.append((data, sent))
         self._hand_over()
-        if len(self._queue) > self._max_queued or (self._queue and self._is_stopped):
+        if self._queue and self._is_stopped:
             self._queue.pop()
             return fail(_stopped())
+        if len(self._queue) > self._max_queued:
+            self._queue.pop()
+            return fail(_stopped("there is no session now, and no room in the queue"))
         return sent
 
     @property
@@ -299,5 +307,5 @@ class EngineIOClientService(Service, EventEmitter):
             self._log.failure("a session could not be handled", failure=failure)
 
 
-def _stopped() -> SessionClosed:
-    return SessionClosed(CloseReason.FORCED_CLOSE)
+def _stopped(problem: str = "the service is stopped") -> SessionClosed:
+    return SessionClosed(CloseReason.FORCED_CLOSE, LocalProtocolError(problem))

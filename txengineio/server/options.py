@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from txengineio.checks import (
+    TRANSPORTS,
     check_callable,
     check_duration,
     check_flag,
     check_message,
     check_names,
     check_size,
+    check_transports,
     optional_group,
 )
-from txengineio.errors import InvalidOption
 from txengineio.server.compression import HttpCompression
 from txengineio.server.cookies import CookieOptions
 from txengineio.server.cors import CorsOptions
@@ -23,19 +24,6 @@ from txengineio.server.deflate import DeflateOptions
 from txengineio.server.limits import LIMIT_CHECKS, Limits
 
 __all__ = ["TRANSPORTS", "EngineOptions"]
-
-TRANSPORTS = ("polling", "websocket")
-
-
-def _check_transports(name: str, value: object) -> tuple[str, ...]:
-    known = " and ".join(repr(transport) for transport in TRANSPORTS)
-    expected = f"a sequence of one or more of {known}"
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidOption(name, expected, value)
-    names = tuple(value)
-    if not names or len(set(names)) < len(names) or not set(names) <= set(TRANSPORTS):
-        raise InvalidOption(name, expected, value)
-    return names
 
 
 def _check_cors(_name: str, value: object) -> object:
@@ -60,7 +48,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ping_timeout": check_duration,
     "upgrade_timeout": check_duration,
     "max_http_buffer_size": check_size,
-    "transports": _check_transports,
+    "transports": check_transports,
     "allow_upgrades": check_flag,
     "allow_request": check_callable,
     "initial_packet": check_message,
