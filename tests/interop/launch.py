@@ -39,6 +39,7 @@ class Launch:
         tls: Serve TLS.
         static: Folders by their path, "" for the root. The engine is then a resource in
             an ordinary site, with another engine beside it at ``/other/``.
+        short_path: Whether simple frames may go around Autobahn's parser.
     """
 
     engine: dict[str, Any] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Launch:
     unix: str | None = None
     tls: TLS | None = None
     static: dict[str, str] | None = None
+    short_path: bool = True
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
