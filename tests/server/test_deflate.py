@@ -255,6 +255,7 @@ def test_a_header_that_makes_no_sense_is_refused(
     assert answer.status == 400
     assert answer.text == "Invalid or unacceptable Sec-WebSocket-Extensions header"
     assert server.engine.sessions == {}
+    assert server.application.built == []
 
 
 @pytest.mark.parametrize("side", ["server", "client"])

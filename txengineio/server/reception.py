@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -24,7 +24,7 @@ from txengineio.server.admission import (
 )
 from txengineio.server.answering import let_change
 from txengineio.server.crowd import Crowd, Crowded, Place
-from txengineio.server.deflate import negotiate_deflate
+from txengineio.server.deflate import Deflate, negotiate_deflate
 from txengineio.server.headers import headers_so_far
 from txengineio.server.hooks import ask_for_permission, choose_sid
 from txengineio.server.http import EngineIORequest
@@ -47,6 +47,8 @@ from txengineio.server.websocket import EngineWebSocketFactory, EngineWebSocketP
 from txengineio.session.interfaces import IPacketTransport
 
 __all__ = ["Reception"]
+
+_Opening: TypeAlias = tuple[OpeningRequest, Deflate | None]
 
 _INTERNAL_ERROR: Final = 500
 _UNAVAILABLE: Final = 503
@@ -257,7 +259,7 @@ class Reception:
         query: SessionQuery,
         place: Place,
         protocol: EngineIOProtocol,
-        opening: OpeningRequest,
+        opening: _Opening,
     ) -> None:
         # Kept before the request loses its connection.
         snapshot = HandshakeRequest.of(request, query.parameters, place.client)
@@ -311,12 +313,17 @@ class Reception:
 
     # --- WebSockets -------------------------------------------------------------------
 
-    def _check_opening(self, request: Request) -> OpeningRequest:
+    def _check_opening(self, request: Request) -> _Opening:
+        """Find all that is wrong with it before an application is built for it."""
         if not self.is_open:
             raise BadOpening("Service Unavailable", _UNAVAILABLE)
         if not can_take_over(request):
             raise bad_request("TRANSPORT_HANDSHAKE_ERROR", error="no HTTP/1.1")
-        return OpeningRequest.of(request)
+        opening = OpeningRequest.of(request)
+        options = self._engine.options.per_message_deflate
+        if options is None or not opening.extensions:
+            return opening, None
+        return opening, negotiate_deflate(opening.extensions, options)
 
     def _admit_upgrade(
         self, request: Request, query: SessionQuery, session: Session
@@ -354,19 +361,16 @@ class Reception:
         self,
         request: Request,
         query: SessionQuery,
-        opening: OpeningRequest,
+        opening: _Opening,
         *,
         first: bool,
     ) -> tuple[EngineWebSocketProtocol, bytes]:
         """Make a request's connection a WebSocket; return what came behind it too."""
-        options = self._engine.options.per_message_deflate
-        deflate = None
-        if options is not None and opening.extensions:
-            deflate = negotiate_deflate(opening.extensions, options)
         headers = let_change(self._engine, request, headers_so_far(request), first)
         websocket = self._websockets.build(
             request.getClientAddress(), codec_for(query.revision), query.supports_binary
         )
         early = take_over(request, websocket)
-        websocket.accept(opening, headers, deflate)
+        opening_request, deflate = opening
+        websocket.accept(opening_request, headers, deflate)
         return websocket, early
