@@ -50,6 +50,7 @@ LAYERS = [
         "server.opening",
         "server.payloads",
         "server.proxies",
+        "server.punctuality",
         "server.options",
         "server.origins",
         "server.request",

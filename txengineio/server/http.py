@@ -24,6 +24,7 @@ from zope.interface import Attribute, Interface
 
 from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
+from txengineio.server.punctuality import punctual_channel
 from txengineio.session.direct import can_write_directly, write_directly
 
 __all__ = ["EngineIORequest", "EngineIOSite", "IReceivesRequests"]
@@ -246,6 +247,7 @@ class EngineIOSite(Site):
     """
 
     noisy = False
+    protocol = punctual_channel
     requestFactory = EngineIORequest
 
     def __init__(
