@@ -95,10 +95,12 @@ def test_an_old_client(log: Log) -> None:
     assert fields(log.only())["code"] == 5
 
 
-def test_a_page_of_another_origin() -> None:
-    refused = RequestRejected(ErrorCode.FORBIDDEN, context={"origin": "https://a.b"})
+def test_a_page_of_another_origin(log: Log) -> None:
+    Server.new().request(headers={"Origin": "https://evil.example"})
 
-    assert "--cors-origin" in advice_on(refused)
+    text = formatEvent(log.only())
+    assert "https://evil.example" in text
+    assert "allowed_origins" in text
 
 
 @pytest.mark.parametrize(

@@ -139,12 +139,14 @@ def test_refused_requests_are_counted_by_code() -> None:
     server.request(transport="pigeon")
     server.request(sid="unknown")
     server.request(sid="unknown")
+    server.open_websocket(headers={"Sec-WebSocket-Version": "7"})
 
     samples = scrape(server, metrics)
 
     assert samples["engineio_rejections_total", ("0",)] == 1
     assert samples["engineio_rejections_total", ("1",)] == 2
     assert samples["engineio_rejections_total", ("3",)] == 0
+    assert samples["engineio_rejections_total", ("400",)] == 1
 
 
 def test_what_waits_for_a_poll_is_told() -> None:

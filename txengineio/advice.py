@@ -1,6 +1,6 @@
 """What to change, for lines in the log about what was refused.
 
-Only where the problem itself does not say it: `BufferOverflow` does.
+Only where the problem itself does not say it, as `BufferOverflow` does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ TOO_LARGE = "Max payload size exceeded"
 
 _MORE_BYTES = "; to allow it, raise max_http_buffer_size (--max-http-buffer-size)"
 _OLD_CLIENT = "; allow_eio3 (--allow-eio3) serves clients of revision 3"
-_ORIGIN = "; to let pages of this origin in, name it in cors (--cors-origin)"
 
 
 def advice_on(problem: object) -> str:
@@ -29,13 +28,6 @@ def advice_on(problem: object) -> str:
     if isinstance(problem, TransportError):
         return _MORE_BYTES if problem.message == TOO_LARGE else ""
     if isinstance(problem, RequestRejected):
-        return _advice_on_request(problem)
-    return ""
-
-
-def _advice_on_request(problem: RequestRejected) -> str:
-    if problem.code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION:
-        return _OLD_CLIENT
-    if problem.code is ErrorCode.FORBIDDEN and "origin" in problem.context:
-        return _ORIGIN
+        old = problem.code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION
+        return _OLD_CLIENT if old else ""
     return ""

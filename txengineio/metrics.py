@@ -119,11 +119,12 @@ class EngineMetrics(Collector):
         yield closes
         rejections = CounterMetricFamily(
             "engineio_rejections",
-            "Requests that were refused, by the code that the client got.",
+            "Requests that were refused, by Engine.IO's code or the status of HTTP.",
             labels=["code"],
         )
-        for code in ErrorCode:
-            rejections.add_metric([str(code.value)], self._statistics.rejections[code])
+        counts = dict.fromkeys((each.value for each in ErrorCode), 0)
+        for code, count in {**counts, **self._statistics.rejections}.items():
+            rejections.add_metric([str(code)], count)
         yield rejections
 
     def _carried(self) -> Iterator[Metric]:

@@ -102,7 +102,7 @@ def test_a_handle_closes_its_session() -> None:
 def test_a_handle_is_forgotten_when_nobody_looks() -> None:
     server = Server.new(ping_interval=300.0, first_poll_timeout=None)
     census = Census(server.engine)
-    server.open_polling()
+    _ = server.open_websocket().sid
     handle = census.report()["sessions"][0]["handle"]
     server.advance(HANDLE_LIFETIME)
 

@@ -141,16 +141,17 @@ class Reception:
                 code=error.code.value,
                 advice=advice_on(error),
             )
-            if self._engine.statistics is not None:
-                self._engine.statistics.rejections[error.code] += 1
+            self._count(error.code.value)
             event = ConnectionErrorEvent.of(request, error)
             self._engine.emit("connection_error", event)
             refuse(request, error)
         elif isinstance(error, BadOpening):
             self._log.info("WebSocket refused: {error}", error=error)
+            self._count(error.status)
             headers = {"Content-Type": "text/plain; charset=UTF-8", **error.headers}
             respond(request, error.status, headers, error.message.encode())
         elif isinstance(error, Crowded):
+            self._count(error.status)
             retry_after = {"Retry-After": str(error.retry_after)}
             respond(request, error.status, retry_after, b"")
         elif isinstance(error, TookTooLong):
@@ -161,6 +162,10 @@ class Reception:
         else:
             self._log.failure("a request failed", failure=failure)
             respond_nothing(request, _INTERNAL_ERROR)
+
+    def _count(self, code: int) -> None:
+        if self._engine.statistics is not None:
+            self._engine.statistics.rejections[code] += 1
 
     def body_begun(self, request: EngineIORequest) -> int:
         """Look at a request whose body begins.

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from txengineio.errors import CloseReason, ErrorCode
+from txengineio.errors import CloseReason
 from txengineio.session.traffic import Traffic
 
 __all__ = ["Carried", "RoundTrips", "Statistics"]
@@ -82,7 +82,8 @@ class Statistics:
         handshakes: Sessions opened, by transport and protocol revision.
         upgrades: Moves to WebSocket: ``started``, ``completed`` and ``failed``.
         closes: Sessions ended, by reason.
-        rejections: Requests refused, by code.
+        rejections: Requests refused, by Engine.IO's code, or by the status of HTTP
+            where there is none.
         carried: What was carried, by transport; complete after `settle` for each
             session that is open.
         round_trips: The heartbeats'.
@@ -91,7 +92,7 @@ class Statistics:
     handshakes: Counter[tuple[str, int]] = field(default_factory=Counter)
     upgrades: Counter[str] = field(default_factory=Counter)
     closes: Counter[CloseReason] = field(default_factory=Counter)
-    rejections: Counter[ErrorCode] = field(default_factory=Counter)
+    rejections: Counter[int] = field(default_factory=Counter)
     carried: dict[str, Carried] = field(
         default_factory=lambda: {"polling": Carried(), "websocket": Carried()}
     )
