@@ -19,6 +19,7 @@ import engineio
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import react
+from typing_extensions import override
 from txengineio import EngineIOProtocol, connect
 
 ROUNDS = 3
@@ -75,10 +76,12 @@ def run_ours(url: str, transport: str, exchange: Exchange) -> None:
     over: Deferred[None] = Deferred()
 
     class Client(EngineIOProtocol):
+        @override
         def connectionMade(self) -> None:
             for message in exchange.begin():
                 self.session.send(message)
 
+        @override
         def messageReceived(self, message: str | bytes) -> None:
             if exchange.received():
                 self.session.send(message)
