@@ -19,8 +19,8 @@ import engineio
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import react
-from typing_extensions import override
 from txengineio import EngineIOProtocol, connect
+from typing_extensions import override
 
 ROUNDS = 3
 WINDOWS = (1, 16)
