@@ -167,7 +167,7 @@ def test_the_command_of_the_unit_takes_the_socket_of_systemd(start: Start) -> No
             descriptor=descriptor,
             env={"LISTEN_FDS": "1", "LISTEN_FDNAMES": "chat.socket"},
         )
-        metrics = server.wait_for(r"Metrics is served at (\S+)")[1]
+        metrics = server.wait_for(r"Metrics: (\S+)")[1]
         server.wait_for("The application is")
 
         assert get(f"http://127.0.0.1:{port}{POLLING}")[1].startswith('0{"sid":"')

@@ -122,7 +122,7 @@ class EngineIOService(Service):
         for place in self.others:
             port = self._listen(place.description, place.endpoint, place.site)
             self._log.info(
-                "{purpose} is served at {url}",
+                "{purpose}: {url}",
                 purpose=place.purpose,
                 url=_url(port, place.description, place.path),
             )
