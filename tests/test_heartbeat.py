@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from time import monotonic
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.python import runtime
 from typing_extensions import override
 
 from tests.conftest import FlushLoggedErrors
 from txengineio.heartbeat import DueTimes, resolution_for
+from txengineio.reactor import steady_seconds
 
 
 class Entry:
@@ -327,3 +331,61 @@ def test_any_sequence_of_schedules_and_cancellations_keeps_its_promise(
         step(0.5)
     assert expected == [None] * 5
     assert clock.getDelayedCalls() == []
+
+
+# --- clocks that jump, and processes that stand still ---------------------------------
+
+
+def test_a_clock_that_is_set_forward_makes_nobody_due(clock: Clock) -> None:
+    steady = [0.0]
+    due_times = DueTimes(clock, 0.5, lambda: steady[0])
+    entry = Entry(clock)
+    due_times.schedule(entry, 45.0)
+    clock.advance(3600)
+    assert entry.called == []
+    for _ in range(91):
+        steady[0] += 0.5
+        clock.advance(0.5)
+    assert len(entry.called) == 1
+
+
+def test_a_clock_that_is_set_back_stops_the_heartbeats_only_until_the_next_packet() -> (
+    None
+):
+    clock, steady = Clock(), [0.0]
+    clock.rightNow = 10_000.0
+    due_times = DueTimes(clock, 0.5, lambda: steady[0])
+    first, second = Entry(clock), Entry(clock)
+    due_times.schedule(first, 5.0)
+    # Nothing but the time of day changes.
+    clock.rightNow -= 3600
+    steady[0] += 4
+    due_times.schedule(second, 5.0)
+    for _ in range(3):
+        steady[0] += 0.5
+        clock.advance(0.5)
+    assert (len(first.called), len(second.called)) == (1, 0)
+    for _ in range(9):
+        steady[0] += 0.5
+        clock.advance(0.5)
+    assert (len(first.called), len(second.called)) == (1, 1)
+    assert clock.getDelayedCalls() == []
+
+
+def test_after_a_standstill_what_has_arrived_is_read_first(clock: Clock) -> None:
+    due_times = DueTimes(clock, 0.5)
+    entry = Entry(clock)
+    due_times.schedule(entry, 45.0)
+    # Whatever else is due comes first; a reactor looks at its sockets, too.
+    clock.callLater(99.0, due_times.cancel, entry)
+    clock.advance(100)
+    assert entry.called == []
+    assert clock.getDelayedCalls() == []
+
+
+def test_the_time_of_reactors_is_not_steady_and_that_of_clocks_is() -> None:
+    clock = Clock()
+    assert steady_seconds(clock)() == 0.0
+    time_of_day: Any = Clock()
+    time_of_day.seconds = runtime.seconds
+    assert steady_seconds(time_of_day) is monotonic

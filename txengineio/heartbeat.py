@@ -6,10 +6,11 @@ time has come and at no others, so that it costs what is due, not what is connec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -24,6 +25,8 @@ _COARSEST = 0.5
 _LATENESS = 0.05
 # Guards the rounding of due times against the inexactness of binary fractions.
 _EPSILON = 1e-6
+# Seconds by which a tick must be late to be remarkable.
+_STALL = 1.0
 
 
 class HasDueTime(Protocol):
@@ -59,12 +62,21 @@ class DueTimes:
     Args:
         clock: Where the time comes from.
         resolution: The width of a bucket in seconds: how late a call may come.
+        steady: Seconds of a time that nobody sets, if the clock's may be.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, resolution: float) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        resolution: float,
+        steady: Callable[[], float] | None = None,
+    ) -> None:
         self._clock = clock
+        self._seconds = steady or clock.seconds
+        self._ticked = 0.0
+        self._late_call: IDelayedCall | None = None
         self._resolution = resolution
         self._buckets: dict[int, dict[HasDueTime, None]] = {}
         self._reached = 0
@@ -73,7 +85,7 @@ class DueTimes:
 
     def schedule(self, entry: HasDueTime, delay: float) -> None:
         """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
-        due = (self._clock.seconds() + delay) / self._resolution
+        due = (self._seconds() + delay) / self._resolution
         bucket = ceil(due - _EPSILON)
         if bucket == entry.due_bucket:
             return
@@ -89,13 +101,24 @@ class DueTimes:
             entries[entry] = None
         if not self._loop.running:
             self._start()
+        elif self._loop.call is not None:
+            wait = self._loop.call.getTime() - self._clock.seconds()
+            if wait > self._resolution + _STALL:
+                # The clock was set back: the next tick would come that much later.
+                self._loop.reset()
 
     def cancel(self, entry: HasDueTime) -> None:
         """Forget the entry; nothing happens if nothing is scheduled for it."""
         if entry.due_bucket is not None:
             self._remove(entry)
-            if not self._buckets and self._loop.running:
-                self._loop.stop()
+            self._stop_if_empty()
+
+    def _stop_if_empty(self) -> None:
+        if not self._buckets and self._loop.running:
+            self._loop.stop()
+            if self._late_call is not None:
+                self._late_call.cancel()
+                self._late_call = None
 
     def _remove(self, entry: HasDueTime) -> None:
         bucket = entry.due_bucket
@@ -106,13 +129,29 @@ class DueTimes:
                 del self._buckets[bucket]
 
     def _start(self) -> None:
+        self._ticked = self._seconds()
         self._reached = self._now() - 1
         self._loop.start(self._resolution, now=False).addErrback(self._failed)
 
     def _now(self) -> int:
-        return int(self._clock.seconds() / self._resolution + _EPSILON)
+        return int(self._seconds() / self._resolution + _EPSILON)
 
     def _tick(self) -> None:
+        before, self._ticked = self._ticked, self._seconds()
+        if self._late_call is not None:
+            return
+        if self._ticked - before > self._resolution + _STALL:
+            # This process has stood still. What its peers have sent meanwhile is here,
+            # but not read yet: they must not be called dead before that is done.
+            self._late_call = self._clock.callLater(0, self._late_tick)
+        else:
+            self._call_due()
+
+    def _late_tick(self) -> None:
+        self._late_call = None
+        self._call_due()
+
+    def _call_due(self) -> None:
         now = self._now()
         for bucket in self._passed(now):
             # Popped first: an entry that schedules itself anew starts a fresh bucket.
@@ -122,8 +161,7 @@ class DueTimes:
                     entry.due_bucket = None
                     self._call(entry)
         self._reached = now
-        if not self._buckets and self._loop.running:
-            self._loop.stop()
+        self._stop_if_empty()
 
     def _passed(self, now: int) -> list[int]:
         """List the buckets whose time has come, in order."""

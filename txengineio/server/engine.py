@@ -21,7 +21,7 @@ from txengineio.events import EventEmitter
 from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
-from txengineio.reactor import reactor_or_global
+from txengineio.reactor import reactor_or_global, steady_seconds
 from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.interfaces import IEngine
 from txengineio.server.middleware import CorsMiddleware, Middleware
@@ -84,6 +84,7 @@ class Engine(EventEmitter):
         self.due_times = DueTimes(
             self.clock,
             resolution_for(self.options.ping_interval, self.options.ping_timeout),
+            steady_seconds(self.clock),
         )
         self.buffers = Buffers(
             self.options.max_buffered_bytes, self.options.max_total_buffered_bytes

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from txengineio.errors import CloseReason
 from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.states import ReadyState
+from txengineio.reactor import steady_seconds
 from txengineio.server.session import Session
 
 __all__ = ["Newcomer", "Newcomers"]
@@ -47,7 +48,9 @@ class Newcomers:
 
     def __init__(self, clock: IReactorTime, timeout: float) -> None:
         self._timeout = timeout
-        self._due_times = DueTimes(clock, resolution_for(timeout))
+        self._due_times = DueTimes(
+            clock, resolution_for(timeout), steady_seconds(clock)
+        )
 
     def expect(self, session: Session) -> Newcomer:
         """Expect a session back from now on."""
