@@ -238,8 +238,15 @@ class Outgoing(EventEmitter):
         traffic = self.traffic
         if traffic is not None:
             # For each batch: cheaper than for each message.
-            traffic.messages_out += len(packets) - traffic.controls_waiting
-            traffic.controls_waiting = 0
+            controls = traffic.controls_waiting
+            if controls:
+                if self._write_buffer:
+                    # Some of them are behind this batch.
+                    controls = sum(
+                        each[0] is not PacketType.MESSAGE for each in packets
+                    )
+                traffic.controls_waiting -= controls
+            traffic.messages_out += len(packets) - controls
         return packets
 
     def _flushed_by_handlers(self) -> bool:

@@ -110,8 +110,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     @override
     def dataReceived(self, data: bytes) -> None:
         session = self.session
-        if session is not None and session.traffic is not None:
-            session.traffic.bytes_in += len(data)
+        if session is not None and (traffic := session.traffic) is not None:
+            traffic.bytes_in += len(data)
         if self._missing:
             self._pieces.append(data)
             self._missing -= len(data)
@@ -322,8 +322,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def _write(self, data: bytes) -> None:
         if self.state != _OPEN:
             return
-        if self.session is not None and self.session.traffic is not None:
-            self.session.traffic.bytes_out += len(data)
+        session = self.session
+        if session is not None and (traffic := session.traffic) is not None:
+            traffic.bytes_out += len(data)
         if self._direct:
             write_directly(self.transport, data)
         else:
@@ -335,7 +336,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     def session_ended(self) -> None:
         """Send a close frame, unless that is done; forget the session."""
-        self.receiver = self.session = None
+        session, self.receiver, self.session = self.session, None, None
+        if session is not None and session.reading_paused:
+            # To hear the peer's goodbye.
+            self.resume_reading()
         if self.state == _OPEN:
             self.sendCloseFrame()
 
