@@ -181,3 +181,22 @@ def test_round_trips_of_heartbeats_go_into_a_histogram() -> None:
     assert samples[f"{name}_bucket", ("0.05",)] == 1
     assert samples[f"{name}_bucket", ("+Inf",)] == 1
     assert samples[f"{name}_sum", ()] == pytest.approx(0.03)
+
+
+def test_heartbeats_between_the_batches_for_a_slow_client_are_no_messages() -> None:
+    server = Server.new(ping_interval=25.0)
+    metrics = EngineMetrics(server.engine)
+    websocket = server.open_websocket()
+    session = server.session(websocket.sid)
+    websocket.connection.transport.stop_reading()
+    for _ in range(40):
+        session.send("x" * 70_000)
+    server.advance(25.0)
+    for _ in range(3):
+        session.send("after the ping")
+    websocket.connection.transport.start_reading()
+    server.settle()
+
+    assert len(websocket.packets()) == 44
+    samples = scrape(server, metrics)
+    assert samples["engineio_messages_total", ("out", "websocket")] == 43
