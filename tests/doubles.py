@@ -207,7 +207,7 @@ class RecordingAttempt:
 class RecordingEngine(EventEmitter):
     """An engine without a network: sessions are put into it by hand."""
 
-    EVENTS = frozenset({"flush", "drain"})
+    EVENTS = FREQUENT = frozenset({"flush", "drain"})
 
     def __init__(self, **options: Any) -> None:
         super().__init__()

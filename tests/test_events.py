@@ -12,6 +12,7 @@ from txengineio.events import EventEmitter
 
 class Bell(EventEmitter):
     EVENTS = frozenset({"ring", "break"})
+    FREQUENT = frozenset({"ring"})
 
 
 def test_handlers_are_called_in_order_with_the_arguments() -> None:
@@ -135,3 +136,15 @@ def test_a_failing_deferred_and_a_failing_coroutine_are_logged(
     assert len(flush_logged_errors(ZeroDivisionError)) == 1
     waiting.callback(None)
     assert len(flush_logged_errors(KeyError)) == 1
+
+
+def test_a_handler_of_a_rare_event_makes_no_frequent_one_slower() -> None:
+    bell = Bell()
+    calls: list[str] = []
+    bell.on("break", calls.append)
+    assert bell.handlers is None
+    bell.emit("break", "broken")
+    assert calls == ["broken"]
+    bell.off("break")
+    bell.emit("break", "again")
+    assert calls == ["broken"]

@@ -11,6 +11,7 @@ from txengineio.errors import LocalProtocolError
 __all__ = ["EventEmitter"]
 
 Handler = Callable[..., Any]
+Handlers = dict[str, list[Handler]]
 
 
 class EventEmitter:
@@ -21,14 +22,21 @@ class EventEmitter:
     the emitter.
     """
 
-    __slots__ = ("handlers",)
+    __slots__ = ("_other_handlers", "handlers")
 
     EVENTS: ClassVar[frozenset[str]] = frozenset()
     """The names of the events that there are."""
 
+    FREQUENT: ClassVar[frozenset[str]] = frozenset()
+    """Those that come with each message: they are emitted only if `handlers` has any.
+
+    A handler of another event makes no message slower.
+    """
+
     def __init__(self) -> None:
-        # None while nobody listens: an event then costs its emitter one test.
-        self.handlers: dict[str, list[Handler]] | None = None
+        # None while nobody listens: a frequent event then costs its emitter one test.
+        self.handlers: Handlers | None = None
+        self._other_handlers: Handlers | None = None
 
     def on(self, event: str, handler: Handler) -> Handler:
         """Call ``handler`` each time that ``event`` happens.
@@ -44,9 +52,11 @@ class EventEmitter:
             LocalProtocolError: There is no such event.
         """
         self._check(event)
-        if self.handlers is None:
-            self.handlers = {}
-        self.handlers.setdefault(event, []).append(handler)
+        handlers = self._handlers_of(event)
+        if handlers is None:
+            handlers = {}
+            self._set_handlers_of(event, handlers)
+        handlers.setdefault(event, []).append(handler)
         return handler
 
     def off(self, event: str, handler: Handler | None = None) -> None:
@@ -58,23 +68,34 @@ class EventEmitter:
             LocalProtocolError: There is no such event.
         """
         self._check(event)
-        if self.handlers is None:
+        handlers = self._handlers_of(event)
+        if handlers is None:
             return
         remaining = [
             each
-            for each in self.handlers.pop(event, ())
+            for each in handlers.pop(event, ())
             if handler is not None and each != handler
         ]
         if remaining:
-            self.handlers[event] = remaining
-        self.handlers = self.handlers or None
+            handlers[event] = remaining
+        self._set_handlers_of(event, handlers or None)
 
     def emit(self, event: str, *arguments: object) -> None:
         """Call the handlers of ``event``; only the emitter itself calls this."""
-        if self.handlers is not None:
+        handlers = self._handlers_of(event)
+        if handlers is not None:
             # A copy: a handler may add or remove handlers.
-            for handler in tuple(self.handlers.get(event, ())):
+            for handler in tuple(handlers.get(event, ())):
                 call_guarded(handler, *arguments)
+
+    def _handlers_of(self, event: str) -> Handlers | None:
+        return self.handlers if event in self.FREQUENT else self._other_handlers
+
+    def _set_handlers_of(self, event: str, handlers: Handlers | None) -> None:
+        if event in self.FREQUENT:
+            self.handlers = handlers
+        else:
+            self._other_handlers = handlers
 
     def _check(self, event: str) -> None:
         if event not in self.EVENTS:

@@ -68,6 +68,8 @@ class Engine(EventEmitter):
         }
     )
 
+    FREQUENT = frozenset({"initial_headers", "headers", "flush", "drain"})
+
     _log = Logger()
 
     def __init__(

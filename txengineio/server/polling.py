@@ -118,6 +118,10 @@ class PollingTransport:
             # Whoever asks again and again, and reads nothing, would fill the memory.
             self._overlap(request, "poll before the last answer was read")
             return
+        if self.session.closed is not None:
+            # By a callback of what the last answer carried.
+            respond_nothing(request, _BAD_REQUEST)
+            return
         self.park(request)
         if self._closing:
             self._answer_poll([_NOOP, _CLOSE])

@@ -141,8 +141,7 @@ class UpgradeAttempt:
             )
         else:
             self._noop_loop.reset()
-        if self._session.handlers is not None:
-            self._session.emit("upgrading", self._websocket)
+        self._session.emit("upgrading", self._websocket)
 
     def _loop_failed(self, failure: Failure) -> None:
         self._log.failure("an upgrade failed", failure=failure)

@@ -83,6 +83,10 @@ class BaseSession(Consumer):
         }
     )
 
+    FREQUENT = frozenset(
+        {"packet", "data", "message", "packet_create", "flush", "drain"}
+    )
+
     __slots__ = (
         "_actions",
         "_close_call",
@@ -152,6 +156,7 @@ class BaseSession(Consumer):
         ended = self.closed
         self.cork()
         try:
+            self.emit("open")
             waiting = call_guarded(protocol.makeConnection, self)
             # Ended meanwhile, it has told the protocol so already.
             if waiting is not None and self.closed is ended:
@@ -214,13 +219,17 @@ class BaseSession(Consumer):
                 advice=advice_on(description),
             )
         self._stop_waiting()
-        self.transport.session_ended()
+        # Unknown first: the last answer to a poll may let in a request behind it.
         self.engine.session_ended(self, reason)
-        if self.handlers is not None:
-            if description is not None:
-                self.emit("error", description)
-            # The write buffer can still be read here, and nowhere later.
-            self.emit("close", reason, description)
+        try:
+            self.transport.session_ended()
+        except Exception:
+            # Whatever ails the transport, the session is over and everybody told so.
+            self._log.failure("a transport could not be closed")
+        if description is not None:
+            self.emit("error", description)
+        # The write buffer can still be read here, and nowhere later.
+        self.emit("close", reason, description)
         self._forget_outgoing(closed)
         if self._inbox is None and self.protocol is not None:
             self._tell_protocol()
@@ -356,6 +365,8 @@ class BaseSession(Consumer):
             self._tell_protocol()
         elif self.reading_paused:
             self.reading_paused = False
+            # What the peer answered meanwhile is still to be read.
+            self._pulse.rearm(self)
             self.transport.resume_reading()
 
     # --- upgrading --------------------------------------------------------------------
@@ -366,14 +377,18 @@ class BaseSession(Consumer):
         Spec: Engine.IO v4, "Upgrade".
         """
         self.upgrade_attempt = None
-        replaced, self.transport = self.transport, transport
+        # First: callbacks of what the old transport carried get that one.
+        self.transport.replaced()
+        if self.closed is not None:
+            # By one of them, when the new transport was not the session's yet.
+            transport.session_ended()
+            return
+        self.transport = transport
         self.upgraded = True
         self._pulse.rearm(self)
         if self.reading_paused:
             transport.pause_reading()
-        replaced.replaced()
-        if self.handlers is not None:
-            self.emit("upgrade", transport)
+        self.emit("upgrade", transport)
         self.flush()
         if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
             # The old transport may have been waiting for a poll to say goodbye to.

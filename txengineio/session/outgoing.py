@@ -207,7 +207,8 @@ class Outgoing(EventEmitter):
 
     def flush(self) -> None:
         """Give the transport what waits for it, if it can take it."""
-        while self._write_buffer and self.transport.writable:
+        # What was left when a session ended can still be read, but not sent.
+        while self._write_buffer and self.transport.writable and self.closed is None:
             listening = self.handlers is not None or self.engine.handlers is not None
             if listening and self._flushed_by_handlers():
                 return
@@ -257,10 +258,11 @@ class Outgoing(EventEmitter):
     def batch_flushed(self) -> None:
         """Learn that the transport has handed on all that it was given."""
         self._in_flight = False
-        if self._flush_callbacks is not None:
-            self._flush_callbacks.batch_flushed(self.transport)
+        # Before the callbacks: they may send what gets stuck again.
         if self._backlog is not None:
             self._backlog.flushed()
+        if self._flush_callbacks is not None:
+            self._flush_callbacks.batch_flushed(self.transport)
         if self._flow is not None and self.writable:
             self._flow.resume()
 
