@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -188,6 +189,26 @@ def test_cookies_and_headers_go_with_each_request() -> None:
     assert len(seen) > 2
     for cookie in seen[1:]:
         assert set((cookie or "").split("; ")) == {"mine=1", f"io={sid}"}
+
+
+def test_a_cookie_that_comes_with_the_upgrade_is_sent_with_the_next_session() -> None:
+    world = World()
+    seen: list[str | None] = []
+
+    def record(headers: dict[str, str], request: Any) -> None:
+        seen.append(request.requestHeaders.getRawHeaders("Cookie", [None])[0])
+        if request.requestHeaders.hasHeader("Upgrade"):
+            headers["Set-Cookie"] = "lb=7; Path=/"
+
+    world.engine.on("headers", record)
+    jar = CookieJar()
+    client = world.open(cookies=jar)
+    world.advance(1)
+    assert client.session.upgraded
+    assert set(seen) == {None}
+    begun = len(seen)
+    world.open(cookies=jar)
+    assert seen[begun] == "lb=7"
 
 
 @each_transport

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from hashlib import sha1
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ class Accepting(Protocol):
 
     def __init__(self) -> None:
         self.received = b""
+        self.request = b""
 
     @override
     def dataReceived(self, data: bytes) -> None:
@@ -37,7 +39,7 @@ class Accepting(Protocol):
         key = self.received.split(b"Key: ")[1].split(b"\r\n")[0].decode()
         accept = b64encode(sha1(f"{key}{_GUID}".encode()).digest()).decode()
         head = self.factory.head.format(accept=accept)
-        self.received = b""
+        self.request, self.received = self.received, b""
         self.send(head.replace("\n", "\r\n").encode() + self.factory.behind)
 
     def send(self, data: bytes) -> None:
@@ -146,6 +148,19 @@ def test_a_refusal_may_come_after_the_websocket_was_accepted() -> None:
 def test_openings_that_break_the_rules(head: str, cause: ConnectCause) -> None:
     error = WebSocketWorld(b"", head).failure()
     assert error.cause is cause, error
+
+
+def test_cookies_of_the_answer_are_kept() -> None:
+    jar = CookieJar()
+    cookies = (
+        "Set-Cookie: lb=7; Path=/; Expires=Wed, 01 Jan 2200 00:00:00 GMT\n"
+        "set-cookie: b=8; Path=/\n\n"
+    )
+    world = WebSocketWorld(head=HEAD.replace("\n\n", f"\n{cookies}"))
+    world.open_websocket(cookies=jar)
+    assert {cookie.name: cookie.value for cookie in jar} == {"lb": "7", "b": "8"}
+    world.open_websocket(cookies=jar)
+    assert b"Cookie: lb=7; b=8\r\n" in world.server.built[1].request
 
 
 def test_a_refusal_is_read_to_its_end() -> None:

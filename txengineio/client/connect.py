@@ -246,7 +246,16 @@ class Connection:
     ) -> Deferred[ClientWebSocketProtocol]:
         uri = URI.fromBytes(self._target.origin.encode("ascii"))
         endpoint = self._endpoints.endpointForURI(uri)
-        return Deferred.fromCoroutine(open_websocket(endpoint, factory))
+        opening = Deferred.fromCoroutine(open_websocket(endpoint, factory))
+        return opening.addCallback(self._keep_cookies)
+
+    def _keep_cookies(
+        self, websocket: ClientWebSocketProtocol
+    ) -> ClientWebSocketProtocol:
+        # A load balancer may have set them: its other servers do not know the session.
+        resource = websocket.factory.opening_request.resource
+        self._http.keep_cookies(resource, websocket.cookies)
+        return websocket
 
     def _start_session(
         self,

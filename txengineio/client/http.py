@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -176,7 +177,7 @@ class HttpClient:
 
     def _read(self, response: Any, url: str | None) -> Deferred[Answer]:
         if url is not None and response.headers.hasHeader("Set-Cookie"):
-            self._jar.extract_cookies(cast(Any, _Cookies(response)), Request(url))
+            self._keep(url, response.headers.getRawHeaders("Set-Cookie"))
         reader = _BodyReader(self._limit)
         response.deliverBody(reader)
         return reader.finished.addCallback(_answer, response)
@@ -187,6 +188,19 @@ class HttpClient:
         self._jar.add_cookie_header(request)
         return request.get_header("Cookie")
 
+    def keep_cookies(self, resource: str, cookies: Sequence[str]) -> None:
+        """Keep cookies for later requests.
+
+        Args:
+            resource: What was asked for when the server set them.
+            cookies: The values of its headers.
+        """
+        if cookies:
+            self._keep(self._origin + resource, cookies)
+
+    def _keep(self, url: str, cookies: Sequence[str]) -> None:
+        self._jar.extract_cookies(cast(Any, _Cookies(cookies)), Request(url))
+
     def close(self) -> None:
         """Drop the connections that wait for another request."""
         self._pool.closeCachedConnections()
@@ -195,9 +209,9 @@ class HttpClient:
 class _Cookies:
     """The cookies of an answer, as a jar of the standard library wants to see them."""
 
-    def __init__(self, response: IResponse) -> None:
+    def __init__(self, cookies: Sequence[str]) -> None:
         self._message = Message()
-        for cookie in response.headers.getRawHeaders("Set-Cookie", []):
+        for cookie in cookies:
             self._message["Set-Cookie"] = cookie
 
     def info(self) -> Message:

@@ -60,6 +60,16 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     def _cancelled(self, _opened: Deferred[None]) -> None:
         self.transport.abortConnection()
 
+    @property
+    def cookies(self) -> list[str]:
+        """The cookies that the server has set with its answer."""
+        # Autobahn joins several headers by commas, which cookies have of their own.
+        lines = self.http_response_data.decode("latin-1").split("\r\n")
+        headers = (line.partition(":") for line in lines[1:])
+        return [
+            value.strip() for name, _, value in headers if name.lower() == "set-cookie"
+        ]
+
     # --- called by Twisted ------------------------------------------------------------
 
     @override
