@@ -82,7 +82,7 @@ LAYERS = [
     ["wamp"],
     ["crossbar"],
     [""],
-    ["serving"],
+    ["limit_flags", "serving"],
     ["__main__", "service"],
 ]
 # Whole branches that know nothing of each other, whatever their layers.

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final
 
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.web.resource import Resource
 from typing_extensions import override
@@ -20,6 +19,7 @@ from txengineio.application import EngineIOProtocol
 from txengineio.checks import check_duration
 from txengineio.errors import InvalidOption
 from txengineio.inspector.pages import inspector_pages
+from txengineio.limit_flags import LimitOptions
 from txengineio.loading import NotLoadable, factory_for, load_application
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
@@ -72,7 +72,7 @@ class EchoProtocol(EngineIOProtocol):
         self.session.send(message)
 
 
-class Options(UsageOptions):
+class Options(LimitOptions):
     """What ``twistd engineio`` can be told."""
 
     synopsis = "[options]"
@@ -251,7 +251,7 @@ class Options(UsageOptions):
         for flag, (name, value) in _FLAGS.items():
             if self[flag]:
                 given[name] = value
-        return given
+        return given | self.limits()
 
     def _cors(self) -> dict[str, Any]:
         origins = self["cors-origins"]

@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 from twisted.web.http import Request
 
+from txengineio.advice import TOO_MANY_PACKETS
 from txengineio.errors import TransportError
 from txengineio.protocol.packets import Packet
 
@@ -24,9 +25,7 @@ def bounded(packets: Iterator[Packet], size: int, limit: int) -> Iterator[Packet
 def _up_to(limit: int, packets: Iterator[Packet]) -> Iterator[Packet]:
     yield from islice(packets, limit)
     if next(packets, None) is not None:
-        raise TransportError(
-            "too many packets in a payload", f"at most {limit} are allowed"
-        )
+        raise TransportError(TOO_MANY_PACKETS, f"at most {limit} are allowed")
 
 
 def read_body(request: Request) -> bytes:

@@ -11,6 +11,7 @@ from typing import Final
 from autobahn.websocket.protocol import WebSocketProtocol
 from typing_extensions import override
 
+from txengineio.advice import TOO_MANY_FRAGMENTS
 from txengineio.errors import TransportError
 from txengineio.session.interfaces import IPacketReceiver
 
@@ -64,7 +65,7 @@ class FrugalWebSocketProtocol(WebSocketProtocol):
         self._fragments += 1
         if self._fragments > self.max_fragments and not self.failedByMe:
             # Their number, whatever their size: empty ones take memory and time too.
-            self._refuse("too many fragments in a message", self.max_fragments)
+            self._refuse(TOO_MANY_FRAGMENTS, self.max_fragments)
         super().onMessageFrameBegin(length)
 
     @override
