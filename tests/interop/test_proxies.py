@@ -215,6 +215,14 @@ def test_made_up_address_of_a_handshake_does_not_count(proxy: Proxy) -> None:
     assert request(proxy, session, source=ELSEWHERE).body == f"4{ELSEWHERE}"
 
 
+def test_page_of_the_site_is_let_in_and_no_other(proxy: Proxy) -> None:
+    own = {"Origin": f"http://{LOOPBACK}:{proxy.port}"}
+    assert request(proxy, POLLING, headers=own).status == 200
+    for made_up in ({}, {"X-Forwarded-Host": "evil.example"}):
+        other = {"Origin": "http://evil.example", **made_up}
+        assert request(proxy, POLLING, headers=other).status == 403
+
+
 def test_sessions_of_an_address_stay_with_one_engine(proxy: Proxy) -> None:
     for number in range(2, 12):
         session, _ = open_session(proxy, f"127.0.0.{number}")

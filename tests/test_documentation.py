@@ -1,0 +1,375 @@
+"""README and guide: what they show runs, what they list is complete, links lead on."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.python.usage import Options as UsageOptions
+
+from tests.conftest import RequireProgram
+from tests.examples import RunExample
+from tests.interop.servers import HERE
+from txengineio import ClientSession, Engine, EngineIOClientService, Session
+from txengineio.client.options import ClientOptions
+from txengineio.server.compression import HttpCompression
+from txengineio.server.cookies import CookieOptions
+from txengineio.server.cors import CorsOptions
+from txengineio.server.deflate import DeflateOptions
+from txengineio.server.options import EngineOptions
+from txengineio.service import Options
+
+ROOT = Path(__file__).parents[1]
+GUIDE = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
+DEADLINE = 60.0
+MOMENT = 0.3
+"""Seconds for a program that would go on for ever."""
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SAVED_AS = re.compile(r"[Ss]ave\s+this\s+as\s+`(\w+\.py)`[^`]*\Z")
+PRINTS = re.compile(r"<!-- prints: (.*?) -->\s*\Z")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SERVER = re.compile(r"(?:127\.0\.0\.1|localhost):8080")
+PORT = re.compile(r"\b(8080|8081|8443)\b")
+
+# What needs a network, rights or a system that a test has not: syntax only.
+NOT_RUN = {"cd", "echo", "git", "kill", "npm", "pip", "systemctl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block.
+
+    Attributes:
+        page: Where it stands.
+        number: Which one of the page it is.
+        language: What the fence says.
+        text: What it is.
+        saved_as: The file that the text before it says to save it as.
+        prints: What it has to print; it ends by itself then.
+    """
+
+    page: Path
+    number: int
+    language: str
+    text: str
+    saved_as: str | None
+    prints: str | None
+
+    @property
+    def name(self) -> str:
+        return self.saved_as or f"block_{self.number}.py"
+
+
+def blocks(page: Path, *languages: str) -> list[Block]:
+    text = page.read_text("utf-8")
+    found = []
+    for number, match in enumerate(BLOCK.finditer(text)):
+        saved = SAVED_AS.search(text, 0, match.start())
+        prints = PRINTS.search(text, 0, match.start())
+        found.append(
+            Block(
+                page,
+                number,
+                match[1],
+                match[2],
+                saved and saved[1],
+                prints and prints[1],
+            )
+        )
+    return [block for block in found if block.language in languages]
+
+
+def pages_with(*languages: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, *languages)]
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@pytest.fixture
+def server(run_example: RunExample) -> str:
+    """The address of a server that sends each message back."""
+    return run_example("echo.py").removeprefix("http://")
+
+
+def elsewhere(text: str, server: str) -> str:
+    """Put a server that is there for the one of the text, and any port for others."""
+    return PORT.sub("0", SERVER.sub(server, text))
+
+
+# --- Python ---------------------------------------------------------------------------
+
+
+@pytest.mark.socket
+def test_python_blocks_run(server: str, tmp_path: Path) -> None:
+    found = {
+        f"{page.stem}/{block.name}": block
+        for page in PAGES
+        for block in blocks(page, "python")
+    }
+    sources = [
+        (
+            name,
+            elsewhere(block.text, server),
+            MOMENT if block.prints is None else DEADLINE / 2,
+        )
+        for name, block in found.items()
+    ]
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.documentation"],
+        cwd=ROOT,
+        input=json.dumps({"folder": str(tmp_path), "blocks": sources}),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    results = json.loads(run.stdout)
+    assert results.keys() == found.keys()
+    problems = [
+        f"{name} ended with {results[name]['status']}:\n{results[name]['output']}"
+        for name, block in found.items()
+        if results[name]["status"]
+        or (block.prints or "") not in results[name]["output"]
+    ]
+    assert not problems, "\n".join(problems)
+
+
+# --- shells ---------------------------------------------------------------------------
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    """Each command of a block, without what comes before a pipe."""
+    pending = ""
+    for line in block.text.splitlines():
+        pending += line.removesuffix("\\") + ("\n" if not line.endswith("\\") else "")
+        if line.endswith("\\"):
+            continue
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:
+            continue  # a quotation goes on in the next line
+        pending = ""
+        if "|" in words:
+            words = words[words.index("|") + 1 :]
+        if words:
+            yield words
+    assert not pending
+
+
+def check_twistd(arguments: list[str], page: Path, folder: Path) -> None:
+    """Check the flags of ``twistd engineio``, with an application that is there."""
+    arguments = arguments[arguments.index("engineio") + 1 :]
+    saved = {block.saved_as for block in blocks(page, "python")}
+    if "--app" in arguments:
+        module, _, name = arguments[arguments.index("--app") + 1].partition(":")
+        text = f"class {name}(EngineIOProtocol):\n    pass\n"
+        for block in blocks(page, "python"):
+            if block.saved_as == f"{module}.py":
+                text = block.text
+        assert f"{module}.py" in saved or module == "chat"
+        (folder / f"{module}.py").write_text(f"from txengineio import *\n{text}")
+    Options().parseOptions(arguments)
+
+
+def check_client(arguments: list[str], server: str) -> None:
+    """Run the client of the command line."""
+    run = subprocess.run(
+        [sys.executable, *(elsewhere(each, server) for each in arguments[1:])],
+        input="hello\n",
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (0, "hello\n"), run.stderr
+
+
+def check_curl(arguments: list[str], server: str) -> None:
+    """Run curl."""
+    command = [elsewhere(each, server) for each in arguments]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "sid" in run.stdout
+
+
+def check_node(arguments: list[str], server: str) -> None:
+    """Run a program for Node.js, beside the packages of tests/interop."""
+    run = subprocess.run(
+        [elsewhere(each, server) for each in arguments],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (0, "hello\n"), run.stderr
+
+
+def check_make(arguments: list[str]) -> None:
+    targets = [each for each in arguments[1:] if "=" not in each]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def check_command(words: list[str], page: Path, folder: Path, server: str) -> None:
+    """Check a command in the way that its program asks for."""
+    program = Path(words[0]).name
+    if "engineio" in words:
+        check_twistd(words, page, folder)
+    elif words[1:4] == ["-m", "txengineio", "connect"]:
+        check_client(words, server)
+    elif program == "curl":
+        check_curl(words, server)
+    elif program == "node":
+        check_node(words, server)
+    elif program == "make":
+        check_make(words)
+    elif program.startswith("python") and words[1].endswith(".py"):
+        assert (ROOT / words[1]).exists(), words
+    else:
+        assert program in NOT_RUN, f"how is {words} to be checked?"
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("page", pages_with("sh"), ids=lambda page: page.name)
+def test_shell_blocks_are_right(
+    page: Path,
+    node: str,
+    require_program: RequireProgram,
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_program("curl", "curl")
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "sh"):
+        subprocess.run(["sh", "-n"], input=block.text, text=True, check=True)
+        for words in commands(block):
+            check_command(words, page, tmp_path, server)
+
+
+@pytest.mark.parametrize("page", pages_with("js"), ids=lambda page: page.name)
+def test_javascript_blocks_can_be_read(page: Path, node: str) -> None:
+    for block in blocks(page, "js"):
+        check = [node, "--check", "--input-type=module", "-"]
+        run = subprocess.run(
+            check, input=block.text, text=True, capture_output=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+
+
+@each_page
+def test_every_block_says_what_it_is(page: Path) -> None:
+    known = {"python", "sh", "js", "ini", "mermaid"}
+    fences = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
+    assert set(fences[::2]) <= known
+    assert set(fences[1::2]) <= {""}
+
+
+# --- lists ----------------------------------------------------------------------------
+
+
+def rows(page: str, heading: str | None = None) -> set[str]:
+    """The names in the first column of a page's tables, or of a section's."""
+    text = (GUIDE / page).read_text("utf-8")
+    if heading is not None:
+        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| ((?:`[^`|]+`(?:, )?)+) \|", text, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def names(options: Any) -> set[str]:
+    return {each.name for each in fields(options)}
+
+
+def test_guide_lists_every_option_of_the_engine() -> None:
+    listed = rows("options.md") - names(CorsOptions)
+    assert {each for each in listed if each[0] != "-"} == names(EngineOptions)
+
+
+def test_guide_tells_every_option_in_a_group() -> None:
+    text = (GUIDE / "options.md").read_text("utf-8")
+    for group in (CorsOptions, CookieOptions, HttpCompression, DeflateOptions):
+        assert {each for each in names(group) if f"`{each}`" not in text} == set()
+
+
+def flags(options: UsageOptions) -> set[str]:
+    ours = {f"--{name}" for name in options.longOpt}
+    return {name.removesuffix("=") for name in ours} - {"--help", "--version"}
+
+
+def test_guide_lists_every_flag() -> None:
+    assert rows("options.md", "Flags of twistd engineio") == flags(Options())
+
+
+def test_guide_lists_every_option_of_the_client() -> None:
+    assert rows("client.md", "Options") == names(ClientOptions)
+
+
+@pytest.mark.parametrize(
+    ("heading", "events"),
+    [
+        ("Of a session", Session.EVENTS),
+        ("Of an engine", Engine.EVENTS),
+        ("Of a client's session", ClientSession.EVENTS - Session.EVENTS),
+        ("Of a client service", EngineIOClientService.EVENTS),
+    ],
+)
+def test_guide_lists_every_event(heading: str, events: frozenset[str]) -> None:
+    assert rows("events.md", heading) == events
+
+
+def test_defaults_of_the_guide_are_those_of_the_engine() -> None:
+    text = (GUIDE / "options.md").read_text("utf-8")
+    for name, value in re.findall(
+        r"^\| `(\w+)` \| ([\d.,]+)(?: s| bytes)? \|", text, re.MULTILINE
+    ):
+        group = CorsOptions if name in names(CorsOptions) else EngineOptions
+        assert float(value.replace(",", "")) == getattr(group(), name), name
+
+
+def test_states_are_drawn_from_the_tables() -> None:
+    drawing = runpy.run_path(str(GUIDE / "draw_states.py"))
+    text = (GUIDE / "states.md").read_text("utf-8")
+    assert text == drawing["page"](), "run: python docs/draw_states.py"
+
+
+# --- links ----------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {each.replace(" ", "-") for each in words}
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(BLOCK.sub("", page.read_text("utf-8"))):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_map_of_the_guide_has_every_page() -> None:
+    text = (GUIDE / "index.md").read_text("utf-8")
+    missing = {each.name for each in GUIDE.glob("*.md")} - set(LINK.findall(text))
+    assert missing <= {"index.md", "behaviours.md"}
