@@ -186,8 +186,11 @@ class Server:
 
     def settle(self) -> None:
         """Let everything happen that is due without time passing."""
-        while sum(each.transport.settle() for each in self.connections):
-            pass
+        while sum(each.transport.settle() for each in self.connections) or any(
+            call.getTime() <= self.clock.seconds()
+            for call in self.clock.getDelayedCalls()
+        ):
+            self.clock.advance(0)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, in steps that are smaller than any duration in a test."""

@@ -160,6 +160,7 @@ def test_a_post_and_a_poll_may_be_pipelined(new_server: NewServer) -> None:
     assert poll.is_pending
     client.session.send("now")
     assert poll.answer.packets == ["4now"]
+    server.settle()
     assert post.answer.body == b"ok"
     assert client.protocol.messages == ["a", "b"]
 

@@ -87,6 +87,7 @@ def test_a_pipelined_request_does_not_wait_for_the_first_to_be_answered(
     assert not poll.connection.is_closed
     client.session.send("a")
     assert poll.answer.packets == ["4a"]
+    server.settle()
     poll.connection.send(b"?EIO")
     server.advance(HEAD_TIMEOUT + 1)
     assert poll.connection.was_reset

@@ -87,14 +87,21 @@ def headers_so_far(request: Request) -> dict[str, Any]:
     return headers
 
 
-def check_headers(headers: Mapping[str, Any]) -> None:
+def check_headers(headers: Mapping[Any, Any]) -> None:
     """Raise if a header would become more than it says.
 
     Raises:
-        ValueError: A name is no token, or a value has an end of a line in it.
+        ValueError: A name is no token, or a value is no text, or has an end of a line
+            in it, or something that has no encoding.
     """
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{name!r} cannot be the name of a header")
-        if any(_NOT_IN_VALUES.search(line) for line in header_lines(value)):
-            raise ValueError(f"the value of the header {name} has a line end in it")
+        if not _TOKEN.fullmatch(name if isinstance(name, str) else ""):
+            raise ValueError(f"the name of a header must be a token, not {name!r}")
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            # Numbers make sense, and nothing else that is no text: str(b"x") is "b'x'".
+            if not isinstance(each, (str, int)):
+                raise ValueError(f"the header {name} must be a str, not {each!r}")
+            line = str(each)
+            if _NOT_IN_VALUES.search(line):
+                raise ValueError(f"the value of the header {name} has a line end in it")
+            line.encode()

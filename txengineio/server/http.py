@@ -80,7 +80,9 @@ class EngineIORequest(Request):
 
     engine: IReceivesRequests | None = None
     admitted: Any = None
+    _arguments: dict[bytes, list[bytes]] | None = None
     _receiving = False
+    _processing = True
     _status = 0
     _limit = 0
     _received = 0
@@ -135,6 +137,8 @@ class EngineIORequest(Request):
             advice=advice_on(problem),
         )
         self.content = BytesIO()
+        # Twisted would say "go on" behind the answer.
+        self.requestHeaders.removeHeader(b"Expect")
         channel: Any = self.channel
         channel.transport.write(_TOO_LARGE)
         channel.setTimeout(_DRAIN_TIMEOUT)
@@ -151,9 +155,7 @@ class EngineIORequest(Request):
         else:
             _content(self).seek(0)
             self.method, self.uri, self.clientproto = command, path, version
-            self.path, _, query = path.partition(b"?")
-            if self.engine is None:
-                self.args = parse_qs(query, True)
+            self.path = path.partition(b"?")[0]
             if self._status:
                 self.setResponseCode(self._status)
                 self.setHeader(b"Content-Length", b"0")
@@ -177,6 +179,17 @@ class EngineIORequest(Request):
         if channel is not None:
             channel.transport.abortConnection()
 
+    @property  # type: ignore[explicit-override]  # an attribute there
+    def args(self) -> dict[bytes, list[bytes]]:
+        """The parameters of the query, and of a form; parsed for who asks."""
+        if self._arguments is None:
+            self._arguments = parse_qs(self.uri.partition(b"?")[2], True)
+        return self._arguments
+
+    @args.setter
+    def args(self, arguments: dict[bytes, list[bytes]]) -> None:
+        self._arguments = arguments
+
     def _looks_like_form(self) -> bool:
         types = self.requestHeaders.getRawHeaders(b"Content-Type")
         return types is not None and types[0].lower().startswith(_FORMS)
@@ -187,13 +200,17 @@ class EngineIORequest(Request):
         if self.engine is None:
             super().process()
             return
-        # What Twisted's sessions want to know.
+        # What hooks may ask, Twisted's sessions among them.
         self.site = cast(Any, self.channel).site
         self.sitepath: list[bytes] = []
+        self.prepath = self.path.split(b"/")[1:]
+        self.postpath: list[bytes] = []
         try:
             self.engine.handle_request(self)
         except BaseException:
             self.processingFailed(Failure())
+        finally:
+            self._processing = False
 
     def answer(self, status: int, headers: Mapping[str, Any], body: bytes) -> bool:
         """Answer in one write, if nothing about the request is unusual.
@@ -221,13 +238,36 @@ class EngineIORequest(Request):
             head += f"{name}: {value}\r\n"
         head += f"Content-Length: {len(body)}\r\n\r\n"
         transport = cast(Any, self.channel).transport
+        # UTF-8, as Twisted writes headers.
+        answer = head.encode() + body
         if can_write_directly(transport):
-            write_directly(transport, head.encode("latin-1") + body)
+            write_directly(transport, answer)
         else:
-            transport.write(head.encode("latin-1") + body)
+            transport.write(answer)
+        self.code = status
         self.startedWriting = 1
-        self.finish()
+        self.sentLength = len(body)
+        self._finish_soon()
         return True
+
+    def _finish_soon(self) -> None:
+        """Finish; but a request that waits behind a parked one is not served right now.
+
+        A parked poll is answered from anywhere: in a call of the application, or in the
+        middle of another session's work.
+        """
+        channel: Any = self.channel
+        if not self._processing and any(channel._dataBuffer):
+            self.finished = 1
+            channel.site.reactor.callLater(0, self._finish_now)
+        else:
+            self.finish()
+
+    def _finish_now(self) -> None:
+        # The connection may be lost by now.
+        if not self._disconnected:
+            self.finished = 0
+            self.finish()
 
     def _date(self) -> str:
         date: str = cast(Any, self.channel).site.date()
@@ -267,6 +307,9 @@ class EngineIOSite(Site):
     def engine_at(self, uri: bytes) -> IReceivesRequests | None:
         """Return the engine that a request's target belongs to, if any."""
         path = uri.partition(b"?")[0]
+        if not path.startswith(b"/"):
+            # An absolute target, as to a proxy: RFC 9112, section 3.2.2.
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         for prefix, engine in self._engines:
             if path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
                 return engine
