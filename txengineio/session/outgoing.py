@@ -138,17 +138,18 @@ class Outgoing(EventEmitter):
             return False
         if self.handlers is not None and self._closed_at(PacketType.MESSAGE, message):
             return False
-        self._write_buffer.append(
-            (PacketType.MESSAGE, message, compress, pre_encoded_frame)
-        )
+        packets = self._write_buffer
+        packets.append((PacketType.MESSAGE, message, compress, pre_encoded_frame))
         if on_flushed is not None:
-            self._callbacks().add(on_flushed, len(self._write_buffer))
+            self._callbacks().add(on_flushed, len(packets))
         if self._corked:
-            count = len(message) > _LARGE or not len(self._write_buffer) % _STOCK_TAKING
+            if len(packets) % _STOCK_TAKING and len(message) < _LARGE:
+                return True
         else:
             self.flush()
-            count = bool(self._write_buffer)
-        return self._keep() if count else True
+            if not self._write_buffer:
+                return True
+        return self._keep()
 
     def send_control(self, packet_type: PacketType, data: PacketData = None) -> None:
         """Send a packet that is no message, unless the session is closing."""
@@ -212,7 +213,14 @@ class Outgoing(EventEmitter):
             listening = self.handlers is not None or self.engine.handlers is not None
             if listening and self._flushed_by_handlers():
                 return
-            packets = self._next_batch()
+            if (
+                self._backlog is None
+                and self._flush_callbacks is None
+                and self.traffic is None
+            ):
+                packets, self._write_buffer = self._write_buffer, []
+            else:
+                packets = self._next_batch()
             self._in_flight = True
             if self.transport.send_packets(packets):
                 self.batch_flushed()
