@@ -13,7 +13,12 @@ from typing import Any
 from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 
-__all__ = ["can_write_directly", "has_unsent_bytes", "write_directly"]
+__all__ = [
+    "can_write_directly",
+    "has_unsent_bytes",
+    "unsent_bytes",
+    "write_directly",
+]
 
 
 def can_write_directly(transport: Any) -> bool:
@@ -44,11 +49,17 @@ def write_directly(transport: Any, data: bytes) -> None:
 def has_unsent_bytes(transport: Any) -> bool:
     """Whether a transport has not handed all that was written to it to the kernel.
 
-    Of a transport that does not tell, below all wrappers, this is believed.
+    A transport that does not tell how much that is counts as one that has not.
     """
+    return unsent_bytes(transport) != 0
+
+
+def unsent_bytes(transport: Any) -> int | None:
+    """Count what was written and the kernel has not taken; None if nobody knows."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     if not isinstance(transport, Connection):
-        return True
-    unsent = len(transport.dataBuffer) > transport.offset or transport._tempDataBuffer
-    return bool(unsent and transport.connected)
+        return None
+    if not transport.connected:
+        return 0
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen

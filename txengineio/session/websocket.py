@@ -29,7 +29,11 @@ from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketType
 from txengineio.session.base import BaseSession
-from txengineio.session.direct import can_write_directly, write_directly
+from txengineio.session.direct import (
+    can_write_directly,
+    unsent_bytes,
+    write_directly,
+)
 from txengineio.session.frames import missing_bytes, read_messages
 from txengineio.session.frugal import MAX_PIECES, FrugalWebSocketProtocol
 from txengineio.session.interfaces import (
@@ -39,10 +43,18 @@ from txengineio.session.interfaces import (
     OutgoingPacket,
 )
 
-__all__ = ["CLOSE_TIMEOUT", "WebSocketTransport", "protocol_options"]
+__all__ = [
+    "CLOSE_TIMEOUT",
+    "SLOW_CLOSE_TIMEOUT",
+    "WebSocketTransport",
+    "protocol_options",
+]
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a peer has to answer a close frame before its connection is dropped."""
+
+SLOW_CLOSE_TIMEOUT: Final = 30.0
+"""The same if the peer has not even read what was sent before, and so is slow."""
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _MESSAGE: Final = PacketType.MESSAGE
@@ -89,6 +101,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self._pieces: list[bytes] = []
         self._missing = 0
         self._drop_call: IDelayedCall | None = None
+        self._unsent = 0
 
     @staticmethod
     def encode_frame(content: str | bytes) -> bytes:
@@ -257,13 +270,19 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def _drop_later(self) -> None:
         """See to it that the connection ends, even if the peer takes nothing more."""
         if self._drop_call is None:
+            self._unsent = unsent_bytes(self.transport) or 0
             self._drop_call = self.factory.reactor.callLater(
-                CLOSE_TIMEOUT, self._drop_now
+                SLOW_CLOSE_TIMEOUT if self._unsent else CLOSE_TIMEOUT, self._drop_now
             )
 
     def _drop_now(self) -> None:
         self._drop_call = None
-        self.transport.abortConnection()
+        left = unsent_bytes(self.transport) or 0
+        if 0 < left < self._unsent:
+            # It reads, if slowly: what was sent before the close is on its way.
+            self._drop_later()
+        else:
+            self.transport.abortConnection()
 
     # --- packets in -------------------------------------------------------------------
 
