@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
 
-.PHONY: run test lint format behaviours docs bench crossbar clean
+.PHONY: run test lint format behaviours docs bench crossbar soak fuzz clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -59,6 +59,19 @@ docs: $(VENV)/.installed-docs
 # Processor time for each operation, beside the peers'. Wants two idle processors.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks run $(ARGS)
+
+# Thousands of sessions under random faults; then nothing may be left of them.
+SECONDS ?= 300
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m tests.soak.run $(SECONDS)
+
+# Coverage-guided, for so many seconds each; atheris is not a package for every platform.
+TARGETS ?= codecs query frames websocket http
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	@for target in $(TARGETS); do \
+		$(BIN)/python -m tests.fuzz.launch $$target -max_total_time=$(SECONDS) || exit 1; \
+	done
 
 # What the tests with Crossbar.io need; they are skipped without. 375 MB, in an
 # environment of its own, since it wants old versions of what is in the other one.
