@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from OpenSSL.SSL import Error as TLSError
+from service_identity import VerificationError
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
     ConnectionRefusedError,
@@ -258,6 +259,7 @@ def test_bad_options_are_refused_at_once() -> None:
         (NoRouteError(), ConnectCause.UNREACHABLE),
         (TimeoutError(), ConnectCause.CONNECT_TIMEOUT),
         (TLSError([("", "", "certificate verify failed")]), ConnectCause.TLS),
+        (VerificationError([]), ConnectCause.TLS),
         (ZeroDivisionError(), ConnectCause.FAILED),
     ],
 )

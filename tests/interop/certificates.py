@@ -30,11 +30,16 @@ PASSPHRASE = "open sesame"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """Files: PEM, and for the client PKCS #12 too, encrypted with `PASSPHRASE`."""
+    """Files: PEM, and for the client PKCS #12 too, encrypted with `PASSPHRASE`.
+
+    The one for another host is good in every other way.
+    """
 
     authority: str
     server_key: str
     server: str
+    other_host_key: str
+    other_host: str
     client_key: str
     client: str
     client_pkcs12: str
@@ -104,11 +109,14 @@ def make_certificates(folder: Path) -> Certificates:
     )
     for_server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     server = _issue("localhost", [leaf, names, for_server], authority)
+    elsewhere = x509.SubjectAlternativeName([x509.DNSName("elsewhere.example")])
+    other = _issue("elsewhere.example", [leaf, elsewhere, for_server], authority)
     for_client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     client = _issue("Test client", [leaf, for_client], authority)
 
     _, authority_file = authority.write(folder, "authority")
     server_key, server_file = server.write(folder, "server")
+    other_key, other_file = other.write(folder, "other")
     client_key, client_file = client.write(folder, "client")
     pkcs12 = folder / "client.p12"
     encryption = BestAvailableEncryption(PASSPHRASE.encode())
@@ -121,6 +129,8 @@ def make_certificates(folder: Path) -> Certificates:
         authority=authority_file,
         server_key=server_key,
         server=server_file,
+        other_host_key=other_key,
+        other_host=other_file,
         client_key=client_key,
         client=client_file,
         client_pkcs12=str(pkcs12),

@@ -1,14 +1,24 @@
-"""Fixtures of the tests that run programs which we did not write against the server."""
+"""Fixtures of the tests with programs that we did not write."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.interop.client_peers import SERVERS, Peer, running_peer
 from tests.interop.servers import RUNNING
 
 LOG_LINES = 60
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    """A server for our client."""
+    if request.param.startswith("node"):
+        request.getfixturevalue("node")
+    with running_peer(request.param) as running:
+        yield running
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from OpenSSL.SSL import Error as TLSError
+from service_identity import CertificateError as UnreadableCertificate
+from service_identity import VerificationError
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import (
     CertificateError,
@@ -59,6 +61,8 @@ _REVISION_4: Final = re.compile(rb"0\{")
 _CAUSES: Final = (
     (TLSError, ConnectCause.TLS),
     (CertificateError, ConnectCause.TLS),
+    (UnreadableCertificate, ConnectCause.TLS),
+    (VerificationError, ConnectCause.TLS),
     (DNSLookupError, ConnectCause.DNS),
     (ConnectionRefusedError, ConnectCause.REFUSED),
     (TimeoutError, ConnectCause.CONNECT_TIMEOUT),

@@ -1,7 +1,9 @@
 // An echo server of the reference implementation, for our client. Takes a Launch as
 // JSON and the name of the package: engine.io, or engine.io-3 for revision 3.
 
+const { readFileSync } = require("node:fs");
 const http = require("node:http");
+const https = require("node:https");
 
 const launch = JSON.parse(process.argv[3]);
 const { Server } = require(process.argv[2]);
@@ -25,9 +27,12 @@ engine.on("connection", (socket) => {
   });
 });
 
-const server = http.createServer((request, response) => {
+const serveNothing = (request, response) => {
   response.writeHead(404, { "Content-Type": "text/html" }).end("<p>nothing here</p>");
-});
+};
+const server = launch.tls
+  ? https.createServer({ key: readFileSync(launch.tls.key), cert: readFileSync(launch.tls.certificate) }, serveNothing)
+  : http.createServer(serveNothing);
 engine.attach(server);
 const stop = () => process.exit(0);
 process.on("SIGTERM", stop);
