@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import subprocess
@@ -52,14 +53,15 @@ def run_example() -> Iterator[RunExample]:
             text=True,
         )
         processes.append(process)
-        assert process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            line = process.stdout.readline() if selector.select(DEADLINE) else ""
-        said = re.search(says, line)
+        printed, said = "", None
+        for line in _lines(process):
+            printed += line
+            said = re.search(says, printed)
+            if said is not None:
+                break
         if said is None:
             process.kill()
-            pytest.fail(f"{name} printed {line!r}\n{process.communicate()[1]}")
+            pytest.fail(f"{name} printed {printed!r}\n{process.communicate()[1]}")
         return said.group()
 
     yield run
@@ -68,6 +70,19 @@ def run_example() -> Iterator[RunExample]:
         _, errors = process.communicate(timeout=DEADLINE)
         assert "Traceback" not in errors
         assert "Unhandled" not in errors
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Return what a process prints, until it is silent for too long."""
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    unfinished = ""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        # Not by readline: that may have read more lines than the one it returns.
+        while selector.select(DEADLINE) and (data := os.read(output, 65536)):
+            *lines, unfinished = (unfinished + data.decode()).split("\n")
+            yield from (f"{line}\n" for line in lines)
 
 
 @contextmanager
