@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
 
-.PHONY: run test lint format behaviours docs bench crossbar soak fuzz clean
+.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -64,6 +64,10 @@ bench: $(VENV)/.installed
 SECONDS ?= 300
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m tests.soak.run $(SECONDS)
+
+# Ten thousand sessions at once: how long messages take, and what all that costs.
+load: $(VENV)/.installed-test
+	$(BIN)/python -m tests.soak.load $(ARGS)
 
 # Coverage-guided, for so many seconds each; atheris is not a package for every platform.
 TARGETS ?= codecs query frames websocket http
