@@ -11,6 +11,7 @@ import pytest
 import txengineio
 
 PUBLIC = {
+    "BufferOverflow",
     "ClientSession",
     "CloseReason",
     "ConnectCause",
@@ -24,7 +25,9 @@ PUBLIC = {
     "EngineIOError",
     "EngineIOProtocol",
     "EngineIOResource",
+    "EngineIOSite",
     "ErrorCode",
+    "HealthResource",
     "HttpCompression",
     "InvalidOption",
     "LocalProtocolError",

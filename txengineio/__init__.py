@@ -7,6 +7,7 @@ from txengineio.client.connect import connect
 from txengineio.client.service import EngineIOClientService
 from txengineio.client.session import ClientSession
 from txengineio.errors import (
+    BufferOverflow,
     CloseReason,
     ConnectCause,
     ConnectFailed,
@@ -28,10 +29,13 @@ from txengineio.server.cookies import CookieOptions
 from txengineio.server.cors import CorsOptions
 from txengineio.server.deflate import DeflateOptions
 from txengineio.server.engine import Engine
+from txengineio.server.health import HealthResource
+from txengineio.server.http import EngineIOSite
 from txengineio.server.resource import EngineIOResource
 from txengineio.server.session import Session
 
 __all__ = [
+    "BufferOverflow",
     "ClientSession",
     "CloseReason",
     "ConnectCause",
@@ -45,7 +49,9 @@ __all__ = [
     "EngineIOError",
     "EngineIOProtocol",
     "EngineIOResource",
+    "EngineIOSite",
     "ErrorCode",
+    "HealthResource",
     "HttpCompression",
     "InvalidOption",
     "LocalProtocolError",
