@@ -5,6 +5,7 @@ from __future__ import annotations
 from http.cookiejar import CookieJar
 from typing import Any
 
+from treq.cookies import scoped_cookie
 from twisted.internet.task import Clock
 from twisted.web.client import Agent
 
@@ -104,6 +105,29 @@ def test_a_cookie_that_comes_late_is_kept_and_sent() -> None:
     assert b"Cookie: lb=7\r\n" in client.server.built[-1].received
     getting.cancel()
     error_of(getting)
+    client.end()
+
+
+def test_what_a_request_says() -> None:
+    client = Client(headers={"X-A": "b"})
+    client.jar.set_cookie(scoped_cookie(TARGET.origin, "evil", "1\r\nX-Evil: 2"))
+    posting = client.http.post("/a?b=c", "é".encode(), "text/plain;charset=UTF-8")
+    client.network.settle()
+    head, _, body = client.server.built[0].received.partition(b"\r\n\r\n")
+    first, *headers = head.decode().split("\r\n")
+    assert first == "POST /a?b=c HTTP/1.1"
+    assert sorted(headers) == [
+        "Accept-Encoding: identity",
+        "Accept: */*",
+        "Content-Length: 2",
+        "Content-Type: text/plain;charset=UTF-8",
+        "Cookie: evil=1 X-Evil: 2",
+        f"Host: {TARGET.netloc}",
+        "X-A: b",
+    ]
+    assert body == "é".encode()
+    posting.cancel()
+    error_of(posting)
     client.end()
 
 

@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web._newclient import Request as RawRequest
 from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
@@ -35,6 +34,9 @@ _IDLE_TIMEOUT: Final = 3
 A request that meets the server's own time-out is lost with its connection. Node.js has
 the shortest one that is common, five seconds.
 """
+
+
+_MAX_HEADS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class HttpClient:
         self._uri = URI.fromBytes(target.origin.encode("ascii"))
         self._key = (self._uri.scheme, self._uri.host, self._uri.port)
         self._endpoints = None if options.agent else endpoints
-        self._post_headers: dict[str, Headers] = {}
+        self._heads: dict[tuple[str | None, str | None], bytes] = {}
         self._headers = Headers()
         # Set here, it need not be added to a copy of these for each request.
         self._headers.setRawHeaders("Host", [target.netloc])
@@ -132,7 +134,7 @@ class HttpClient:
 
     def get(self, resource: str) -> Deferred[Answer]:
         """Make a GET request; see `post`."""
-        return self._request(b"GET", resource, self._headers, None)
+        return self._request(b"GET", resource)
 
     def post(self, resource: str, body: bytes, content_type: str) -> Deferred[Answer]:
         """Make a POST request.
@@ -141,39 +143,54 @@ class HttpClient:
             The answer, whatever its status. It fails as Twisted's agent does, and with
             `PayloadTooLarge`. To cancel it drops the connection.
         """
-        headers = self._post_headers.get(content_type)
-        if headers is None:
-            headers = self._post_headers[content_type] = self._headers.copy()
-            headers.setRawHeaders("Content-Type", [content_type])
-        return self._request(b"POST", resource, headers, _Bytes(body))
+        return self._request(b"POST", resource, body, content_type)
 
     def _request(
         self,
         method: bytes,
         resource: str,
-        headers: Headers,
-        body: IBodyProducer | None,
+        body: bytes | None = None,
+        content_type: str | None = None,
     ) -> Deferred[Answer]:
-        url = self._origin + resource
         # An empty jar, the usual case, has nothing to iterate over.
-        for _ in self._jar:
-            cookies = self.cookies_for(resource)
-            if cookies is not None:
-                headers = headers.copy()
-                headers.setRawHeaders("Cookie", [cookies])
-            break
+        cookies = self.cookies_for(resource) if any(self._jar) else None
+        url = self._origin + resource
         if self._endpoints is None:
+            headers = self._headers_with(content_type, cookies)
+            producer = None if body is None else _Bytes(body)
             response: Deferred[Any] = self._agent.request(
-                method, url.encode("ascii"), headers, body
+                method, url.encode("ascii"), headers, producer
             )
         else:
+            head = self._head(content_type, cookies)
+            request = _Request(method, resource, head, body)
             endpoint = self._endpoints.endpointForURI(self._uri)
             response = self._pool.getConnection(self._key, endpoint)
-            request = RawRequest(
-                method, resource.encode("ascii"), headers, body, persistent=True
-            )
             response.addCallback(_send, request)
         return response.addCallback(self._read, url)
+
+    def _headers_with(self, content_type: str | None, cookies: str | None) -> Headers:
+        headers = self._headers.copy()
+        if content_type is not None:
+            headers.setRawHeaders("Content-Type", [content_type])
+        if cookies is not None:
+            headers.setRawHeaders("Cookie", [cookies])
+        return headers
+
+    def _head(self, content_type: str | None, cookies: str | None) -> bytes:
+        """Return the headers as they are sent; most requests have the same ones."""
+        key = content_type, cookies
+        head = self._heads.get(key)
+        if head is None:
+            lines = [
+                b"%b: %b\r\n" % (name, value)
+                for name, values in self._headers_with(*key).getAllRawHeaders()
+                for value in values
+            ]
+            # Cookies change; what was sent with other ones is not needed again.
+            self._heads = {} if len(self._heads) > _MAX_HEADS else self._heads
+            head = self._heads[key] = b"".join(lines)
+        return head
 
     def _read(self, response: Any, url: str | None) -> Deferred[Answer]:
         if url is not None and response.headers.hasHeader("Set-Cookie"):
@@ -219,7 +236,41 @@ class _Cookies:
         return self._message
 
 
-def _send(connection: Any, request: RawRequest) -> Deferred[Any]:
+class _Request:
+    """What Twisted's connections write, and ask about, as a request.
+
+    Its own takes the headers apart, encodes them and counts the body for each request.
+
+    Args:
+        method: Of HTTP.
+        resource: Path and query, quoted.
+        head: The headers, each with the end of its line.
+        body: What a POST carries.
+    """
+
+    persistent = True
+
+    def __init__(
+        self, method: bytes, resource: str, head: bytes, body: bytes | None
+    ) -> None:
+        self.method = method
+        line = b"%b %b HTTP/1.1\r\n" % (method, resource.encode("ascii"))
+        if body is None:
+            self._data = b"%b%b\r\n" % (line, head)
+        else:
+            length = b"Content-Length: %d\r\n\r\n" % len(body)
+            self._data = b"".join((line, head, length, body))
+
+    def writeTo(self, transport: Any) -> Deferred[None]:  # noqa: N802
+        """Write it, all at once."""
+        transport.write(self._data)
+        return succeed(None)
+
+    def stopWriting(self) -> None:  # noqa: N802
+        """Do nothing: all is written."""
+
+
+def _send(connection: Any, request: _Request) -> Deferred[Any]:
     response: Deferred[Any] = connection.request(request)
     return response
 
@@ -260,7 +311,7 @@ class _BodyReader(Protocol):
         if self.finished.called:
             return
         # Without a length, the end of the connection is the end of the body.
-        if reason.check(ResponseDone, PotentialDataLoss):
+        if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
             self.finished.callback(b"".join(self._parts))
         else:
             self.finished.errback(reason)
