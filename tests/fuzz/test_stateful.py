@@ -13,6 +13,7 @@ import os
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -34,6 +35,9 @@ from tests.wiring import Server
 
 EXAMPLES = int(os.environ.get("TXENGINEIO_FUZZ_EXAMPLES", "300"))
 STEPS = 40
+
+pytestmark = pytest.mark.timeout(60 + EXAMPLES)
+
 CLIENTS = 3
 
 PING_INTERVAL = 5.0
