@@ -617,3 +617,13 @@ def test_a_paused_session_that_is_closed_leaves_nothing(new_server: MakeServer) 
     assert protocol.messages == ["0"]
     assert ended_with(protocol) is CloseReason.FORCED_CLOSE
     server.assert_nothing_left()
+
+
+def test_a_peer_that_says_goodbye_and_reads_nothing_has_gone(short_path: bool) -> None:
+    server = Server.new(short_path=short_path)
+    websocket = server.open_websocket()
+    session = server.session(websocket.sid)
+    websocket.connection.transport.stop_reading()
+    websocket.close(1000)
+    assert has_fired(session.when_closed())
+    assert not session.send("lost")

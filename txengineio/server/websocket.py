@@ -78,6 +78,14 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         self.connected_to_peer()
 
     @override
+    def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
+        stop = super().onCloseFrame(code, reasonRaw)
+        if self.state != WebSocketProtocol.STATE_OPEN and self.receiver is not None:
+            # Now, not when the connection is gone: what is sent until then is lost.
+            self.receiver.transport_closed()
+        return stop
+
+    @override
     def connectionLost(self, reason: Any = None) -> None:
         # Not Autobahn's: that looks after timers that there are none of here.
         self.factory.connection_lost(self)
