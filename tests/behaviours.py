@@ -16,6 +16,12 @@ import pytest
 
 CHECKLIST = Path(__file__).with_name("behaviours.txt")
 
+COVERED = pytest.StashKey[Mapping[str, set[str]]]()
+"""What `covering_tests` found in this run."""
+
+MODULES = pytest.StashKey[set[Path]]()
+"""The modules whose tests were collected in this run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
@@ -91,7 +97,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    covered = covering_tests(items)
+    covered = config.stash[COVERED] = covering_tests(items)
+    config.stash[MODULES] = {item.path for item in items}
     path: Path | None = config.getoption("--behaviours")
     if path is not None:
         path.write_text(table(covered), encoding="utf-8")

@@ -6,9 +6,12 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.behaviours import read_checklist
+import pytest
+
+from tests.behaviours import COVERED, MODULES, read_checklist, table
 
 TESTS = Path(__file__).parents[1]
+TABLE = TESTS.parent / "docs" / "behaviours.md"
 
 
 def marked(path: Path) -> Iterator[str]:
@@ -28,3 +31,15 @@ def test_no_line_about_the_server_is_without_a_test() -> None:
         if behaviour.side == "server" and behaviour.number not in covered
     }
     assert missing == set()
+
+
+def test_the_table_is_up_to_date(pytestconfig: pytest.Config) -> None:
+    marking = {
+        path
+        for path in [*TESTS.glob("test_*.py"), *TESTS.glob("*/test_*.py")]
+        if next(marked(path), None) is not None
+    }
+    if not marking <= pytestconfig.stash[MODULES]:
+        pytest.skip("only where the tests of all modules are collected")
+    expected = table(pytestconfig.stash[COVERED])
+    assert TABLE.read_text(encoding="utf-8") == expected, "run make behaviours"
