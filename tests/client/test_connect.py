@@ -160,6 +160,7 @@ def test_a_factory_may_build_nothing(transport: str) -> None:
     world.assert_nothing_left()
 
 
+@pytest.mark.behaviour("B068", "B069")
 @each_transport
 def test_connecting_can_be_cancelled(transport: str) -> None:
     for stalls in (True, False):
