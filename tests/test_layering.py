@@ -57,6 +57,7 @@ LAYERS = [
         "server.responses",
         "server.statistics",
         "server.takeover",
+        "server.whole",
     ],
     ["server.newcomers", "server.registry", "server.session"],
     [

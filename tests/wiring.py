@@ -164,7 +164,7 @@ class Server:
 
         Args:
             own_site: Use the package's site; a `twisted.web.server.Site` otherwise.
-            short_path: As in `EngineWebSocketFactory`.
+            short_path: As in `EngineWebSocketFactory` and `EngineIOSite`.
         """
         application = application or RecordingApplication()
         clock = Clock()
@@ -172,7 +172,8 @@ class Server:
         engine.websockets.short_path = short_path
         site: Site
         if own_site:
-            site = engine_site(engine, reactor=clock)
+            site = own = engine_site(engine, reactor=clock)
+            own.short_path = short_path
         else:
             root = Resource()
             root.putChild(b"engine.io", EngineIOResource(engine))

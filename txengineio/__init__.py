@@ -30,9 +30,9 @@ from txengineio.server.cors import CorsOptions
 from txengineio.server.deflate import DeflateOptions
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
-from txengineio.server.http import EngineIOSite
 from txengineio.server.resource import EngineIOResource
 from txengineio.server.session import Session
+from txengineio.server.site import EngineIOSite
 
 __all__ = [
     "BufferOverflow",

@@ -23,9 +23,13 @@ from txengineio.limit_flags import LimitOptions
 from txengineio.loading import NotLoadable, factory_for, load_application
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
-from txengineio.server.http import EngineIOSite
 from txengineio.server.options import EngineOptions
-from txengineio.server.site import DEFAULT_PATH, engine_site, path_segments
+from txengineio.server.site import (
+    DEFAULT_PATH,
+    EngineIOSite,
+    engine_site,
+    path_segments,
+)
 from txengineio.serving import DEFAULT_DRAIN_TIMEOUT, EngineIOService, Place
 
 __all__ = ["EchoProtocol", "EngineIOService", "Options", "makeService"]

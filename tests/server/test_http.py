@@ -15,7 +15,7 @@ from tests.connection import Connection, Exchange, make_request
 from tests.doubles import ended_with
 from tests.wiring import Server, opening_headers
 from txengineio.errors import CloseReason
-from txengineio.server.http import EngineIOSite
+from txengineio.server.site import EngineIOSite
 
 MEGABYTE = b"x" * 1024 * 1024
 
@@ -265,15 +265,12 @@ def test_an_engine_that_raises_what_ends_processes_is_answered(
     def fail(_request: object) -> None:
         raise Unheard
 
-    engine: Any = server.engine
-    site: Any = server.site
-
     class Failing:
         max_body_size = 10
         handle_request = staticmethod(fail)
 
-    site._engines = [(b"/engine.io", Failing())]
-    assert engine is not None
+    engines: Any = {server.path: Failing()}
+    server.site = EngineIOSite(Resource(), engines, reactor=server.clock)
     assert server.request().answer.status == 500
     assert len(flush_logged_errors(Unheard)) == 1
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from txengineio.errors import ErrorCode, RequestRejected
@@ -14,8 +13,7 @@ __all__ = ["SessionQuery", "parse_query"]
 _DIGITS: Final = frozenset("0123456789")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionQuery:
+class SessionQuery(NamedTuple):
     """What a request says about its session.
 
     Attributes:
@@ -67,6 +65,12 @@ def _parse_parameters(query_string: bytes) -> dict[str, str]:
     text = query_string.decode("utf-8", "replace")
     # Hardly any request of an Engine.IO client has something to decode.
     encoded = "%" in text or "+" in text
+    if not encoded:
+        try:
+            return dict([pair.split("=", 1) for pair in text.split("&")])
+        except ValueError:
+            # There is a pair without a value, or nothing at all.
+            pass
     parameters: dict[str, str] = {}
     for pair in text.split("&"):
         if not pair:

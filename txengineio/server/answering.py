@@ -12,6 +12,7 @@ from txengineio.server.compression import HttpCompression
 from txengineio.server.headers import add_vary, check_headers, move_added, received
 from txengineio.server.interfaces import IEngine
 from txengineio.server.session import Session
+from txengineio.server.whole import ReceivedHeaders
 
 __all__ = ["complete", "compressed", "let_change"]
 
@@ -99,7 +100,12 @@ def let_change(
 
 def _has_xss_filter(request: Request) -> bool:
     """Whether the client is an Internet Explorer, which would look into the payload."""
-    for agent in request.requestHeaders.getRawHeaders(b"User-Agent", ()):
+    headers = request.requestHeaders
+    if isinstance(headers, ReceivedHeaders) and not (
+        headers.mention(b"Trident/") or headers.mention(b"MSIE")
+    ):
+        return False
+    for agent in headers.getRawHeaders(b"User-Agent", ()):
         if b"Trident/" in agent or b"MSIE" in agent:
             return True
     return False

@@ -8,26 +8,26 @@ is unusual in a request, this is Twisted's request unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from io import BytesIO
 from typing import Any, BinaryIO, Final, cast
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, datetimeToString, parse_qs
 from twisted.web.http import Request as HTTPRequest
-from twisted.web.resource import IResource
-from twisted.web.server import Request, Site
+from twisted.web.http import parse_qs
+from twisted.web.http_headers import Headers
+from twisted.web.server import Request
 from typing_extensions import override
 from zope.interface import Attribute, Interface
 
 from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
-from txengineio.server.punctuality import punctual_channel
+from txengineio.server.whole import ReceivedHeaders, WholeRequest
 from txengineio.session.direct import can_write_directly, write_directly
 
-__all__ = ["EngineIORequest", "EngineIOSite", "IReceivesRequests"]
+__all__ = ["ConstantHeaders", "EngineIORequest", "IReceivesRequests"]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _TOO_LARGE: Final = (
@@ -70,16 +70,65 @@ class IReceivesRequests(Interface):
         """
 
 
+class ConstantHeaders(dict[str, str]):
+    """Headers that many answers have in common.
+
+    Attributes:
+        lines: How they are written.
+    """
+
+    __slots__ = ("lines",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.lines = _lines(headers)
+
+
+def _lines(headers: Mapping[str, Any]) -> bytes | None:
+    """Return how headers are written; None for what this does not know to write."""
+    lines = []
+    for name, value in headers.items():
+        if not isinstance(value, str) or "\r" in value or "\n" in value:
+            return None
+        lines.append(f"{name}: {value}\r\n")
+    # UTF-8, as Twisted writes headers.
+    return "".join(lines).encode()
+
+
+def _received_cookies(request: Any) -> dict[bytes, bytes]:
+    cookies: dict[bytes, bytes] = {}
+    request.received_cookies = cookies
+    request.parseCookies()
+    return cookies
+
+
+_MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "_adapterCache": lambda _request: {},
+    "_parsePOSTFormSubmission": lambda _request: False,
+    "client": lambda request: request.connection.getPeer(),
+    "cookies": lambda _request: [],
+    "host": lambda request: request.connection.getHost(),
+    "received_cookies": _received_cookies,
+    "responseHeaders": lambda _request: Headers(),
+    "transport": lambda request: request.connection.transport,
+}
+"""What Twisted gives to each request, and hardly one to an engine needs."""
+
+
 class EngineIORequest(Request):
     """A request to a site that serves engines.
 
     Attributes:
         engine: The engine that the request is for; None if it is for another resource.
         admitted: What the engine found out when the headers were complete.
+        connection: The channel that has taken it in whole; None for other requests.
+        lost: Called with the request when its connection is lost before the answer.
     """
 
     engine: IReceivesRequests | None = None
     admitted: Any = None
+    connection: Any = None
+    lost: Callable[[Request], None] | None = None
     _arguments: dict[bytes, list[bytes]] | None = None
     _receiving = False
     _processing = True
@@ -90,12 +139,49 @@ class EngineIORequest(Request):
 
     _too_large_log = Logger()
 
+    @classmethod
+    def of_whole(
+        cls,
+        channel: Any,
+        engine: IReceivesRequests,
+        received: WholeRequest,
+        path: bytes,
+    ) -> EngineIORequest:
+        """Make a request that has come whole, without what it may never need.
+
+        Args:
+            channel: The channel.
+            engine: The engine that the request is for.
+            received: What has come.
+            path: The path in its target.
+        """
+        request = cls.__new__(cls)
+        request.channel = request.connection = channel
+        request.engine = engine
+        request.method, request.uri, fields, lowered, body = received
+        request.path = path
+        request.clientproto = _HTTP_1_1
+        request.requestHeaders = ReceivedHeaders(fields, lowered)
+        request.content = BytesIO(body)
+        request.notifications = []
+        request.queued = False
+        return request
+
+    def __getattr__(self, name: str) -> Any:
+        """Make what Twisted would have made for the request."""
+        make = _MADE_WHEN_ASKED.get(name)
+        if make is None or self.connection is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        value = vars(self)[name] = make(self)
+        return value
+
     @override
     def gotLength(self, length: int | None) -> None:
         """Prepare for the body; the headers are complete."""
         channel: Any = self.channel
         # Only HTTP/1 tells the path before the body is there.
-        self.engine = channel.site.engine_at(getattr(channel, "_path", b""))
+        path = getattr(channel, "_path", b"").partition(b"?")[0]
+        self.engine = channel.site.engine_at(path)
         if self.engine is None:
             super().gotLength(length)
             return
@@ -170,6 +256,9 @@ class EngineIORequest(Request):
             self._receiving = False
             self.engine.body_lost(self, refused=False)
         super().connectionLost(reason)
+        lost, self.lost = self.lost, None
+        if lost is not None:
+            lost(self)
 
     def abort(self) -> None:
         """Drop the connection of a request whose body nobody wants any more."""
@@ -190,6 +279,28 @@ class EngineIORequest(Request):
     def args(self, arguments: dict[bytes, list[bytes]]) -> None:
         self._arguments = arguments
 
+    # What hooks may ask, Twisted's sessions among them: attributes there.
+
+    @cached_property
+    def site(self) -> Any:  # type: ignore[explicit-override, override]
+        """The site; Twisted sets it for other resources, too."""
+        return cast(Any, self.channel).site
+
+    @cached_property
+    def sitepath(self) -> list[bytes]:
+        """Nothing: no cookie of Twisted's is for a part of the site."""
+        return []
+
+    @cached_property
+    def prepath(self) -> list[bytes]:  # type: ignore[explicit-override, override]
+        """The parts of the path."""
+        return self.path.split(b"/")[1:]
+
+    @cached_property
+    def postpath(self) -> list[bytes]:  # type: ignore[explicit-override, override]
+        """Nothing: the engine takes the whole path."""
+        return []
+
     def _looks_like_form(self) -> bool:
         types = self.requestHeaders.getRawHeaders(b"Content-Type")
         return types is not None and types[0].lower().startswith(_FORMS)
@@ -200,11 +311,6 @@ class EngineIORequest(Request):
         if self.engine is None:
             super().process()
             return
-        # What hooks may ask, Twisted's sessions among them.
-        self.site = cast(Any, self.channel).site
-        self.sitepath: list[bytes] = []
-        self.prepath = self.path.split(b"/")[1:]
-        self.postpath: list[bytes] = []
         try:
             self.engine.handle_request(self)
         except BaseException:
@@ -223,23 +329,19 @@ class EngineIORequest(Request):
         Returns:
             Whether it was done; if not, nothing was.
         """
+        lines = headers.lines if type(headers) is ConstantHeaders else _lines(headers)
         if (
-            self.engine is None
+            lines is None
+            or self.engine is None
             or self.clientproto != _HTTP_1_1
             or self.method == b"HEAD"
-            # Set by a middleware, or by Twisted for a connection that is to be closed.
-            or any(self.responseHeaders.getAllRawHeaders())
+            or self._has_headers()
         ):
             return False
-        head = f"HTTP/1.1 {status} {_reason(status)}\r\nDate: {self._date()}\r\n"
-        for name, value in headers.items():
-            if not isinstance(value, str) or "\r" in value or "\n" in value:
-                return False
-            head += f"{name}: {value}\r\n"
-        head += f"Content-Length: {len(body)}\r\n\r\n"
-        transport = cast(Any, self.channel).transport
-        # UTF-8, as Twisted writes headers.
-        answer = head.encode() + body
+        channel: Any = self.channel
+        start = channel.site.start_of(status)
+        answer = b"%b%bContent-Length: %d\r\n\r\n%b" % (start, lines, len(body), body)
+        transport = channel.transport
         if can_write_directly(transport):
             write_directly(transport, answer)
         else:
@@ -249,6 +351,14 @@ class EngineIORequest(Request):
         self.sentLength = len(body)
         self._finish_soon()
         return True
+
+    def _has_headers(self) -> bool:
+        """Whether a middleware has set some, or Twisted for a connection's last one."""
+        made = vars(self)
+        headers = made.get("responseHeaders")
+        return bool(made.get("cookies")) or (
+            headers is not None and any(headers.getAllRawHeaders())
+        )
 
     def _finish_soon(self) -> None:
         """Finish; but a request that waits behind a parked one is not served right now.
@@ -269,77 +379,6 @@ class EngineIORequest(Request):
             self.finished = 0
             self.finish()
 
-    def _date(self) -> str:
-        date: str = cast(Any, self.channel).site.date()
-        return date
-
-
-class EngineIOSite(Site):
-    """A site that serves engines at paths of their own, beside other resources.
-
-    There is no access log: the query of a request tells its session's id, which is a
-    credential.
-
-    Args:
-        resource: The root of everything that is not for an engine.
-        engines: The engines by their paths; all below a path is the engine's, too.
-        reactor: For time-outs; by default the global reactor.
-    """
-
-    noisy = False
-    protocol = punctual_channel
-    requestFactory = EngineIORequest
-
-    def __init__(
-        self,
-        resource: IResource,
-        engines: Mapping[str, IReceivesRequests],
-        reactor: IReactorTime | None = None,
-    ) -> None:
-        super().__init__(resource, reactor=reactor)
-        self._engines = [
-            (path.removesuffix("/").encode("ascii"), engine)
-            for path, engine in engines.items()
-        ]
-        self._date_second = -1
-        self._date_text = ""
-
-    def engine_at(self, uri: bytes) -> IReceivesRequests | None:
-        """Return the engine that a request's target belongs to, if any."""
-        path = uri.partition(b"?")[0]
-        if not path.startswith(b"/"):
-            # An absolute target, as to a proxy: RFC 9112, section 3.2.2.
-            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
-        for prefix, engine in self._engines:
-            if path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
-                return engine
-        return None
-
-    def date(self) -> str:
-        """Return the value of the ``Date`` header; it is made once a second."""
-        now = self.reactor.seconds()
-        if int(now) != self._date_second:
-            self._date_second = int(now)
-            self._date_text = datetimeToString(now).decode("ascii")
-        return self._date_text
-
-    @override
-    def startFactory(self) -> None:
-        """Do nothing: Twisted prepares an access log here, once a second."""
-
-    @override
-    def stopFactory(self) -> None:
-        """Do nothing: there is no access log to close."""
-
-    @override
-    def log(self, request: HTTPRequest) -> None:
-        """Do nothing."""
-
 
 def _content(request: Request) -> BinaryIO:
     return cast(BinaryIO, request.content)
-
-
-def _reason(status: int) -> str:
-    reason = RESPONSES.get(status, b"Unknown Status")
-    return reason.decode("ascii")

@@ -14,16 +14,19 @@ from txengineio.protocol.packets import Packet
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.protocol.text import encode_utf8
+from txengineio.server.http import ConstantHeaders
 from txengineio.server.payloads import read_body
 from txengineio.server.polling import PollingTransport
 
 __all__ = ["JSONPPollingTransport", "polling_transport"]
 
-_HEADERS: Final = {
-    "Content-Type": "text/javascript; charset=UTF-8",
-    "X-Content-Type-Options": "nosniff",
-    "cache-control": "no-store",
-}
+_HEADERS: Final = ConstantHeaders(
+    {
+        "Content-Type": "text/javascript; charset=UTF-8",
+        "X-Content-Type-Options": "nosniff",
+        "cache-control": "no-store",
+    }
+)
 
 
 class JSONPPollingTransport(PollingTransport):

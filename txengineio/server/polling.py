@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.http import Request
 from zope.interface import implementer
 
@@ -19,20 +18,24 @@ from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.text import encode_utf8
 from txengineio.server.answering import complete, compressed
-from txengineio.server.http import EngineIORequest
+from txengineio.server.http import ConstantHeaders, EngineIORequest
 from txengineio.server.newcomers import Newcomer
 from txengineio.server.payloads import body_size, bounded, read_body
-from txengineio.server.responses import OK, is_gone, respond, respond_nothing
+from txengineio.server.responses import OK, is_gone, respond, respond_nothing, when_lost
 from txengineio.server.session import Session
 from txengineio.session.direct import has_unsent_bytes
 from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
 
 __all__ = ["PollingTransport"]
 
-_NO_STORE: Final = {"cache-control": "no-store"}
-_TEXT: Final = {"Content-Type": "text/plain; charset=UTF-8", **_NO_STORE}
-_BINARY: Final = {"Content-Type": "application/octet-stream", **_NO_STORE}
-_POSTED: Final = {"Content-Type": "text/html", **_NO_STORE}
+
+def _not_stored(content_type: str) -> ConstantHeaders:
+    return ConstantHeaders({"Content-Type": content_type, "cache-control": "no-store"})
+
+
+_TEXT: Final = _not_stored("text/plain; charset=UTF-8")
+_BINARY: Final = _not_stored("application/octet-stream")
+_POSTED: Final = _not_stored("text/html")
 
 _BAD_REQUEST: Final = 400
 _METHOD_NOT_ALLOWED: Final = 405
@@ -133,9 +136,9 @@ class PollingTransport:
         """Keep a GET for what the session sends next."""
         self._parked = request
         self.writable = True
-        request.notifyFinish().addErrback(self._poll_lost, request)
+        when_lost(request, self._poll_lost)
 
-    def _poll_lost(self, _failure: Failure, request: Request) -> None:
+    def _poll_lost(self, request: Request) -> None:
         if request is self._parked:
             self._unpark()
             self._fail("poll connection closed prematurely")
@@ -247,11 +250,11 @@ class PollingTransport:
         if self._paused:
             # The client sends no more before it has its answer.
             self._held_posts.append(request)
-            request.notifyFinish().addErrback(self._post_lost, request)
+            when_lost(request, self._post_lost)
         else:
             self._respond(request, _POSTED, b"ok")
 
-    def _post_lost(self, _failure: Failure, request: Request) -> None:
+    def _post_lost(self, request: Request) -> None:
         if request in self._held_posts:
             self._held_posts.remove(request)
             self._fail(_POST_LOST)

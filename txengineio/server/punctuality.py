@@ -12,8 +12,16 @@ from typing import Any, Final
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel, HTTPFactory, _GenericHTTPChannelProtocol
+from twisted.web.http import (
+    HTTPChannel,
+    HTTPFactory,
+    Request,
+    _GenericHTTPChannelProtocol,
+)
 from typing_extensions import override
+
+from txengineio.server.http import EngineIORequest
+from txengineio.server.whole import whole_request
 
 __all__ = ["HEAD_TIMEOUT", "MIN_BODY_RATE", "PunctualChannel", "punctual_channel"]
 
@@ -33,16 +41,72 @@ class PunctualChannel(HTTPChannel):
     _deadline: IDelayedCall | None = None
     _time = HEAD_TIMEOUT
     _is_complete = False
+    # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
+    _is_between = True
+    _served_at = 0.0
+
+    # Twisted sets it: an `EngineIOSite`.
+    site: Any
 
     @override
     def dataReceived(self, data: bytes) -> None:
         """Receive a piece of a request; if it is not the last, wait, but not long."""
+        if self._is_between and self._take_whole(data):
+            return
+        self._is_between = False
         self._is_complete = False
         super().dataReceived(data)
         # Afterwards, so that a request that comes in one piece costs nothing.
         waits = not self._is_complete and not self._handlingRequest
         if waits and self._deadline is None and self._is_there():
             self._deadline = self.callLater(self._time, self._too_late)
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Serve a request for an engine that has come whole; say whether it is one."""
+        received = whole_request(data) if self.site.short_path else None
+        if received is None or self.requestFactory is not EngineIORequest:
+            return False
+        path = received.target.partition(b"?")[0]
+        engine = self.site.engine_at(path)
+        if engine is None or len(received.body) > engine.max_body_size:
+            return False
+        request = EngineIORequest.of_whole(self, engine, received, path)
+        # As Twisted does before it hands over a request, but for the idle time-out:
+        # to stop and start that costs more than to find out when it is over.
+        self._is_between = False
+        self.requests.append(request)
+        self._handlingRequest = True
+        self.setRawMode()
+        request.process()
+        return True
+
+    @override
+    def requestDone(self, request: Request) -> None:
+        """Go on with the next request."""
+        connection = getattr(request, "connection", None)
+        if connection is not None and not self._dataBuffer:
+            del self.requests[0]
+            self._handlingRequest = False
+            self.line_mode = 1
+            self._is_between = True
+            self._served_at = self.site.reactor.seconds()
+            return
+        is_last = not any(self._dataBuffer) and not self._buffer
+        super().requestDone(request)
+        self._is_between = is_last
+
+    @override
+    def timeoutConnection(self) -> None:
+        """Close the connection, unless it was not idle for so long."""
+        period = self.timeOut or 0
+        passed = self.site.reactor.seconds() - self._served_at
+        left = period if self._handlingRequest else period - passed
+        if left > 0:
+            self.setTimeout(left)
+            # For the next time; this one is the rest of it.
+            self.timeOut = period
+        else:
+            super().timeoutConnection()
 
     def _is_there(self) -> bool:
         transport: Any = self.transport

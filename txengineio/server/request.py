@@ -47,7 +47,8 @@ class HandshakeRequest:
             method=request.method.decode("latin-1"),
             uri=request.uri.decode("latin-1"),
             query=query,
-            headers=request.requestHeaders,
+            # What it takes to look into them quickly is not worth keeping.
+            headers=request.requestHeaders.copy(),
             client_address=request.getClientAddress(),
             remote_address=client,
             secure=request.isSecure(),

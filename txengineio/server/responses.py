@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.web.http import Request
@@ -11,7 +11,7 @@ from twisted.web.http import Request
 from txengineio.errors import RequestRejected
 from txengineio.server.http import EngineIORequest
 
-__all__ = ["OK", "refuse", "respond", "respond_nothing"]
+__all__ = ["OK", "is_gone", "refuse", "respond", "respond_nothing", "when_lost"]
 
 OK = 200
 
@@ -29,13 +29,13 @@ def respond(
     """
     if is_gone(request):
         return
+    if isinstance(request, EngineIORequest) and request.answer(status, headers, body):
+        return
     if request.cookies:
         # Twisted would replace with them what the header has otherwise.
         for cookie in request.cookies:
             request.responseHeaders.addRawHeader(b"Set-Cookie", cookie)
         request.cookies = []
-    if isinstance(request, EngineIORequest) and request.answer(status, headers, body):
-        return
     request.setResponseCode(status)
     response_headers = request.responseHeaders
     for name, value in headers.items():
@@ -75,3 +75,11 @@ def is_gone(request: Request) -> bool:
     # Twisted's annotation does not know that a lost connection takes the channel away.
     channel: object = request.channel
     return channel is None
+
+
+def when_lost(request: Request, act: Callable[[Request], None]) -> None:
+    """Call ``act`` with a request when its connection is lost before the answer."""
+    if isinstance(request, EngineIORequest):
+        request.lost = act
+    else:
+        request.notifyFinish().addErrback(lambda _failure: act(request))

@@ -1,4 +1,4 @@
-"""A site that serves an engine and nothing else."""
+"""Sites that serve engines: beside other resources, or one engine and nothing else."""
 
 from __future__ import annotations
 
@@ -6,19 +6,104 @@ from collections.abc import Mapping
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.http import Request
-from twisted.web.resource import Resource
+from twisted.web.http import RESPONSES, Request, datetimeToString
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Site
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
-from txengineio.server.http import EngineIOSite, IReceivesRequests
+from txengineio.server.http import EngineIORequest, IReceivesRequests
+from txengineio.server.punctuality import punctual_channel
 from txengineio.server.resource import EngineIOResource
 
-__all__ = ["DEFAULT_PATH", "engine_site", "path_segments"]
+__all__ = ["DEFAULT_PATH", "EngineIOSite", "engine_site", "path_segments"]
 
 DEFAULT_PATH: Final = "/engine.io/"
 
 _NOT_IMPLEMENTED: Final = 501
+
+
+class EngineIOSite(Site):
+    """A site that serves engines at paths of their own, beside other resources.
+
+    There is no access log: the query of a request tells its session's id, which is a
+    credential.
+
+    Args:
+        resource: The root of everything that is not for an engine.
+        engines: The engines by their paths; all below a path is the engine's, too.
+        reactor: For time-outs; by default the global reactor.
+
+    Attributes:
+        short_path: Whether requests that come whole go around Twisted's parser. Nothing
+            but speed depends on it.
+    """
+
+    noisy = False
+    protocol = punctual_channel
+    requestFactory = EngineIORequest
+
+    def __init__(
+        self,
+        resource: IResource,
+        engines: Mapping[str, IReceivesRequests],
+        reactor: IReactorTime | None = None,
+    ) -> None:
+        super().__init__(resource, reactor=reactor)
+        self.short_path = True
+        self._engines = [
+            (path.removesuffix("/").encode("ascii"), engine)
+            for path, engine in engines.items()
+        ]
+        # What hardly any request goes without.
+        self._engines_by_path = {
+            path: engine
+            for prefix, engine in self._engines
+            for path in (prefix, prefix + b"/")
+        }
+        # The beginnings of answers, by status; each of them is good for a second.
+        self._starts: dict[int, bytes] = {}
+        self._starts_second = -1
+
+    def engine_at(self, uri: bytes) -> IReceivesRequests | None:
+        """Return the engine that a target, or its path, belongs to, if any."""
+        engine = self._engines_by_path.get(uri)
+        if engine is not None:
+            return engine
+        path = uri.partition(b"?")[0]
+        if not path.startswith(b"/"):
+            # An absolute target, as to a proxy: RFC 9112, section 3.2.2.
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+        for prefix, engine in self._engines:
+            if path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
+                return engine
+        return None
+
+    def start_of(self, status: int) -> bytes:
+        """Return the beginning of an answer: its first line, and its ``Date``."""
+        now = self.reactor.seconds()
+        if int(now) != self._starts_second:
+            self._starts_second = int(now)
+            self._starts.clear()
+        start = self._starts.get(status)
+        if start is None:
+            reason = RESPONSES.get(status, b"Unknown Status")
+            line = b"HTTP/1.1 %d %b\r\nDate: %b\r\n"
+            start = line % (status, reason, datetimeToString(now))
+            self._starts[status] = start
+        return start
+
+    @override
+    def startFactory(self) -> None:
+        """Do nothing: Twisted prepares an access log here, once a second."""
+
+    @override
+    def stopFactory(self) -> None:
+        """Do nothing: there is no access log to close."""
+
+    @override
+    def log(self, request: Request) -> None:
+        """Do nothing."""
 
 
 class _Elsewhere(Resource):
