@@ -106,6 +106,7 @@ class Place:
     Attributes:
         client: The client's address, as far as known.
         sid: The session's id; set when it is known.
+        taken: Whether there is a session in it.
     """
 
     __slots__ = ("_crowd", "_key", "client", "sid", "taken")
@@ -116,6 +117,14 @@ class Place:
         self.taken = False
         self._key = key
         self._crowd: Crowd | None = crowd
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        """Make room, unless the place is taken."""
+        if not self.taken:
+            self.leave()
 
     def leave(self) -> None:
         """Make room; once is enough."""

@@ -9,6 +9,8 @@ from typing import Any, Final
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
+from txengineio.server.http import EngineIORequest
+
 __all__ = [
     "add_vary",
     "check_headers",
@@ -76,6 +78,8 @@ def headers_so_far(request: Request) -> dict[str, Any]:
     Middlewares set them, other resources on the way, and Twisted's sessions.
     """
     headers: dict[str, Any] = {}
+    if isinstance(request, EngineIORequest) and not request.has_headers():
+        return headers
     for name, values in request.responseHeaders.getAllRawHeaders():
         if name.lower() not in _NOT_FOR_101:
             headers[name.decode("latin-1")] = [

@@ -279,6 +279,14 @@ class EngineIORequest(Request):
     def args(self, arguments: dict[bytes, list[bytes]]) -> None:
         self._arguments = arguments
 
+    @override
+    def isSecure(self) -> bool:
+        """Whether the request came over TLS, or `setHost` has said so."""
+        # Twisted asks for an adapter, each time.
+        if not self._forceSSL and can_write_directly(self.channel.transport):
+            return False
+        return bool(super().isSecure())
+
     # What hooks may ask, Twisted's sessions among them: attributes there.
 
     @cached_property
@@ -335,7 +343,7 @@ class EngineIORequest(Request):
             or self.engine is None
             or self.clientproto != _HTTP_1_1
             or self.method == b"HEAD"
-            or self._has_headers()
+            or self.has_headers()
         ):
             return False
         channel: Any = self.channel
@@ -352,8 +360,8 @@ class EngineIORequest(Request):
         self._finish_soon()
         return True
 
-    def _has_headers(self) -> bool:
-        """Whether a middleware has set some, or Twisted for a connection's last one."""
+    def has_headers(self) -> bool:
+        """Whether its answer has headers already: a middleware's, or Twisted's."""
         made = vars(self)
         headers = made.get("responseHeaders")
         return bool(made.get("cookies")) or (

@@ -5,20 +5,23 @@ Twisted has parsed the request; this reads what matters out of it once.
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from hashlib import sha1
+from typing import Any, Final
 
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
-from txengineio.server.headers import received
+from txengineio.server.headers import header_lines, received
 
-__all__ = ["BadOpening", "OpeningRequest", "wants_websocket"]
+__all__ = ["BadOpening", "OpeningRequest", "opening_response", "wants_websocket"]
 
 _VERSIONS: Final = ("13", "8")
 _KEY_BYTES: Final = 16
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
@@ -43,7 +46,7 @@ class BadOpening(Exception):
 
 
 def _tokens(headers: Headers, name: str) -> list[str]:
-    values = ",".join(value.strip() for value in received(headers, name))
+    values = ",".join(received(headers, name)).strip()
     return [token.strip() for token in values.split(",")] if values else []
 
 
@@ -117,3 +120,20 @@ def _is_key(key: str) -> bool:
         return len(b64decode(key, validate=True)) == _KEY_BYTES
     except (Error, ValueError):
         return False
+
+
+def opening_response(opening: OpeningRequest, headers: Mapping[str, Any]) -> bytes:
+    """Return the answer that accepts a WebSocket: RFC 6455, section 4.2.2.
+
+    Args:
+        opening: The request.
+        headers: More headers; a list of values makes as many lines.
+    """
+    accept = b64encode(sha1(opening.key.encode() + _GUID).digest()).decode()
+    lines = ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket"]
+    lines += ["Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}"]
+    if opening.subprotocols:
+        lines.append(f"Sec-WebSocket-Protocol: {opening.subprotocols[0]}")
+    for name, value in headers.items():
+        lines += [f"{name}: {line}" for line in header_lines(value)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -82,6 +82,8 @@ class TrustedProxies:
         """Whether what comes from here is believed; None is a Unix socket."""
         if host is None:
             return self._trusts_unix
+        if not self._networks:
+            return False
         address = parse_address(host)
         return address is not None and self._contains(address)
 

@@ -37,7 +37,7 @@ from txengineio.server.origins import OriginCheck
 from txengineio.server.patience import RequestGone, TookTooLong
 from txengineio.server.polling import PollingTransport
 from txengineio.server.proxies import TrustedProxies
-from txengineio.server.registry import SessionRegistry
+from txengineio.server.registry import SessionRegistry, new_sid
 from txengineio.server.request import HandshakeRequest, client_address
 from txengineio.server.responses import is_gone, refuse, respond, respond_nothing
 from txengineio.server.session import Session
@@ -84,6 +84,7 @@ class Reception:
         self._crowd = Crowd(limits, engine.clock)
         self._proxies = TrustedProxies(limits.trusted_proxies)
         self._origins = OriginCheck(limits.allowed_origins, self._proxies)
+        self._upgrades = limits.upgrades
         self._newcomers: Newcomers | None = None
         if limits.first_poll_timeout is not None:
             self._newcomers = Newcomers(engine.clock, limits.first_poll_timeout)
@@ -119,8 +120,7 @@ class Reception:
             query, session = self._check(request)
             if session is None:
                 self._origins.check(request)
-                opening = Deferred.fromCoroutine(self._open(request, query))
-                opening.addErrback(self._failed, request)
+                self._admit(request, query)
             elif isinstance(session.transport, PollingTransport) and (
                 query.transport == "polling"
             ):
@@ -206,26 +206,39 @@ class Reception:
 
     # --- a new session ----------------------------------------------------------------
 
-    async def _open(self, request: Request, query: SessionQuery) -> None:
-        place = self._crowd.enter(client_address(request, self._proxies))
-        try:
-            await self._open_at(place, request, query)
-        finally:
-            if not place.taken:
-                place.leave()
+    def _admit(self, request: Request, query: SessionQuery) -> None:
+        options = self._engine.options
+        if options.allow_request is not None or options.generate_id is not None:
+            opening = Deferred.fromCoroutine(self._ask_and_open(request, query))
+            opening.addErrback(self._failed, request)
+            return
+        with self._crowd.enter(client_address(request, self._proxies)) as place:
+            opening_request = self._check_handshake(request, query)
+            place.sid = new_sid()
+            self._open(place, request, query, opening_request)
 
-    async def _open_at(
-        self, place: Place, request: Request, query: SessionQuery
+    async def _ask_and_open(self, request: Request, query: SessionQuery) -> None:
+        options, clock = self._engine.options, self._engine.clock
+        with self._crowd.enter(client_address(request, self._proxies)) as place:
+            await ask_for_permission(request, options, clock)
+            opening = self._check_handshake(request, query)
+            place.sid = await choose_sid(request, options, self._registry, clock)
+            self._open(place, request, query, opening)
+
+    def _check_handshake(
+        self, request: Request, query: SessionQuery
+    ) -> _Opening | None:
+        """Find all that is wrong; return what the opening of a WebSocket asks for."""
+        check_revision(query, self._engine.options)
+        return self._check_opening(request) if query.transport == "websocket" else None
+
+    def _open(
+        self,
+        place: Place,
+        request: Request,
+        query: SessionQuery,
+        opening: _Opening | None,
     ) -> None:
-        engine = self._engine
-        await ask_for_permission(request, engine.options, engine.clock)
-        check_revision(query, engine.options)
-        opening = None
-        if query.transport == "websocket":
-            opening = self._check_opening(request)
-        place.sid = await choose_sid(
-            request, engine.options, self._registry, engine.clock
-        )
         if is_gone(request):
             # Nobody is left to open a session for.
             return
@@ -234,7 +247,7 @@ class Reception:
             return
         address = request.getClientAddress()
         protocol = cast(
-            EngineIOProtocol | None, engine.application.buildProtocol(address)
+            EngineIOProtocol | None, self._engine.application.buildProtocol(address)
         )
         if protocol is None:
             raise RequestRejected(ErrorCode.FORBIDDEN)
@@ -272,6 +285,8 @@ class Reception:
         session = self._add(place, query, websocket, snapshot)
         websocket.attach(session)
         self._start(session, protocol)
+        # Nothing has been sent only if a handler has ended the session at once.
+        websocket.send_opening()
         if early:
             websocket.dataReceived(early)
 
@@ -306,7 +321,7 @@ class Reception:
         options = self._engine.options
         handshake = Handshake(
             sid=session.id,
-            upgrades=options.upgrades if session.transport.name == "polling" else (),
+            upgrades=self._upgrades if session.transport.name == "polling" else (),
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
             max_payload=options.max_http_buffer_size,
@@ -373,9 +388,11 @@ class Reception:
         """Make a request's connection a WebSocket; return what came behind it too."""
         headers = let_change(self._engine, request, headers_so_far(request), first)
         websocket = self._websockets.build(
-            request.getClientAddress(), codec_for(query.revision), query.supports_binary
+            codec_for(query.revision), query.supports_binary
         )
         early = take_over(request, websocket)
         opening_request, deflate = opening
         websocket.accept(opening_request, headers, deflate)
+        if not first:
+            websocket.send_opening()
         return websocket, early

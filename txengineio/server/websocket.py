@@ -8,30 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress
 from typing_extensions import override
 
 from txengineio.protocol.codec import Codec
 from txengineio.server.deflate import Deflate
 from txengineio.server.interfaces import IEngine
-from txengineio.server.opening import OpeningRequest
+from txengineio.server.opening import OpeningRequest, opening_response
 from txengineio.session.frames import MASK_WIDTH, encode_frame
 from txengineio.session.websocket import WebSocketTransport, protocol_options
 
 __all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
-
-_OF_THE_HANDSHAKE: Final = (
-    "_wskey",
-    "http_response_data",
-    "websocket_extensions",
-    "websocket_protocols",
-)
 
 
 class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classes
@@ -39,10 +31,16 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 ):
     """One WebSocket of a server."""
 
+    # Autobahn's logs name it.
+    peer = property(lambda self: str(self.transport.getPeer()))
+
     mask_width = MASK_WIDTH
     encode_frame = staticmethod(encode_frame)
 
     factory: EngineWebSocketFactory
+
+    # The answer to the opening request, as long as it has not left.
+    _opening = b""
 
     def accept(
         self,
@@ -50,7 +48,9 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         headers: Mapping[str, Any],
         deflate: Deflate | None = None,
     ) -> None:
-        """Answer the opening request with 101; the connection is made already.
+        """Prepare the answer to the opening request; the connection is made already.
+
+        It goes out with what is sent first, or by `send_opening`.
 
         Args:
             opening: The request.
@@ -62,14 +62,22 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
             # The name under which Autobahn inflates what comes in.
             vars(self)["_perMessageCompress"] = self.deflate = deflate
         self.websocket_version = opening.version
-        self.websocket_protocols = opening.subprotocols
-        self.websocket_extensions = []
-        self._wskey = opening.key
-        subprotocol = opening.subprotocols[0] if opening.subprotocols else None
-        self.succeedHandshake((subprotocol, headers))
-        # Nobody needs these once the WebSocket is open, for as long as that is.
-        for name in _OF_THE_HANDSHAKE:
-            vars(self)[name] = None
+        self.state = WebSocketProtocol.STATE_OPEN
+        self.inside_message = False
+        # Autobahn's annotation leaves None out.
+        vars(self)["current_frame"] = None
+        self._opening = opening_response(opening, headers)
+        vars(self)["_put"] = self._put_behind_opening
+
+    def send_opening(self) -> None:
+        """Send the answer to the opening request, unless it has left already."""
+        if self._opening:
+            self._put(b"")
+
+    def _put_behind_opening(self, data: bytes) -> None:
+        del vars(self)["_put"]
+        opening, self._opening = self._opening, b""
+        self._put(opening + data)
 
     @override
     def connectionMade(self) -> None:
@@ -117,13 +125,10 @@ class EngineWebSocketFactory(WebSocketServerFactory):
             _connection_defaults(self),
         )
 
-    def build(
-        self, address: IAddress, codec: Codec, supports_binary: bool
-    ) -> EngineWebSocketProtocol:
+    def build(self, codec: Codec, supports_binary: bool) -> EngineWebSocketProtocol:
         """Build a WebSocket for a peer; it has no connection yet."""
         protocol: EngineWebSocketProtocol = self._protocol_class(codec, supports_binary)
         protocol.factory = self
-        protocol.peer = str(address)
         return protocol
 
     def connection_lost(self, protocol: EngineWebSocketProtocol) -> None:

@@ -215,7 +215,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self, data: bytes, sync: bool = False, chopsize: int | None = None
     ) -> None:
         # Not Autobahn's: that counts octets, and describes itself for a log.
-        self.transport.write(data)
+        self._put(data)
 
     @override
     def _onOpen(self) -> None:
@@ -344,6 +344,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         session = self.session
         if session is not None and (traffic := session.traffic) is not None:
             traffic.bytes_out += len(data)
+        self._put(data)
+
+    def _put(self, data: bytes) -> None:
         if self._direct:
             write_directly(self.transport, data)
         else:
