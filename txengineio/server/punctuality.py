@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from txengineio.server.http import EngineIORequest
 from txengineio.server.whole import whole_request
+from txengineio.session.direct import can_write_directly
 
 __all__ = ["HEAD_TIMEOUT", "MIN_BODY_RATE", "PunctualChannel", "punctual_channel"]
 
@@ -150,9 +151,19 @@ class PunctualChannel(HTTPChannel):
         transport.abortConnection()
 
 
+class _NegotiatedChannel(_GenericHTTPChannelProtocol):
+    """Twisted's, which speaks the protocol that is negotiated with TLS."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """Get out of the way where nothing is negotiated."""
+        if can_write_directly(transport):
+            transport.protocol = self._channel
+        self._channel.makeConnection(transport)
+
+
 def punctual_channel(_factory: HTTPFactory) -> _GenericHTTPChannelProtocol:
     """Make what Twisted makes for each connection, with a `PunctualChannel` in it.
 
     Where HTTP/2 is negotiated, Twisted puts a channel of its own in its place.
     """
-    return _GenericHTTPChannelProtocol(PunctualChannel())
+    return _NegotiatedChannel(PunctualChannel())

@@ -13,9 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txengineio.protocol.packets import PROBE, PacketData, PacketType
@@ -53,7 +51,7 @@ class UpgradeAttempt:
     """
 
     __slots__ = (
-        "_noop_loop",
+        "_noop_call",
         "_polling",
         "_session",
         "_state",
@@ -74,7 +72,7 @@ class UpgradeAttempt:
         self._websocket = websocket
         self._state = ProbeState.OPENED
         self._timeout: IDelayedCall | None = None
-        self._noop_loop: LoopingCall | None = None
+        self._noop_call: IDelayedCall | None = None
 
     def start(self) -> None:
         """Listen to the WebSocket; the time that the attempt may take begins."""
@@ -133,20 +131,24 @@ class UpgradeAttempt:
 
     def _answer_probe(self) -> None:
         self._websocket.send_packets([(PacketType.PONG, PROBE, False, None)])
-        if self._noop_loop is None:
-            self._noop_loop = LoopingCall(self._polling.answer_with_noop)
-            self._noop_loop.clock = self._session.engine.clock
-            self._noop_loop.start(NOOP_INTERVAL, now=False).addErrback(
-                self._loop_failed
-            )
+        if self._noop_call is None:
+            self._send_noop_later()
         else:
-            self._noop_loop.reset()
+            self._noop_call.reset(NOOP_INTERVAL)
         self._session.emit("upgrading", self._websocket)
 
-    def _loop_failed(self, failure: Failure) -> None:
-        self._log.failure("an upgrade failed", failure=failure)
-        self._noop_loop = None
-        self._take(ProbeInput.ABORTED)
+    def _send_noop_later(self) -> None:
+        # Cheaper than a LoopingCall, and most upgrades are over before it is due.
+        clock = self._session.engine.clock
+        self._noop_call = clock.callLater(NOOP_INTERVAL, self._send_noop)
+
+    def _send_noop(self) -> None:
+        self._send_noop_later()
+        try:
+            self._polling.answer_with_noop()
+        except Exception:
+            self._log.failure("an upgrade failed")
+            self._take(ProbeInput.ABORTED)
 
     def _complete(self) -> None:
         self._stop_waiting()
@@ -176,6 +178,6 @@ class UpgradeAttempt:
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
-        if self._noop_loop is not None:
-            self._noop_loop.stop()
-            self._noop_loop = None
+        if self._noop_call is not None:
+            self._noop_call.cancel()
+            self._noop_call = None

@@ -32,7 +32,7 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     """One WebSocket of a server."""
 
     # Autobahn's logs name it.
-    peer = property(lambda self: str(self.transport.getPeer()))
+    peer = property(lambda self: self.transport.getPeer())
 
     mask_width = MASK_WIDTH
     encode_frame = staticmethod(encode_frame)

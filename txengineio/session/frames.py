@@ -19,18 +19,23 @@ from txengineio.protocol.text import encode_utf8
 
 __all__ = [
     "MASK_WIDTH",
+    "close_code",
     "encode_frame",
     "encode_masked_frame",
+    "is_simple_close",
     "missing_bytes",
     "read_messages",
 ]
 
 _TEXT: Final = 0x81
 _BINARY: Final = 0x82
+_CLOSE: Final = 0x88
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 _MAX_16: Final = 0xFFFF
 _MASKED: Final = 0x80
+
+_CODE_WIDTH: Final = 2
 
 MASK_WIDTH: Final = 4
 """Bytes of the mask in a client's frame; a server's frame has none."""
@@ -166,6 +171,30 @@ def missing_bytes(data: bytes, limit: int, mask_width: int) -> int:
             return 0
     # A complete frame was left for a reason, and so was one that is too large.
     return max(header + length - len(data), 0) if length <= limit else 0
+
+
+def is_simple_close(data: bytes, mask_width: int) -> bool:
+    """Whether what was received is one close frame, without a reason in words.
+
+    Args:
+        data: What `read_messages` has left.
+        mask_width: As there.
+    """
+    length = len(data) - 2 - mask_width
+    return (
+        data[0] == _CLOSE
+        and length in (0, _CODE_WIDTH)
+        and data[1] == (_MASKED if mask_width else 0) | length
+    )
+
+
+def close_code(data: bytes, mask_width: int) -> int | None:
+    """Return the code in a close frame of which `is_simple_close` is true, if any."""
+    code = data[2 + mask_width :]
+    if not code:
+        return None
+    mask = data[2 : 2 + mask_width]
+    return int.from_bytes(_mask(code, mask, _CODE_WIDTH) if mask else code, "big")
 
 
 def _mask(payload: bytes, mask: bytes, length: int) -> bytes:

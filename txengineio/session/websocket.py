@@ -15,12 +15,12 @@ how it closes. Spec: Engine.IO v4, "WebSocket"; RFC 6455.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from autobahn.twisted.websocket import WebSocketAdapterProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -31,30 +31,27 @@ from txengineio.protocol.packets import PacketType
 from txengineio.session.base import BaseSession
 from txengineio.session.direct import (
     can_write_directly,
-    unsent_bytes,
     write_directly,
 )
-from txengineio.session.frames import missing_bytes, read_messages
-from txengineio.session.frugal import MAX_PIECES, FrugalWebSocketProtocol
+from txengineio.session.frames import (
+    close_code,
+    is_simple_close,
+    missing_bytes,
+    read_messages,
+)
+from txengineio.session.frugal import MAX_PIECES
 from txengineio.session.interfaces import (
     IDeflate,
     IPacketReceiver,
     IPacketTransport,
     OutgoingPacket,
 )
+from txengineio.session.polite import PoliteWebSocketProtocol
 
 __all__ = [
-    "CLOSE_TIMEOUT",
-    "SLOW_CLOSE_TIMEOUT",
     "WebSocketTransport",
     "protocol_options",
 ]
-
-CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that a peer has to answer a close frame before its connection is dropped."""
-
-SLOW_CLOSE_TIMEOUT: Final = 30.0
-"""The same if the peer has not even read what was sent before, and so is slow."""
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _MESSAGE: Final = PacketType.MESSAGE
@@ -62,7 +59,7 @@ _MESSAGE: Final = PacketType.MESSAGE
 
 @implementer(IPacketTransport, IPushProducer)
 class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
-    WebSocketAdapterProtocol, FrugalWebSocketProtocol
+    WebSocketAdapterProtocol, PoliteWebSocketProtocol
 ):
     """One WebSocket; mixed into Autobahn's protocol of a server or a client.
 
@@ -100,8 +97,6 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self._direct = False
         self._pieces: list[bytes] = []
         self._missing = 0
-        self._drop_call: IDelayedCall | None = None
-        self._unsent = 0
 
     @staticmethod
     def encode_frame(content: str | bytes) -> bytes:
@@ -135,28 +130,35 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
                 return
             data, self._pieces, self._missing = b"".join(self._pieces), [], 0
         if session is None:
-            self._dataReceived(data)
+            self._read(data)
             return
         session.cork()
         try:
-            if self._between_messages():
-                data = read_messages(
-                    data,
-                    self.maxMessagePayloadSize,
-                    self.mask_width,
-                    self._text_received,
-                    self._binary_received,
-                )
-                if data:
-                    self._keep_or_parse(data)
-            else:
-                self._dataReceived(data)
+            self._read(data)
         finally:
             session.uncork()
+
+    def _read(self, data: bytes) -> None:
+        if not self._between_messages():
+            self._dataReceived(data)
+            return
+        data = read_messages(
+            data,
+            self.maxMessagePayloadSize,
+            self.mask_width,
+            self._text_received,
+            self._binary_received,
+        )
+        if data:
+            self._keep_or_parse(data)
 
     def _keep_or_parse(self, data: bytes) -> None:
         """Keep the beginning of a simple frame; give anything else to Autobahn."""
         if self.state == _OPEN:
+            if is_simple_close(data, self.mask_width):
+                code: Any = close_code(data, self.mask_width)
+                self.onCloseFrame(code, cast(bytes, None))
+                return
             self._missing = missing_bytes(
                 data, self.maxMessagePayloadSize, self.mask_width
             )
@@ -177,20 +179,15 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
-        self._stop_dropping()
+        self.stop_dropping()
         self._connectionLost(reason)
 
     def connection_gone(self) -> None:
         """Tell the session, if it does not know, that there is no connection."""
-        self._stop_dropping()
+        self.stop_dropping()
         self.state = WebSocketProtocol.STATE_CLOSED
         if self.receiver is not None:
             self.receiver.transport_closed()
-
-    def _stop_dropping(self) -> None:
-        if self._drop_call is not None:
-            self._drop_call.cancel()
-            self._drop_call = None
 
     def pauseProducing(self) -> None:
         """Keep back what is sent; the peer does not read as fast."""
@@ -259,30 +256,13 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             self.session.uncork()
         # Without a text: it would tell strangers about the server, and cost bytes.
         super().sendCloseFrame(code, None, isReply)
-        self._drop_later()
+        self.drop_later()
 
     @override
     def _closeConnection(self, abort: bool = False) -> None:
         # Autobahn resets a connection even when both sides have said goodbye.
         super()._closeConnection(abort and not self.wasClean)
-        self._drop_later()
-
-    def _drop_later(self) -> None:
-        """See to it that the connection ends, even if the peer takes nothing more."""
-        if self._drop_call is None:
-            self._unsent = unsent_bytes(self.transport) or 0
-            self._drop_call = self.factory.reactor.callLater(
-                SLOW_CLOSE_TIMEOUT if self._unsent else CLOSE_TIMEOUT, self._drop_now
-            )
-
-    def _drop_now(self) -> None:
-        self._drop_call = None
-        left = unsent_bytes(self.transport) or 0
-        if 0 < left < self._unsent:
-            # It reads, if slowly: what was sent before the close is on its way.
-            self._drop_later()
-        else:
-            self.transport.abortConnection()
+        self.drop_later()
 
     # --- packets in -------------------------------------------------------------------
 
