@@ -87,18 +87,22 @@ class DueTimes:
         """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
         due = (self._seconds() + delay) / self._resolution
         bucket = ceil(due - _EPSILON)
-        if bucket == entry.due_bucket:
+        before = entry.due_bucket
+        if bucket == before:
             return
-        if entry.due_bucket is not None:
+        if before is not None:
             self._remove(entry)
         entry.due_bucket = bucket
+        entries = self._buckets.get(bucket)
+        if entries is not None:
+            entries[entry] = None
+        else:
+            self._begin(bucket, entry)
+
+    def _begin(self, bucket: int, entry: HasDueTime) -> None:
+        self._buckets[bucket] = {entry: None}
         # Earlier than reached if the clock was set back: the loop must look there too.
         self._reached = min(self._reached, bucket)
-        entries = self._buckets.get(bucket)
-        if entries is None:
-            self._buckets[bucket] = {entry: None}
-        else:
-            entries[entry] = None
         if not self._loop.running:
             self._start()
         elif self._loop.call is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.error import ConnectionLost
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
 from typing_extensions import override
@@ -16,20 +15,20 @@ from txengineio.session.direct import can_write_directly, write_directly
 class Socket(Connection):
     """A TCP connection whose socket takes as much as the test says."""
 
-    def __init__(self, takes: int | Exception) -> None:
+    def __init__(self, takes: int | OSError) -> None:
         # Not Twisted's: that wants a real socket.
         self.dataBuffer = b""
         self._tempDataBuffer: list[bytes] = []
         self.connected = 1
         self.disconnecting = False
+        self.socket = self
         self.takes = takes
         self.sent = b""
         self.written: list[bytes] = []
 
-    @override
-    def writeSomeData(self, data: Any) -> Any:
-        if isinstance(self.takes, Exception):
-            return self.takes
+    def send(self, data: bytes) -> int:
+        if isinstance(self.takes, OSError):
+            raise self.takes
         self.sent += data[: self.takes]
         return min(self.takes, len(data))
 
@@ -58,9 +57,9 @@ def test_what_it_does_not_take_is_left_to_the_reactor() -> None:
     assert (socket.sent, socket.written) == (b"mes", [b"sage"])
 
 
-@pytest.mark.parametrize("takes", [0, ConnectionLost()])
+@pytest.mark.parametrize("takes", [0, BlockingIOError(), BrokenPipeError()])
 def test_a_socket_that_takes_nothing_leaves_all_to_the_reactor(
-    takes: int | Exception,
+    takes: int | OSError,
 ) -> None:
     socket = Socket(takes)
     write_directly(socket, b"message")

@@ -46,6 +46,8 @@ CLOSE_TIMEOUT = 30.0
 
 _OPEN = ReadyState.OPEN
 _AWAITED = PulseState.AWAITED
+_HEARTBEAT = PacketAction.HEARTBEAT
+_ANSWER_PING = PacketAction.ANSWER_PING
 
 
 @implementer(IPacketReceiver)
@@ -306,6 +308,10 @@ class BaseSession(Consumer):
         self.emit("message", message)
         return self.closed is not None
 
+    def _closed_by_handlers(self, packet_type: PacketType, data: PacketData) -> bool:
+        self.emit("packet", packet_type, data)
+        return self.closed is not None
+
     def packet_received(self, packet_type: PacketType, data: PacketData) -> None:
         """Take a packet of any type but message."""
         action = self._actions[packet_type]
@@ -314,11 +320,9 @@ class BaseSession(Consumer):
             if action is PacketAction.PEER_CLOSED:
                 self.end(CloseReason.TRANSPORT_CLOSE)
             return
-        self.emit("packet", packet_type, data)
-        if self.closed is not None:
-            # By one of the handlers.
+        if self.handlers is not None and self._closed_by_handlers(packet_type, data):
             return
-        if action in (PacketAction.HEARTBEAT, PacketAction.ANSWER_PING):
+        if action is _HEARTBEAT or action is _ANSWER_PING:
             self._pulse.beat(self)
             self.emit("heartbeat")
             return

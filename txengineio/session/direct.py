@@ -37,12 +37,14 @@ def write_directly(transport: Any, data: bytes) -> None:
         and transport.connected
         and not transport.disconnecting
     ):
-        sent = transport.writeSomeData(data)
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            # It is full, or the connection is lost: the reactor finds out which.
+            sent = 0
         if sent == len(data):
             return
-        # An exception stands for a lost connection; the reactor finds that out as well.
-        if isinstance(sent, int) and sent > 0:
-            data = data[sent:]
+        data = data[sent:]
     transport.write(data)
 
 

@@ -9,8 +9,9 @@ Spec: RFC 6455, section 5.2 "Base Framing Protocol".
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from os import urandom
+from struct import Struct
 from typing import Final
 
 from autobahn.websocket.protocol import create_xor_masker  # type: ignore[attr-defined]
@@ -45,6 +46,28 @@ _NATIVE_MASKER_FROM: Final = 512
 
 _TEXT_HEADERS: Final = [bytes((_TEXT, length)) for length in range(_LENGTH_16)]
 _BINARY_HEADERS: Final = [bytes((_BINARY, length)) for length in range(_LENGTH_16)]
+_MASKED_TEXT_HEADERS: Final = [
+    bytes((_TEXT, _MASKED | length)) for length in range(_LENGTH_16)
+]
+_MASKED_BINARY_HEADERS: Final = [
+    bytes((_BINARY, _MASKED | length)) for length in range(_LENGTH_16)
+]
+
+_LONGEST_KEY: Final = -(-_LENGTH_16 // MASK_WIDTH)
+"""Repetitions of a mask that suffice where the length is in the second byte."""
+
+_MASKS: Final = Struct(f"{MASK_WIDTH}s" * 256)
+
+_masks: list[bytes] = []
+"""Masks that are drawn and not used yet.
+
+Each frame has a new one that nobody can predict: RFC 6455, section 10.3. They are drawn
+by the hundred, as each time is a system call.
+"""
+
+if hasattr(os, "register_at_fork"):
+    # What one process sends must not tell the masks of another.
+    os.register_at_fork(after_in_child=_masks.clear)
 
 
 def encode_frame(content: str | bytes) -> bytes:
@@ -68,16 +91,25 @@ def encode_frame(content: str | bytes) -> bytes:
 
 def encode_masked_frame(content: str | bytes) -> bytes:
     """Return a client's frame: text for str, binary for bytes, masked."""
-    if isinstance(content, str):
-        payload, opcode = encode_utf8(content), _TEXT
+    if type(content) is str:
+        try:
+            payload = content.encode()
+        except UnicodeEncodeError:
+            payload = encode_utf8(content)
+        headers, opcode = _MASKED_TEXT_HEADERS, _TEXT
     else:
-        payload, opcode = content, _BINARY
+        payload = content  # type: ignore[assignment]  # bytes, as the type says
+        headers, opcode = _MASKED_BINARY_HEADERS, _BINARY
     length = len(payload)
-    # A new mask for each frame that nobody can predict: RFC 6455, section 10.3.
-    mask = urandom(MASK_WIDTH)
+    if not _masks:
+        _masks.extend(_MASKS.unpack(os.urandom(_MASKS.size)))
+    mask = _masks.pop()
     if length < _LENGTH_16:
-        header = bytes((opcode, _MASKED | length))
-    elif length <= _MAX_16:
+        # As in `_mask`: a call more would cost as much as the rest.
+        number = int.from_bytes(payload, "little")
+        number ^= int.from_bytes((mask * _LONGEST_KEY)[:length], "little")
+        return headers[length] + mask + number.to_bytes(length, "little")
+    if length <= _MAX_16:
         header = bytes((opcode, _MASKED | _LENGTH_16)) + length.to_bytes(2, "big")
     else:
         header = bytes((opcode, _MASKED | _LENGTH_64)) + length.to_bytes(8, "big")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum, unique
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
@@ -33,6 +33,11 @@ class PulseState(Enum):
     """For the peer's answer."""
     EXTENDED = "extended"
     """For the peer's answer, with more time since something else was received."""
+
+
+# An enum's members cost more to look up than all else that is done with them.
+_QUIET: Final = PulseState.QUIET
+_AWAITED: Final = PulseState.AWAITED
 
 
 class Pulse(ABC):
@@ -59,28 +64,24 @@ class Pulse(ABC):
         """Give a running time-out its full length again; the transport has changed."""
 
 
-def _schedule(session: Any, delay: float) -> None:
-    session.engine.due_times.schedule(session, delay)
-
-
 class SendsPings(Pulse):
     """Ping, and wait for the pong: a server of revision 4, a client of revision 3."""
 
     @override
     def start(self, session: Any) -> None:
-        session.pulse_state = PulseState.QUIET
-        _schedule(session, session.ping_interval)
+        session.pulse_state = _QUIET
+        session.engine.due_times.schedule(session, session.ping_interval)
 
     @override
     def due(self, session: Any) -> None:
-        if session.pulse_state is PulseState.QUIET:
-            self._await_pong(session, PulseState.AWAITED)
+        if session.pulse_state is _QUIET:
+            self._await_pong(session, _AWAITED)
             if session.traffic is not None:
                 session.traffic.ping_sent(session.engine.clock.seconds())
             session.send_control(PacketType.PING)
         elif session.reading_paused:
             # The answer may be there: it is this side that does not read.
-            self._await_pong(session, PulseState.AWAITED)
+            self._await_pong(session, _AWAITED)
         else:
             session.end(CloseReason.PING_TIMEOUT)
 
@@ -97,12 +98,12 @@ class SendsPings(Pulse):
 
     @override
     def rearm(self, session: Any) -> None:
-        if session.pulse_state is not PulseState.QUIET:
-            self._await_pong(session, PulseState.AWAITED)
+        if session.pulse_state is not _QUIET:
+            self._await_pong(session, _AWAITED)
 
     def _await_pong(self, session: Any, state: PulseState) -> None:
         session.pulse_state = state
-        _schedule(session, session.ping_timeout)
+        session.engine.due_times.schedule(session, session.ping_timeout)
 
 
 class AwaitsPings(Pulse):
@@ -110,8 +111,10 @@ class AwaitsPings(Pulse):
 
     @override
     def start(self, session: Any) -> None:
-        session.pulse_state = PulseState.QUIET
-        _schedule(session, session.ping_interval + session.ping_timeout)
+        session.pulse_state = _QUIET
+        session.engine.due_times.schedule(
+            session, session.ping_interval + session.ping_timeout
+        )
 
     @override
     def due(self, session: Any) -> None:
