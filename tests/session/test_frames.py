@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,8 +79,26 @@ def test_a_clients_frame_is_what_the_server_reads(
 
 
 def test_each_frame_of_a_client_has_a_mask_of_its_own() -> None:
-    masks = {encode_masked_frame("a" * 10)[2:6] for _ in range(50)}
-    assert len(masks) == 50
+    masks = {encode_masked_frame("a" * 10)[2:6] for _ in range(600)}
+    # Two of them may be the same by chance.
+    assert len(masks) > 590
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_forked_process_has_masks_of_its_own() -> None:
+    program = """
+import os
+from txengineio.session.frames import encode_masked_frame
+encode_masked_frame("a")
+child = os.fork()
+os.write(1, encode_masked_frame("a" * 10)[2:6])
+if child:
+    os.waitpid(child, 0)
+"""
+    command = [sys.executable, "-c", program]
+    masks = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+    assert len(masks) == 8
+    assert masks[:4] != masks[4:]
 
 
 # --- reading --------------------------------------------------------------------------
