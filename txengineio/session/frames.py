@@ -41,7 +41,7 @@ _CODE_WIDTH: Final = 2
 MASK_WIDTH: Final = 4
 """Bytes of the mask in a client's frame; a server's frame has none."""
 
-_NATIVE_MASKER_FROM: Final = 512
+_NATIVE_MASKER_FROM: Final = 1536
 """Bytes from which Autobahn's native masker is faster than one big XOR."""
 
 _TEXT_HEADERS: Final = [bytes((_TEXT, length)) for length in range(_LENGTH_16)]

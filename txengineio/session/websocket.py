@@ -139,9 +139,19 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             session.uncork()
 
     def _read(self, data: bytes) -> None:
+        # Autobahn's annotation leaves None out.
+        frame = vars(self)["current_frame"]
+        if frame is not None and self.factory.short_path:
+            # What Autobahn has begun it finishes; what comes behind need not be its.
+            missing = frame.length - self.current_frame_masker.pointer()
+            self._dataReceived(data[:missing])
+            data = data[missing:]
         if not self._between_messages():
             self._dataReceived(data)
             return
+        if self.data:
+            # The beginning of a frame, too short to tell of what kind it is.
+            data, self.data = self.data + data, b""
         data = read_messages(
             data,
             self.maxMessagePayloadSize,
@@ -170,10 +180,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def _between_messages(self) -> bool:
         return (
             self.factory.short_path
-            and not self.data
             and not self.inside_message
             and self.state == _OPEN
-            # Autobahn's annotation leaves None out.
             and vars(self)["current_frame"] is None
         )
 
