@@ -98,7 +98,8 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 
     def _answer_received(self, data: bytes) -> None:
         try:
-            super().dataReceived(data)
+            # There are no frames yet.
+            self._dataReceived(data)
         except Exception as exc:
             if self.opened.called:
                 raise
