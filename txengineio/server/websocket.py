@@ -64,8 +64,7 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         self.websocket_version = opening.version
         self.state = WebSocketProtocol.STATE_OPEN
         self.inside_message = False
-        # Autobahn's annotation leaves None out.
-        vars(self)["current_frame"] = None
+        self.current_frame = None
         self._opening = opening_response(opening, headers)
         vars(self)["_put"] = self._put_behind_opening
 

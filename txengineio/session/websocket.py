@@ -78,6 +78,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     deflate: IDeflate | None = None
 
+    # Its annotation leaves None out.
+    current_frame: Any
     # What its factory says; Autobahn has no annotations for these.
     maxMessagePayloadSize: int  # noqa: N815
     factory: Any
@@ -94,7 +96,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self.session: BaseSession | None = None
         self.writable = True
         self._codec = codec
-        self._direct = False
+        self._direct = self._short_path = False
         self._pieces: list[bytes] = []
         self._missing = 0
 
@@ -111,7 +113,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     def connected_to_peer(self) -> None:
         """Prepare to write; the connection is made."""
-        self._direct = self.factory.short_path and can_write_directly(self.transport)
+        self._short_path = self.factory.short_path
+        self._direct = self._short_path and can_write_directly(self.transport)
         # What does not leave the process is kept by the session, not by the transport.
         self.transport.registerProducer(self, True)
 
@@ -139,16 +142,24 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             session.uncork()
 
     def _read(self, data: bytes) -> None:
-        # Autobahn's annotation leaves None out.
-        frame = vars(self)["current_frame"]
-        if frame is not None and self.factory.short_path:
-            # What Autobahn has begun it finishes; what comes behind need not be its.
-            missing = frame.length - self.current_frame_masker.pointer()
-            self._dataReceived(data[:missing])
-            data = data[missing:]
-        if not self._between_messages():
-            self._dataReceived(data)
-            return
+        if self._short_path:
+            if self.current_frame is not None:
+                # What Autobahn has begun it finishes; what is behind need not be its.
+                missing = (
+                    self.current_frame.length - self.current_frame_masker.pointer()
+                )
+                self._dataReceived(data[:missing])
+                data = data[missing:]
+            if (
+                self.current_frame is None
+                and not self.inside_message
+                and self.state == _OPEN
+            ):
+                self._read_simple_frames(data)
+                return
+        self._dataReceived(data)
+
+    def _read_simple_frames(self, data: bytes) -> None:
         if self.data:
             # The beginning of a frame, too short to tell of what kind it is.
             data, self.data = self.data + data, b""
@@ -176,14 +187,6 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             self._pieces = [data]
         else:
             self._dataReceived(data)
-
-    def _between_messages(self) -> bool:
-        return (
-            self.factory.short_path
-            and not self.inside_message
-            and self.state == _OPEN
-            and vars(self)["current_frame"] is None
-        )
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
