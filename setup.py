@@ -32,7 +32,9 @@ setup(
     # Without the explicit root an editable install hides the plugin from twistd.
     package_dir={"": "."},
     packages=[*find_packages(include=["txengineio*"]), "twisted.plugins"],
-    package_data={"txengineio": ["py.typed", "**/*.html", "**/*.js", "**/*.css"]},
+    package_data={
+        "txengineio": ["py.typed", "*.pyi", "**/*.html", "**/*.js", "**/*.css"]
+    },
     zip_safe=False,
     install_requires=[
         "twisted[tls]>=26.10.0",

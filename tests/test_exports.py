@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import subprocess
+import sys
 from inspect import getdoc, isclass, isfunction
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +57,29 @@ MODULES = sorted(
 def test_the_public_names_are_these() -> None:
     assert set(txengineio.__all__) == PUBLIC
     assert len(txengineio.__all__) == len(PUBLIC)
+
+
+def test_type_checkers_know_the_same_names() -> None:
+    stub = ast.parse(Path(txengineio.__file__).with_suffix(".pyi").read_text("utf-8"))
+    found: dict[str, object] = {"__version__": txengineio.__version__}
+    for statement in stub.body:
+        if isinstance(statement, ast.ImportFrom):
+            module = importlib.import_module(statement.module or "")
+            found |= {each.name: getattr(module, each.name) for each in statement.names}
+    assert found == {name: getattr(txengineio, name) for name in PUBLIC}
+
+
+def test_a_server_does_not_load_the_client() -> None:
+    script = "import sys, txengineio.service; print(*sys.modules)"
+    command = [sys.executable, "-c", script]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "txengineio.server.engine" in loaded.split()
+    assert "txengineio.client" not in loaded
+
+
+def test_there_are_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(txengineio, "nothing")  # noqa: B009  # type checkers know better
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))

@@ -1,0 +1,34 @@
+"""What type checkers know of the package's names; `__init__.py` loads some later."""
+
+from txengineio.application import EngineIOProtocol as EngineIOProtocol
+from txengineio.client.connect import connect as connect
+from txengineio.client.service import EngineIOClientService as EngineIOClientService
+from txengineio.client.session import ClientSession as ClientSession
+from txengineio.errors import BufferOverflow as BufferOverflow
+from txengineio.errors import CloseReason as CloseReason
+from txengineio.errors import ConnectCause as ConnectCause
+from txengineio.errors import ConnectFailed as ConnectFailed
+from txengineio.errors import EngineIOError as EngineIOError
+from txengineio.errors import ErrorCode as ErrorCode
+from txengineio.errors import InvalidOption as InvalidOption
+from txengineio.errors import LocalProtocolError as LocalProtocolError
+from txengineio.errors import PacketDecodeError as PacketDecodeError
+from txengineio.errors import PayloadTooLarge as PayloadTooLarge
+from txengineio.errors import ProtocolError as ProtocolError
+from txengineio.errors import RemoteProtocolError as RemoteProtocolError
+from txengineio.errors import RequestRejected as RequestRejected
+from txengineio.errors import SessionClosed as SessionClosed
+from txengineio.errors import TransportError as TransportError
+from txengineio.server.admission import ConnectionErrorEvent as ConnectionErrorEvent
+from txengineio.server.compression import HttpCompression as HttpCompression
+from txengineio.server.cookies import CookieOptions as CookieOptions
+from txengineio.server.cors import CorsOptions as CorsOptions
+from txengineio.server.deflate import DeflateOptions as DeflateOptions
+from txengineio.server.engine import Engine as Engine
+from txengineio.server.health import HealthResource as HealthResource
+from txengineio.server.resource import EngineIOResource as EngineIOResource
+from txengineio.server.session import Session as Session
+from txengineio.server.site import EngineIOSite as EngineIOSite
+
+__all__: list[str]
+__version__: str
