@@ -21,7 +21,7 @@ class Socket(Connection):
         self._tempDataBuffer: list[bytes] = []
         self.connected = 1
         self.disconnecting = False
-        self.socket = self
+        vars(self)["socket"] = self
         self.takes = takes
         self.sent = b""
         self.written: list[bytes] = []

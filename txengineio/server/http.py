@@ -378,8 +378,21 @@ class EngineIORequest(Request):
         if not self._processing and any(channel._dataBuffer):
             self.finished = 1
             channel.site.reactor.callLater(0, self._finish_now)
-        else:
+        elif self.connection is None:
             self.finish()
+        else:
+            self._finish_whole()
+
+    def _finish_whole(self) -> None:
+        """Do what Twisted's method does, as far as there is anything to do."""
+        self.finished = 1
+        channel: Any = self.channel
+        channel.site.log(self)
+        channel.requestDone(self)
+        del self.channel
+        notifications, self.notifications = self.notifications, []
+        for deferred in notifications:
+            deferred.callback(None)
 
     def _finish_now(self) -> None:
         # The connection may be lost by now.

@@ -118,7 +118,9 @@ class Backlog:
 
     def count(self, packets: Sequence[Any]) -> None:
         """Count what came into the write buffer since the last time."""
-        added = sum(packet_size(packet[1]) for packet in packets[self._counted :])
+        added = 0
+        for packet in packets[self._counted :] if self._counted else packets:
+            added += packet_size(packet[1])
         self._counted = len(packets)
         self.queued += added
         self._buffers.changed(self, added)
@@ -140,10 +142,13 @@ class Backlog:
 
     def taken(self, packets: Sequence[Any], all_of_them: bool) -> None:
         """Learn that the transport is given packets."""
-        counted = packets[: self._counted]
-        size = sum(packet_size(packet[1]) for packet in counted)
-        removed = self.queued if all_of_them else size
-        self._counted -= len(counted)
+        removed = self.queued
+        if all_of_them:
+            self._counted = 0
+        else:
+            counted = packets[: self._counted]
+            removed = sum(packet_size(packet[1]) for packet in counted)
+            self._counted -= len(counted)
         self.queued -= removed
         self._buffers.changed(self, -removed)
 
@@ -155,8 +160,9 @@ class Backlog:
 
     def flushed(self) -> None:
         """Learn that the transport has handed on all that it was given."""
-        size, self.in_flight = self.in_flight, 0
-        self._buffers.changed(self, -size)
+        if self.in_flight:
+            size, self.in_flight = self.in_flight, 0
+            self._buffers.changed(self, -size)
 
     def clear(self) -> None:
         """Forget everything; the session is over."""

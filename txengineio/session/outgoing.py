@@ -238,9 +238,11 @@ class Outgoing(EventEmitter):
         """
         packets, self._write_buffer = self._write_buffer, []
         backlog = self._backlog
-        if backlog is not None:
+        # Without a word about a backlog that is no more.
+        if backlog is not None and backlog.queued:
             count = backlog.next_batch(packets)
-            packets, self._write_buffer = packets[:count], packets[count:]
+            if count < len(packets):
+                packets, self._write_buffer = packets[:count], packets[count:]
             backlog.taken(packets, not self._write_buffer)
         if self._flush_callbacks is not None:
             self._flush_callbacks.batch_taken(len(packets))
