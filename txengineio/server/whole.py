@@ -28,7 +28,7 @@ _HEAD: Final = re.compile(
     rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*){1,99}\r\n)\r\n"
 )
 
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[\t ]*([0-9]+)[\t ]*\r")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[\t ]*([0-9]{1,18})[\t ]*\r")
 
 
 class WholeRequest(NamedTuple):
