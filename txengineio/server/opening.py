@@ -8,9 +8,8 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
@@ -62,8 +61,7 @@ def wants_websocket(request: Request) -> bool:
     return "websocket" in (token.lower() for token in _tokens(headers, "Upgrade"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningRequest:
+class OpeningRequest(NamedTuple):
     """What a client's opening request asks for.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twisted.internet.interfaces import IAddress
 from twisted.web.http import Request
@@ -15,8 +15,7 @@ from txengineio.server.proxies import TrustedProxies
 __all__ = ["HandshakeRequest", "client_address"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandshakeRequest:
+class HandshakeRequest(NamedTuple):
     """The request that opened a session.
 
     Attributes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, AnyStr, Final, NamedTuple
 
 from twisted.web.http_headers import Headers
@@ -81,6 +82,12 @@ def whole_request(data: bytes) -> WholeRequest | None:
     return WholeRequest(method, target, fields, lowered, data[start:])
 
 
+@lru_cache(maxsize=256)
+def _beginning(name: bytes) -> bytes:
+    """Return what the line of a header begins with."""
+    return b"\r\n%b:" % name.lower()
+
+
 class ReceivedHeaders(Headers):
     """The headers of a request, parsed when more than a value of them is asked for.
 
@@ -120,14 +127,14 @@ class ReceivedHeaders(Headers):
     @override
     def hasHeader(self, name: AnyStr) -> bool:
         if self._lowered and isinstance(name, bytes):
-            return b"\r\n%b:" % name.lower() in self._lowered
+            return _beginning(name) in self._lowered
         return super().hasHeader(name)
 
     @override
     def getRawHeaders(self, name: Any, default: Any = None) -> Sequence[Any] | Any:
         lowered = self._lowered
         if lowered and isinstance(name, bytes):
-            line = b"\r\n%b:" % name.lower()
+            line = _beginning(name)
             # Most that is looked for is not there.
             start = lowered.find(line)
             if start < 0:
