@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -128,7 +130,7 @@ class SignalReactor(MemoryReactorClock):
         self.callLater(0, callable, *args, **kwargs)
 
 
-def running(drain_timeout: float, *, catch_signals: bool = False) -> Any:
+def running(drain_timeout: float, *, owns_process: bool = False) -> Any:
     reactor = SignalReactor()
     engine = Engine(RecordingApplication(), reactor=reactor)
     service = EngineIOService(
@@ -137,7 +139,7 @@ def running(drain_timeout: float, *, catch_signals: bool = False) -> Any:
         "/engine.io/",
         reactor,
         drain_timeout=drain_timeout,
-        catch_signals=catch_signals,
+        owns_process=owns_process,
     )
     service.startService()
     application: Any = engine.application
@@ -170,9 +172,26 @@ def test_what_was_sent_arrives_after_the_server_was_told_to_stop() -> None:
     assert has_fired(stopped)
 
 
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    """Gives back to the garbage collector what the service has taken from it."""
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_only_who_owns_the_process_keeps_the_collector_from_what_is_loaded() -> None:
+    gc.unfreeze()
+    running(10.0)
+    assert gc.get_freeze_count() == 0
+    running(10.0, owns_process=True)
+    assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.usefixtures("unfrozen")
 def test_a_second_signal_drops_everything() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    service, server = running(10.0, catch_signals=True)
+    service, server = running(10.0, owns_process=True)
     server.open_polling()
     stopped = service.stopService()
     assert signal.getsignal(signal.SIGTERM) is not before

@@ -328,7 +328,7 @@ def makeService(options: Options) -> EngineIOService:
         beside=_beside(options, engine),
         others=others,
         drain_timeout=options["drain-timeout"],
-        catch_signals=True,
+        owns_process=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,7 +64,9 @@ class EngineIOService(Service):
         beside: What the same site serves beside the engine.
         others: What is served elsewhere.
         drain_timeout: Seconds that stopping may wait for sessions to end.
-        catch_signals: Whether a second signal to stop drops everything at once.
+        owns_process: Whether nothing else matters in the process: a second signal to
+            stop drops everything at once, and the garbage collector is told to leave
+            alone what is loaded when the service starts.
 
     Attributes:
         site: What is served on the endpoints.
@@ -82,7 +85,7 @@ class EngineIOService(Service):
         beside: Mapping[bytes, Resource] | None = None,
         others: Sequence[Place] = (),
         drain_timeout: float = DEFAULT_DRAIN_TIMEOUT,
-        catch_signals: bool = False,
+        owns_process: bool = False,
     ) -> None:
         self.engine = engine
         if path_segments(path):
@@ -94,7 +97,7 @@ class EngineIOService(Service):
         self.others = others
         self._reactor = reactor
         self._drain_timeout = drain_timeout
-        self._catch_signals = catch_signals
+        self._owns_process = owns_process
         self._ports: list[IListeningPort] = []
         self._listens = False
 
@@ -152,6 +155,10 @@ class EngineIOService(Service):
         self._log.info(
             "The application is {name}", name=f"{runs.__module__}.{runs.__qualname__}"
         )
+        if self._owns_process:
+            # Modules stay for good: to look at them again in each full collection would
+            # stop everything for some 15 ms.
+            gc.freeze()
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -178,7 +185,7 @@ class EngineIOService(Service):
 
     @contextmanager
     def _second_signal_aborts(self) -> Iterator[None]:
-        if not self._catch_signals:
+        if not self._owns_process:
             yield
             return
 
