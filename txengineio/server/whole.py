@@ -125,6 +125,11 @@ class ReceivedHeaders(Headers):
         return Headers(dict(self.getAllRawHeaders()))
 
     @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For the module `copy`: both would keep what only one of them may change.
+        return Headers, (dict(self.getAllRawHeaders()),)
+
+    @override
     def hasHeader(self, name: AnyStr) -> bool:
         if self._lowered and isinstance(name, bytes):
             return _beginning(name) in self._lowered
