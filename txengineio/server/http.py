@@ -282,9 +282,10 @@ class EngineIORequest(Request):
     @override
     def isSecure(self) -> bool:
         """Whether the request came over TLS, or `setHost` has said so."""
-        # Twisted asks for an adapter, each time.
-        if not self._forceSSL and can_write_directly(self.channel.transport):
-            return False
+        # Twisted asks for an adapter, each time; the channel goes with the answer.
+        channel: Any = getattr(self, "channel", None)
+        if channel is None or can_write_directly(channel.transport):
+            return bool(self._forceSSL)
         return bool(super().isSecure())
 
     # What hooks may ask, Twisted's sessions among them: attributes there.

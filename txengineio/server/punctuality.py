@@ -94,7 +94,8 @@ class PunctualChannel(HTTPChannel):
             return
         is_last = not any(self._dataBuffer) and not self._buffer
         super().requestDone(request)
-        self._is_between = is_last
+        # TLS goes on reading until the other side has closed the connection as well.
+        self._is_between = is_last and bool(self.persistent)
 
     @override
     def timeoutConnection(self) -> None:

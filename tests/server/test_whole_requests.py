@@ -1,0 +1,255 @@
+"""A request that came whole is to its application as any other request of Twisted's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.server import Request
+from zope.interface import directlyProvides
+
+from tests.connection import Exchange
+from tests.doubles import has_fired
+from tests.wiring import Server
+from txengineio.server.http import EngineIORequest
+
+HEADERS = {
+    "Cookie": "a=b; c=d=e; f",
+    "X-Twice": "1\r\nX-Twice: 2",
+    "Authorization": "Basic dXNlcjpwYXNz",
+}
+
+
+@pytest.fixture
+def server(short_path: bool) -> Server:
+    return Server.new(own_site=True, short_path=short_path)
+
+
+def see(server: Server, look: Callable[[Any], object]) -> Exchange:
+    """Let a middleware look at a POST that is not for a session."""
+    server.engine.use(look)
+    return server.request("POST", sid="a%20b", body=b"4abc", headers=HEADERS)
+
+
+# --- attributes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [HTTPRequest, Request, EngineIORequest])
+def test_a_request_has_every_attribute_that_twisted_gives_it(kind: Any) -> None:
+    expected: dict[str, object] = {}
+    seen: dict[str, object] = {}
+
+    def look(request: EngineIORequest) -> None:
+        assert request.connection is not None, "not taken whole"
+        expected.update(vars(kind(request.channel)))
+        seen.update({name: getattr(request, name) for name in expected})
+
+    see(Server.new(own_site=True), look)
+    assert expected.keys() >= {"client", "notifications", "transport"}
+    # What these are is not known yet when Twisted makes a request.
+    for name in ("requestHeaders", "received_cookies"):
+        assert type(seen.pop(name)) is not type(None)
+        del expected[name]
+    # Only a form's fields in the body would depend on it.
+    for values in (seen, expected):
+        values.pop("_parsePOSTFormSubmission")
+    assert seen == expected
+
+
+def test_whole_requests_do_not_share_what_is_made_for_them() -> None:
+    requests: list[Any] = []
+    server = Server.new(own_site=True)
+    for _ in range(2):
+        see(server, requests.append)
+    first, *_, last = requests
+    for name in ("_adapterCache", "cookies", "received_cookies", "responseHeaders"):
+        assert getattr(first, name) is getattr(first, name)
+        assert getattr(first, name) is not getattr(last, name)
+
+
+def test_what_it_never_has_is_an_error(server: Server) -> None:
+    def look(request: Any) -> None:
+        assert not hasattr(request, "absent")
+        with pytest.raises(AttributeError, match="absent"):
+            request.absent  # noqa: B018
+        checked.append(request)
+
+    checked: list[Any] = []
+    see(server, look)
+    assert checked
+
+
+def test_what_is_asked_of_a_request(server: Server) -> None:
+    seen: dict[str, Any] = {}
+
+    def look(request: Any) -> None:
+        seen.update(
+            method=request.method,
+            uri=request.uri,
+            path=request.path,
+            version=request.clientproto,
+            arguments=request.args,
+            parts=request.prepath,
+            rest=request.postpath,
+            cookies=request.received_cookies,
+            cookie=request.getCookie(b"c"),
+            headers=request.getAllHeaders(),
+            twice=request.requestHeaders.getRawHeaders("x-twice"),
+            name=request.getRequestHostname(),
+            user=(request.getUser(), request.getPassword()),
+            client=request.getClientAddress() == request.client,
+            addresses=(request.client.port, request.getHost().port),
+            body=(request.content.read(), request.content.read()),
+            secure=request.isSecure(),
+            site=request.site is server.site,
+            transport=request.transport is request.channel.transport,
+            is_twisted=isinstance(request.channel, HTTPChannel),
+            text=b"POST" in repr(request).encode(),
+        )
+
+    see(server, look)
+    assert seen == {
+        "method": b"POST",
+        "uri": b"/engine.io/?EIO=4&transport=polling&sid=a%20b",
+        "path": b"/engine.io/",
+        "version": b"HTTP/1.1",
+        "arguments": {b"EIO": [b"4"], b"transport": [b"polling"], b"sid": [b"a b"]},
+        "parts": [b"engine.io", b""],
+        "rest": [],
+        "cookies": {b"a": b"b", b"c": b"d=e"},
+        "cookie": b"d=e",
+        "headers": {
+            b"host": b"test.example",
+            b"content-length": b"4",
+            b"cookie": b"a=b; c=d=e; f",
+            b"x-twice": b"2",
+            b"authorization": b"Basic dXNlcjpwYXNz",
+        },
+        "twice": ["1", "2"],
+        "name": b"test.example",
+        "user": (b"user", b"pass"),
+        "client": True,
+        "addresses": (54321, 80),
+        "body": (b"4abc", b""),
+        "secure": False,
+        "site": True,
+        "transport": True,
+        "is_twisted": True,
+        "text": True,
+    }
+
+
+def test_a_request_may_be_secure(server: Server) -> None:
+    seen: list[bool] = []
+    server.engine.use(lambda request: seen.append(request.isSecure()))
+    connection = server.connect()
+    directlyProvides(connection.transport, ISSLTransport)
+    connection.request("GET", server.target())
+    assert seen == [True]
+
+
+def test_a_proxy_may_say_that_a_request_is_secure(server: Server) -> None:
+    seen: list[Any] = []
+
+    def look(request: Any) -> None:
+        request.setHost(b"other.example", 8443, ssl=1)
+        host = request.getHost()
+        seen.extend((request.isSecure(), host.port, request.getHeader("Host")))
+
+    see(server, look)
+    assert seen == [True, 8443, "other.example:8443"]
+
+
+# --- the answer -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_header", [True, False])
+@pytest.mark.parametrize("has_cookie", [True, False])
+def test_what_a_middleware_adds_is_in_every_answer(
+    server: Server, has_header: bool, has_cookie: bool
+) -> None:
+    def add(request: Any) -> None:
+        if has_header:
+            request.setHeader("X-Seen", "yes")
+        if has_cookie:
+            request.addCookie("a", "b")
+            request.addCookie("c", "d", path="/")
+
+    server.engine.use(add)
+    client = server.open_polling()
+    poll = client.poll()
+    client.session.send("a")
+    unknown = server.request("POST", sid="unknown", body=b"4a")
+    for exchange in (client.handshake, poll, client.post("4a"), unknown):
+        answer = exchange.answer
+        assert answer.all("X-Seen") == (["yes"] if has_header else [])
+        cookies = ["a=b", "c=d; Path=/"] if has_cookie else []
+        assert answer.all("Set-Cookie") == cookies
+    assert poll.answer.packets == ["4a"]
+
+
+def test_a_middleware_may_answer_piece_by_piece(server: Server) -> None:
+    def answer(request: Any) -> None:
+        request.setResponseCode(402)
+        request.write(b"a")
+        request.write(b"b")
+        request.finish()
+
+    server.engine.use(answer)
+    connection = server.connect()
+    for _ in range(2):
+        exchange = connection.request("GET", server.target())
+        assert (exchange.answer.status, exchange.answer.body) == (402, b"ab")
+        assert exchange.answer.header("Transfer-Encoding") == "chunked"
+
+
+def test_a_middleware_learns_when_a_request_is_answered(server: Server) -> None:
+    finished: list[Deferred[None]] = []
+    client = server.open_polling()
+    server.engine.use(lambda request: finished.append(request.notifyFinish()))
+    client.post("4a")
+    assert has_fired(finished[0])
+    poll = client.poll()
+    assert not has_fired(finished[1])
+    client.session.send("a")
+    assert poll.answer.packets == ["4a"]
+    assert [deferred.result for deferred in finished] == [None, None]
+
+
+def test_a_middleware_learns_when_a_request_is_lost(server: Server) -> None:
+    lost: list[Failure] = []
+    client = server.open_polling()
+    server.engine.use(
+        lambda request: (request.notifyFinish().addErrback(lost.append), None)[1]
+    )
+    poll = client.poll()
+    assert lost == []
+    poll.abort()
+    (failure,) = lost
+    assert failure.check(ConnectionLost)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_what_is_asked_of_a_request_that_is_over(server: Server, is_lost: bool) -> None:
+    requests: list[Any] = []
+    client = server.open_polling()
+    server.engine.use(requests.append)
+    poll = client.poll()
+    if is_lost:
+        poll.abort()
+    else:
+        client.session.send("a")
+    (request,) = requests
+    assert request.isSecure() is False
+    assert request.getClientAddress().port == 54321
+    assert request.getHost().port == 80
+    assert request.received_cookies == {}
+    assert request.args[b"EIO"] == [b"4"]
+    assert request.getHeader(b"host") == b"test.example"
