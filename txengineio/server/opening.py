@@ -5,8 +5,8 @@ Twisted has parsed the request; this reads what matters out of it once.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from binascii import Error
+import re
+from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
@@ -19,7 +19,8 @@ from txengineio.server.headers import header_lines, received
 __all__ = ["BadOpening", "OpeningRequest", "opening_response", "wants_websocket"]
 
 _VERSIONS: Final = ("13", "8")
-_KEY_BYTES: Final = 16
+# Sixteen bytes in base64.
+_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -45,8 +46,8 @@ class BadOpening(Exception):
 
 
 def _tokens(headers: Headers, name: str) -> list[str]:
-    values = ",".join(received(headers, name)).strip()
-    return [token.strip() for token in values.split(",")] if values else []
+    text = ",".join(received(headers, name)).strip()
+    return [token.strip() for token in text.split(",")] if text else []
 
 
 def wants_websocket(request: Request) -> bool:
@@ -58,7 +59,8 @@ def wants_websocket(request: Request) -> bool:
     headers: Headers = request.requestHeaders
     if not headers.hasHeader(b"Upgrade"):
         return False
-    return "websocket" in (token.lower() for token in _tokens(headers, "Upgrade"))
+    upgrades = _tokens(headers, "Upgrade")
+    return "websocket" in upgrades or "websocket" in map(str.lower, upgrades)
 
 
 class OpeningRequest(NamedTuple):
@@ -89,7 +91,7 @@ class OpeningRequest(NamedTuple):
         if request.clientproto != b"HTTP/1.1":
             raise BadOpening("HTTP Version Not Supported", 505)
         keys = received(headers, "Sec-WebSocket-Key")
-        if len(keys) != 1 or not _is_key(keys[0].strip()):
+        if len(keys) != 1 or not _KEY.fullmatch(keys[0].strip()):
             raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
         versions = received(headers, "Sec-WebSocket-Version")
         if len(versions) != 1 or versions[0].strip() not in _VERSIONS:
@@ -97,13 +99,10 @@ class OpeningRequest(NamedTuple):
                 "Missing or invalid Sec-WebSocket-Version header",
                 headers={"Sec-WebSocket-Version": "13, 8"},
             )
-        if "upgrade" not in (each.lower() for each in _tokens(headers, "Connection")):
+        if "upgrade" not in map(str.lower, _tokens(headers, "Connection")):
             raise BadOpening("Invalid Connection header")
         subprotocols = _tokens(headers, "Sec-WebSocket-Protocol")
-        unique = set(subprotocols)
-        if len(unique) < len(subprotocols) or not all(
-            token and set(token) <= _TOKEN for token in unique
-        ):
+        if subprotocols and not _are_unique_tokens(subprotocols):
             raise BadOpening("Invalid Sec-WebSocket-Protocol header")
         return cls(
             key=keys[0].strip(),
@@ -113,11 +112,11 @@ class OpeningRequest(NamedTuple):
         )
 
 
-def _is_key(key: str) -> bool:
-    try:
-        return len(b64decode(key, validate=True)) == _KEY_BYTES
-    except (Error, ValueError):
-        return False
+def _are_unique_tokens(names: list[str]) -> bool:
+    unique = set(names)
+    return len(unique) == len(names) and all(
+        name and set(name) <= _TOKEN for name in unique
+    )
 
 
 def opening_response(opening: OpeningRequest, headers: Mapping[str, Any]) -> bytes:
