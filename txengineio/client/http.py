@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.message import Message
 from http.cookiejar import CookieJar
 from typing import Any, Final, cast
@@ -15,43 +14,26 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import URI, Agent, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.client.connections import (
+    ClientConnection,
+    Connections,
+    WrittenRequest,
+)
 from txengineio.client.options import ClientOptions
 from txengineio.client.target import Target
+from txengineio.client.whole import Answer
 from txengineio.errors import PayloadTooLarge
 
 __all__ = ["Answer", "HttpClient", "cookie_jar"]
 
-_IDLE_TIMEOUT: Final = 3
-"""Seconds that a connection is kept for the next request.
-
-A request that meets the server's own time-out is lost with its connection. Node.js has
-the shortest one that is common, five seconds.
-"""
-
-
 _MAX_HEADS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server answered.
-
-    Attributes:
-        status: The HTTP status.
-        content_type: The header as it came, or an empty string.
-        body: The whole body.
-    """
-
-    status: int
-    content_type: str
-    body: bytes
 
 
 def cookie_jar(target: Target, cookies: Any) -> CookieJar:
@@ -83,6 +65,9 @@ class HttpClient:
         endpoints: Where connections go, unless the options name an agent.
         jar: The cookies.
         clock: The reactor.
+
+    Attributes:
+        connections: The connections, unless there is an agent.
     """
 
     def __init__(
@@ -97,16 +82,13 @@ class HttpClient:
         self._clock = clock
         self._jar = jar
         self._limit = options.max_http_buffer_size
-        self._pool = HTTPConnectionPool(clock)
-        self._pool.cachedConnectionTimeout = _IDLE_TIMEOUT
-        # A poll whose answer was lost must not be made again: what the first answer
-        # carried would be missing, and nobody would notice.
-        self._pool.retryAutomatically = False
+        # Unlike Twisted's pool it makes no request again. A poll whose answer was lost
+        # must not be: what that carried would be missing, and nobody would notice.
+        self.connections = Connections(clock, self._limit, self._read)
         self._agent = options.agent or Agent.usingEndpointFactory(
-            clock, endpoints, self._pool
+            clock, endpoints, cast(Any, self.connections)
         )
         self._uri = URI.fromBytes(target.origin.encode("ascii"))
-        self._key = (self._uri.scheme, self._uri.host, self._uri.port)
         self._endpoints = None if options.agent else endpoints
         self._heads: dict[tuple[str | None, str | None], bytes] = {}
         self._headers = Headers()
@@ -154,20 +136,22 @@ class HttpClient:
     ) -> Deferred[Answer]:
         # An empty jar, the usual case, has nothing to iterate over.
         cookies = self.cookies_for(resource) if any(self._jar) else None
-        url = self._origin + resource
         if self._endpoints is None:
             headers = self._headers_with(content_type, cookies)
             producer = None if body is None else _Bytes(body)
+            url = self._origin + resource
             response: Deferred[Any] = self._agent.request(
                 method, url.encode("ascii"), headers, producer
             )
-        else:
-            head = self._head(content_type, cookies)
-            request = _Request(method, resource, head, body)
-            endpoint = self._endpoints.endpointForURI(self._uri)
-            response = self._pool.getConnection(self._key, endpoint)
-            response.addCallback(_send, request)
-        return response.addCallback(self._read, url)
+            return response.addCallback(self._read, resource)
+        head = self._head(content_type, cookies)
+        request = _written(method, resource, head, body)
+        connection = self.connections.take()
+        if connection is not None:
+            return connection.exchange(request)
+        endpoint = self._endpoints.endpointForURI(self._uri)
+        connecting = self.connections.getConnection(None, endpoint)
+        return connecting.addCallback(ClientConnection.exchange, request)
 
     def _headers_with(self, content_type: str | None, cookies: str | None) -> Headers:
         headers = self._headers.copy()
@@ -192,9 +176,9 @@ class HttpClient:
             head = self._heads[key] = b"".join(lines)
         return head
 
-    def _read(self, response: Any, url: str | None) -> Deferred[Answer]:
-        if url is not None and response.headers.hasHeader("Set-Cookie"):
-            self._keep(url, response.headers.getRawHeaders("Set-Cookie"))
+    def _read(self, response: Any, resource: str | None) -> Deferred[Answer]:
+        if resource is not None and response.headers.hasHeader("Set-Cookie"):
+            self.keep_cookies(resource, response.headers.getRawHeaders("Set-Cookie"))
         reader = _BodyReader(self._limit)
         response.deliverBody(reader)
         return reader.finished.addCallback(_answer, response)
@@ -213,14 +197,12 @@ class HttpClient:
             cookies: The values of its headers.
         """
         if cookies:
-            self._keep(self._origin + resource, cookies)
-
-    def _keep(self, url: str, cookies: Sequence[str]) -> None:
-        self._jar.extract_cookies(cast(Any, _Cookies(cookies)), Request(url))
+            request = Request(self._origin + resource)
+            self._jar.extract_cookies(cast(Any, _Cookies(cookies)), request)
 
     def close(self) -> None:
         """Drop the connections that wait for another request."""
-        self._pool.closeCachedConnections()
+        self.connections.close()
 
 
 class _Cookies:
@@ -236,43 +218,16 @@ class _Cookies:
         return self._message
 
 
-class _Request:
-    """What Twisted's connections write, and ask about, as a request.
-
-    Its own takes the headers apart, encodes them and counts the body for each request.
-
-    Args:
-        method: Of HTTP.
-        resource: Path and query, quoted.
-        head: The headers, each with the end of its line.
-        body: What a POST carries.
-    """
-
-    persistent = True
-
-    def __init__(
-        self, method: bytes, resource: str, head: bytes, body: bytes | None
-    ) -> None:
-        self.method = method
-        line = b"%b %b HTTP/1.1\r\n" % (method, resource.encode("ascii"))
-        if body is None:
-            self._data = b"%b%b\r\n" % (line, head)
-        else:
-            length = b"Content-Length: %d\r\n\r\n" % len(body)
-            self._data = b"".join((line, head, length, body))
-
-    def writeTo(self, transport: Any) -> Deferred[None]:  # noqa: N802
-        """Write it, all at once."""
-        transport.write(self._data)
-        return succeed(None)
-
-    def stopWriting(self) -> None:  # noqa: N802
-        """Do nothing: all is written."""
-
-
-def _send(connection: Any, request: _Request) -> Deferred[Any]:
-    response: Deferred[Any] = connection.request(request)
-    return response
+def _written(
+    method: bytes, resource: str, head: bytes, body: bytes | None
+) -> WrittenRequest:
+    target = resource.encode("ascii")
+    if body is None:
+        data = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, head)
+    else:
+        form = b"%b %b HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b"
+        data = form % (method, target, head, len(body), body)
+    return WrittenRequest(method, resource, data)
 
 
 def _answer(body: bytes, response: IResponse) -> Answer:
