@@ -201,6 +201,31 @@ def test_a_post_that_is_never_answered_ends_the_session() -> None:
     assert "no answer within 7 seconds" in str(error.description)
 
 
+def test_each_post_has_its_own_time() -> None:
+    wired = Wired()
+    wired.session.send("a")
+    wired.clock.advance(6)
+    wired.answer_post()
+    wired.poll("6")
+    wired.clock.advance(2)
+    wired.session.send("b")
+    wired.clock.advance(6)
+    assert wired.session.closed is None
+    wired.clock.advance(0.9)
+    assert wired.session.closed is None
+    wired.clock.advance(0.1)
+    assert ended_with(wired.protocol) is CloseReason.TRANSPORT_ERROR
+    assert wired.clock.getDelayedCalls() == []
+
+
+def test_a_goodbye_that_is_never_answered_ends_the_session() -> None:
+    wired = Wired()
+    closing = wired.session.close()
+    wired.clock.advance(7)
+    assert result_of(closing) is CloseReason.TRANSPORT_ERROR
+    assert wired.clock.getDelayedCalls() == []
+
+
 def test_closing_says_goodbye_after_everything_else() -> None:
     wired = Wired()
     wired.session.send("a")

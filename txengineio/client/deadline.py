@@ -1,4 +1,4 @@
-"""When a client's heartbeat is due.
+"""When something of a client is due: its heartbeat, the answer to its POST.
 
 A server has many sessions and shares one loop between them; a client has one, whose
 heartbeat is due exactly when it should be.
@@ -6,11 +6,15 @@ heartbeat is due exactly when it should be.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from txengineio.heartbeat import HasDueTime
-
 __all__ = ["Deadline"]
+
+
+class _Entry(Protocol):
+    def due(self) -> None: ...
 
 
 class Deadline:
@@ -26,19 +30,19 @@ class Deadline:
         self._clock = clock
         self._call: IDelayedCall | None = None
 
-    def schedule(self, entry: HasDueTime, delay: float) -> None:
+    def schedule(self, entry: _Entry, delay: float) -> None:
         """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
         if self._call is None:
             self._call = self._clock.callLater(delay, self._due, entry)
         else:
             self._call.reset(delay)
 
-    def cancel(self, entry: HasDueTime) -> None:
+    def cancel(self, entry: _Entry) -> None:
         """Forget the entry; nothing happens if nothing is scheduled."""
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
 
-    def _due(self, entry: HasDueTime) -> None:
+    def _due(self, entry: _Entry) -> None:
         self._call = None
         entry.due()

@@ -6,7 +6,7 @@ Spec: Engine.IO v4, "HTTP long-polling".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import TimeoutError
@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txengineio.client.deadline import Deadline
 from txengineio.client.failures import answer_error
 from txengineio.client.http import Answer, HttpClient
 from txengineio.errors import PacketDecodeError, TransportError
@@ -71,10 +72,10 @@ class PollingTransport:
     """
 
     __slots__ = (
-        "_clock",
         "_closing",
         "_codec",
         "_count",
+        "_deadline",
         "_done",
         "_http",
         "_max_packets",
@@ -115,7 +116,7 @@ class PollingTransport:
         self._codec = codec
         self._max_payload = max_payload or _DEFAULT_MAX_PAYLOAD
         self._max_packets = max_packets
-        self._clock = clock
+        self._deadline = Deadline(clock)
         self._request_timeout = request_timeout
         self._count = 0
         self._poll: Deferred[Any] | None = None
@@ -145,21 +146,29 @@ class PollingTransport:
             self._check_paused()
         elif not self._reading_paused:
             self._poll = poll = self._http.get(self._next_url())
-            poll.addCallbacks(self._polled, self._poll_failed)
-            poll.addErrback(self._broken)
+            poll.addBoth(self._poll_ended)
 
     def _next_url(self) -> str:
         # Another URL each time: what stands between may not answer from a cache.
         self._count += 1
         return f"{self._resource}&t={self._count:x}"
 
-    def _polled(self, answer: Answer) -> None:
+    def _poll_ended(self, result: Answer | Failure) -> None:
         self._poll = None
+        try:
+            if not isinstance(result, Failure):
+                self._polled(result)
+            elif not self._closing:
+                self._request_failed(result, "xhr poll error")
+        except Exception:
+            self._broken()
+
+    def _polled(self, answer: Answer) -> None:
         if self._done or self._closing:
             # Once the server is told goodbye, its answer to that is what counts.
             return
         if answer.status != _OK:
-            self._fail("xhr poll error", Failure(answer_error(answer)))
+            self._fail("xhr poll error", answer_error(answer))
             return
         try:
             packets = read_payload(self._codec, answer)
@@ -184,11 +193,6 @@ class PollingTransport:
         finally:
             session.uncork()
 
-    def _poll_failed(self, failure: Failure) -> None:
-        self._poll = None
-        if not self._closing:
-            self._request_failed(failure, "xhr poll error")
-
     # --- sending ----------------------------------------------------------------------
 
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
@@ -211,10 +215,16 @@ class PollingTransport:
             body, content_type = encode_utf8(payload), _TEXT
         else:
             body, content_type = payload, _BINARY
+        # Moved with each POST, and left alone afterwards: cheaper than to cancel it.
+        self._deadline.schedule(self, self._request_timeout)
         self._post = post = self._http.post(self._next_url(), body, content_type)
-        post.addTimeout(self._request_timeout, self._clock, _timed_out)
-        post.addCallbacks(answered, self._post_failed)
-        post.addErrback(self._broken)
+        post.addBoth(self._post_ended, answered)
+
+    def due(self) -> None:
+        """Give up the POST that is under way: the server has not answered in time."""
+        if self._post is not None:
+            timeout = f"no answer within {self._request_timeout:g} seconds"
+            self._fail("xhr post error", TimeoutError(string=timeout))
 
     def _fitting(self) -> int:
         """Count the packets for the next POST: at least one, whatever its size."""
@@ -225,12 +235,23 @@ class PollingTransport:
                 return count
         return len(self._queue)
 
-    def _posted(self, answer: Answer) -> None:
+    def _post_ended(
+        self, result: Answer | Failure, answered: Callable[[Answer], None]
+    ) -> None:
         self._post = None
+        try:
+            if isinstance(result, Failure):
+                self._request_failed(result, "xhr post error")
+            else:
+                answered(result)
+        except Exception:
+            self._broken()
+
+    def _posted(self, answer: Answer) -> None:
         if self._done:
             return
         if answer.status != _OK:
-            self._fail("xhr post error", Failure(answer_error(answer)))
+            self._fail("xhr post error", answer_error(answer))
         elif self._queue:
             self._post_next()
         else:
@@ -238,10 +259,6 @@ class PollingTransport:
             self.session.batch_flushed()
             self._check_paused()
             self.session.flush()
-
-    def _post_failed(self, failure: Failure) -> None:
-        self._post = None
-        self._request_failed(failure, "xhr post error")
 
     # --- IPacketTransport -------------------------------------------------------------
 
@@ -254,7 +271,6 @@ class PollingTransport:
 
     def _said_goodbye(self, _answer: Answer) -> None:
         # Whatever the answer: a server that knows no session has none to end.
-        self._post = None
         if not self._done:
             self.session.transport_done()
 
@@ -263,6 +279,7 @@ class PollingTransport:
         self._done = True
         self.writable = False
         self._paused = None
+        self._deadline.cancel(self)
         for request in (self._poll, self._post):
             if request is not None:
                 request.cancel()
@@ -310,18 +327,15 @@ class PollingTransport:
     def _request_failed(self, failure: Failure, message: str) -> None:
         # A request that is cancelled has ended with its session.
         if not self._done and not failure.check(CancelledError):
-            self._fail(message, failure)
+            self._fail(message, failure.value)
 
-    def _fail(self, message: str, failure: Failure) -> None:
-        self.session.transport_failed(TransportError(message, failure.value))
+    def _fail(self, message: str, error: BaseException | None) -> None:
+        self.session.transport_failed(TransportError(message, error))
 
-    def _broken(self, failure: Failure) -> None:
+    def _broken(self) -> None:
+        failure = Failure()
         self._log.failure("an answer could not be handled", failure=failure)
-        self._fail("internal error", failure)
-
-
-def _timed_out(_result: object, timeout: float) -> NoReturn:
-    raise TimeoutError(string=f"no answer within {timeout:g} seconds")
+        self._fail("internal error", failure.value)
 
 
 def _encoded_size(data: PacketData) -> int:
