@@ -79,8 +79,7 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         with suppress(AttributeError, OSError):
             self.transport.setTcpNoDelay(True)
         self._connectionMade()
-        # What does not leave the process is kept by the session, not by the transport.
-        self.transport.registerProducer(self, True)
+        self.connected_to_peer()
 
     @override
     def dataReceived(self, data: bytes) -> None:
