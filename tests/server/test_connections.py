@@ -237,6 +237,23 @@ def test_nothing_is_served_behind_the_last_request(server: Server, last: bytes) 
     assert client.protocol.messages == ["a"]
 
 
+def test_requests_in_pieces_hold_only_themselves_up() -> None:
+    server = Server.new(own_site=True)
+    client = server.open_polling()
+    connection = server.connect()
+    were_whole: list[bool] = []
+    server.engine.use(
+        lambda request: were_whole.append(vars(request).get("connection") is not None)
+    )
+    for whole in (True, True, False, True, True, False, False, True):
+        send_poll(client, connection, whole=whole)
+    assert were_whole == [True, True, False, True, True, False, False, True]
+    post = make_request("POST", server.target(sid=client.sid), b"4a")
+    # The request behind the line end is not whole, nor are those behind others.
+    connection.send(post + b"\r\n", post, post, post * 2, post)
+    assert were_whole[8:] == [False, False, True, False, False, True]
+
+
 # --- upgrades -------------------------------------------------------------------------
 
 

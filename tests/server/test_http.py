@@ -32,14 +32,15 @@ class Form(Resource):
 
 
 @pytest.fixture
-def server() -> Server:
+def server(short_path: bool) -> Server:
     """A server whose site has other resources beside the engine."""
     server = Server.new(max_http_buffer_size=1000)
     root = Resource()
     root.putChild(b"page", Data(b"a page", "text/plain"))
     root.putChild(b"form", Form())
     engines = {server.path: server.engine}
-    server.site = EngineIOSite(root, engines, reactor=server.clock)
+    server.site = site = EngineIOSite(root, engines, reactor=server.clock)
+    site.short_path = short_path
     return server
 
 
@@ -257,7 +258,7 @@ def test_no_header_can_smuggle_in_another(
 
 
 def test_an_engine_that_raises_what_ends_processes_is_answered(
-    server: Server, flush_logged_errors: FlushLoggedErrors
+    server: Server, short_path: bool, flush_logged_errors: FlushLoggedErrors
 ) -> None:
     class Unheard(BaseException):
         pass
@@ -270,7 +271,8 @@ def test_an_engine_that_raises_what_ends_processes_is_answered(
         handle_request = staticmethod(fail)
 
     engines: Any = {server.path: Failing()}
-    server.site = EngineIOSite(Resource(), engines, reactor=server.clock)
+    server.site = site = EngineIOSite(Resource(), engines, reactor=server.clock)
+    site.short_path = short_path
     assert server.request().answer.status == 500
     assert len(flush_logged_errors(Unheard)) == 1
 

@@ -334,8 +334,10 @@ def test_an_exception_in_a_handler_does_not_stop_the_payload(
 
 @pytest.mark.behaviour("B235")
 @pytest.mark.parametrize("headers", [{}, {"Connection": "close"}])
-def test_a_post_that_overlaps_another_ends_the_session(headers: dict[str, str]) -> None:
-    server = Server.new(own_site=True)
+def test_a_post_that_overlaps_another_ends_the_session(
+    headers: dict[str, str], short_path: bool
+) -> None:
+    server = Server.new(own_site=True, short_path=short_path)
     client = server.open_polling()
     poll = client.poll()
     first = client.start_post(10)
@@ -351,8 +353,8 @@ def test_a_post_that_overlaps_another_ends_the_session(headers: dict[str, str]) 
 
 
 @pytest.mark.behaviour("B236")
-def test_a_post_that_breaks_off_ends_the_session() -> None:
-    server = Server.new(own_site=True)
+def test_a_post_that_breaks_off_ends_the_session(short_path: bool) -> None:
+    server = Server.new(own_site=True, short_path=short_path)
     client = server.open_polling()
     poll = client.poll()
     post = client.start_post(10)
@@ -365,8 +367,10 @@ def test_a_post_that_breaks_off_ends_the_session() -> None:
 
 
 @pytest.mark.behaviour("B064")
-def test_closing_a_session_drops_the_post_that_is_still_arriving() -> None:
-    server = Server.new(own_site=True)
+def test_closing_a_session_drops_the_post_that_is_still_arriving(
+    short_path: bool,
+) -> None:
+    server = Server.new(own_site=True, short_path=short_path)
     client = server.open_polling()
     post = client.start_post(10)
     client.session.close(discard=True)

@@ -17,8 +17,8 @@ from txengineio.server.punctuality import HEAD_TIMEOUT
 
 
 @pytest.fixture
-def server() -> Server:
-    return Server.new(own_site=True)
+def server(short_path: bool) -> Server:
+    return Server.new(own_site=True, short_path=short_path)
 
 
 def trickle(server: Server, connection: Connection, data: bytes, pause: float) -> float:

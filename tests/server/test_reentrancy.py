@@ -57,8 +57,8 @@ def test_a_request_behind_a_poll_finds_the_session_gone(new_server: NewServer) -
     server.assert_nothing_left()
 
 
-def test_sending_to_a_poll_serves_no_request_behind_it() -> None:
-    server = Server.new(RecordingApplication(), own_site=True)
+def test_sending_to_a_poll_serves_no_request_behind_it(short_path: bool) -> None:
+    server = Server.new(RecordingApplication(), own_site=True, short_path=short_path)
     client = server.open_polling()
     target = server.target(sid=client.sid)
     connection = server.connect()
