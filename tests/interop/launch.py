@@ -39,7 +39,8 @@ class Launch:
         tls: Serve TLS.
         static: Folders by their path, "" for the root. The engine is then a resource in
             an ordinary site, with another engine beside it at ``/other/``.
-        short_path: Whether simple frames may go around Autobahn's parser.
+        short_path: Whether simple frames may go around Autobahn's parser, and whole
+            requests around Twisted's.
     """
 
     engine: dict[str, Any] = field(default_factory=dict)

@@ -39,6 +39,7 @@ from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
 from txengineio.server.health import HealthResource
+from txengineio.server.site import engine_site
 
 
 class _UntilEndOfInput(Protocol):
@@ -95,8 +96,12 @@ async def _serve(reactor: Any, launch: Launch) -> None:
     engine.websockets.short_path = launch.short_path
     endpoint = _endpoint(reactor, launch)
     port: IListeningPort
-    if launch.static is None:
+    if launch.static is None and launch.short_path:
         port = await engine.listen(endpoint)
+    elif launch.static is None:
+        site = engine_site(engine, reactor=reactor)
+        site.short_path = False
+        port = await endpoint.listen(site)
     else:
         other = Engine(CommandsFactory(reactor), reactor=reactor)
         port = await endpoint.listen(_site(engine, other, launch.static))
