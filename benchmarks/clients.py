@@ -1,175 +1,134 @@
-"""CPU per message of our client and of python-engineio's, with the same server.
+"""CPU per message of our client beside python-engineio's.
 
-Run ``python -m benchmarks.clients`` in an environment that has both. Each client runs
-in a process of its own and sends messages to an echo server, `WINDOWS` at a time; the
-numbers are microseconds of that process's CPU time for each message that came back, the
-least of a few rounds that take turns.
+Run ``python -m benchmarks.clients``. Each client in turn exchanges messages with our
+echo server, in a process of its own. The figures are microseconds of that process's CPU
+time, user and system, for each message that came back.
 """
 
-from __future__ import annotations
-
-import asyncio
-import socket
+import argparse
+import os
 import subprocess
 import sys
-import time
-from typing import Any
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
-import engineio
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
-from twisted.internet.task import react
-from txengineio import EngineIOProtocol, connect
-from typing_extensions import override
+from benchmarks.figures import ratio
+from benchmarks.install import PYTHON, PeerMissing, install_python
+from benchmarks.process import ServerFailed, ServerProcess, pinned
+from benchmarks.report import table
+from benchmarks.rounds import rotated
+from benchmarks.servers import OURS, ROOT, SERVERS
 
-ROUNDS = 3
-WINDOWS = (1, 16)
-COUNTS = {"websocket": 20_000, "polling": 3_000}
-CLIENTS = ("txengineio", "python-engineio")
-MESSAGE = "m" * 20
+_APPS = Path(__file__).parent / "apps"
+_ROUNDS = 5
+_SERVER_CPU = 0
+_CLIENT_CPU = 1
+_EXCHANGE_SECONDS = 60.0
 
-
-def say(text: str) -> None:
-    """Print a line."""
-    sys.stdout.write(f"{text}\n")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
+# Each with its interpreter and its program; ours first.
+CLIENTS: Mapping[str, tuple[str | Path, Path]] = {
+    "txengineio": (sys.executable, _APPS / "our_client.py"),
+    "python-engineio": (PYTHON, _APPS / "python_engineio_client.py"),
+}
 
 
-class Exchange:
-    """Messages out, and back."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a client has to do, and how many times as much the peer should need."""
 
-    def __init__(self, count: int, window: int) -> None:
-        self.count = count
-        self._window = window
-        self._unsent = count - window
-        self._missing = count
-        self._began = 0.0
-        self.cpu = 0.0
-
-    def begin(self) -> list[str]:
-        """Return what to send first."""
-        self._began = time.process_time()
-        return [MESSAGE] * self._window
-
-    def received(self) -> bool:
-        """Count a message; say whether to send another one."""
-        self._missing -= 1
-        if not self._missing:
-            self.cpu = time.process_time() - self._began
-        self._unsent -= 1
-        return self._unsent >= 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether everything has come back."""
-        return not self._missing
+    transport: str
+    window: int
+    count: int
+    warm_up: int
+    target: float
 
 
-def run_ours(url: str, transport: str, exchange: Exchange) -> None:
-    """Exchange messages with our client."""
-    over: Deferred[None] = Deferred()
+LOADS = (
+    Load(transport="websocket", window=1, count=20_000, warm_up=2_000, target=3.0),
+    Load(transport="websocket", window=16, count=20_000, warm_up=2_000, target=3.0),
+    Load(transport="polling", window=1, count=4_000, warm_up=500, target=1.5),
+    Load(transport="polling", window=16, count=16_000, warm_up=2_000, target=1.5),
+)
 
-    class Client(EngineIOProtocol):
-        @override
-        def connectionMade(self) -> None:
-            for message in exchange.begin():
-                self.session.send(message)
+Samples = Mapping[Load, Mapping[str, Sequence[float]]]
 
-        @override
-        def messageReceived(self, message: str | bytes) -> None:
-            if exchange.received():
-                self.session.send(message)
-            if exchange.is_over:
-                over.callback(None)
 
-    async def main(reactor: Any) -> None:
-        await connect(
-            url, Factory.forProtocol(Client), reactor=reactor, transports=[transport]
+def run(
+    url: str, rounds: int, measure: Callable[[str, str, Load], float]
+) -> dict[Load, dict[str, list[float]]]:
+    """Measure each client with each load, in rounds, in another order each round."""
+    samples: dict[Load, dict[str, list[float]]] = {
+        load: {client: [] for client in CLIENTS} for load in LOADS
+    }
+    for number in range(rounds):
+        for load in LOADS:
+            for client in rotated(list(CLIENTS), number):
+                samples[load][client].append(measure(client, url, load))
+    return samples
+
+
+def exchange(client: str, url: str, load: Load) -> float:
+    """Let a client exchange messages; return microseconds for each of them."""
+    interpreter, program = CLIENTS[client]
+    numbers = (load.window, load.count, load.warm_up)
+    with pinned(_CLIENT_CPU):
+        done = subprocess.run(
+            [interpreter, program, url, load.transport, *map(str, numbers)],
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=_EXCHANGE_SECONDS,
+            env={**os.environ, **SERVERS[OURS].environment},
         )
-        await over
-
-    react(lambda reactor: Deferred.fromCoroutine(main(reactor)))
+    return float(done.stdout)
 
 
-def run_theirs(url: str, transport: str, exchange: Exchange) -> None:
-    """Exchange messages with python-engineio's asyncio client."""
-
-    async def main() -> None:
-        client = engineio.AsyncClient()
-        over = asyncio.Event()
-
-        async def received(message: str) -> None:
-            if exchange.received():
-                await client.send(message)
-            if exchange.is_over:
-                over.set()
-
-        client.on("message", received)
-        await client.connect(url, transports=[transport])
-        for message in exchange.begin():
-            await client.send(message)
-        await over.wait()
-        await client.disconnect()
-
-    asyncio.run(main())
+def rows(samples: Samples) -> Iterator[list[str]]:
+    """Return the table: medians, and the peer's divided by ours."""
+    yield ["", *CLIENTS, "ratio", "of single rounds", "target"]
+    for load, found in samples.items():
+        ours, theirs = found.values()
+        single = [ratio(*pair) for pair in zip(theirs, ours, strict=True)]
+        yield [
+            f"{load.transport}, {load.window} at a time",
+            f"{median(ours):.1f} µs",
+            f"{median(theirs):.1f} µs",
+            f"{ratio(median(theirs), median(ours)):.2f}",
+            f"{min(single):.2f} - {max(single):.2f}",
+            f"{load.target:.1f}",
+        ]
 
 
-def measure(client: str, url: str, transport: str, window: int) -> float:
-    """Run one client in a process of its own; return microseconds for each message."""
-    command = [sys.executable, "-m", "benchmarks.clients", client, url, transport]
-    output = subprocess.run(
-        [*command, str(window)], check=True, capture_output=True, timeout=300
-    ).stdout
-    return float(output)
-
-
-def run_client(client: str, url: str, transport: str, window: int) -> None:
-    """Be one of the clients."""
-    exchange = Exchange(COUNTS[transport], window)
-    run = run_ours if client == CLIENTS[0] else run_theirs
-    try:
-        run(url, transport, exchange)
-    finally:
-        # `react` leaves by SystemExit.
-        say(f"{exchange.cpu / exchange.count * 1e6:.1f}")
-
-
-def main() -> None:
-    """Run all clients, and print a table."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "twisted", "engineio", "--port", str(port)],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+def main() -> int:
+    """Measure, and print the table; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.clients", description=__doc__
     )
+    parser.add_argument("--rounds", type=int, default=_ROUNDS)
+    rounds = parser.parse_args().rounds
+    server = SERVERS[OURS]
     try:
-        time.sleep(2)
-        url = f"http://127.0.0.1:{port}"
-        say("transport  window  txengineio  python-engineio  ratio")
-        for transport in COUNTS:
-            for window in WINDOWS:
-                best = dict.fromkeys(CLIENTS, float("inf"))
-                for _ in range(ROUNDS):
-                    for client in CLIENTS:
-                        found = measure(client, url, transport, window)
-                        best[client] = min(best[client], found)
-                ours, theirs = best.values()
-                cells = (f"{transport:<10} {window:>6}", f"{ours:>7.1f} µs")
-                more = (f"{theirs:>12.1f} µs", f"{theirs / ours:>5.2f}")
-                say("  ".join((*cells, *more)))
-    finally:
-        server.terminate()
-        server.wait()
+        install_python()
+        with (
+            tempfile.TemporaryFile("w") as log,
+            ServerProcess(
+                server.command,
+                cpu=_SERVER_CPU,
+                environment=server.environment,
+                directory=ROOT,
+                log=log,
+            ) as process,
+        ):
+            address = process.wait_until_listening()
+            samples = run(f"http://{address}", rounds, exchange)
+    except (PeerMissing, ServerFailed, OSError, subprocess.SubprocessError) as problem:
+        sys.stderr.write(f"FAILED {problem}\n")
+        return 1
+    sys.stdout.write(f"{table(list(rows(samples)))}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        run_client(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
-    else:
-        main()
+    sys.exit(main())
