@@ -85,6 +85,8 @@ class MemoryTransport:
         return IPv4Address("TCP", "192.0.2.1", 54321)
 
     def getHost(self) -> IAddress:
+        # As a socket's, which is closed by then.
+        assert not self.is_reported
         return IPv4Address("TCP", "192.0.2.2", 80)
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:

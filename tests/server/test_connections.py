@@ -119,6 +119,23 @@ def test_a_client_that_does_not_read_its_answers_is_dropped(server: Server) -> N
     assert poll.is_pending
 
 
+@pytest.mark.parametrize("digits", [1, 19, 4301, 8000, 15_000])
+@pytest.mark.parametrize("target", ["/engine.io/", "/elsewhere"])
+def test_no_length_is_too_long(server: Server, digits: int, target: str) -> None:
+    headers = {"Content-Length": "9" * digits, "X-Behind": ""}
+    connection = server.connect()
+    exchange = connection.request("POST", target, None, headers)
+    if digits > 4300:
+        # More than Python converts.
+        connection.send(b"x")
+        assert exchange.connection.peek() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
+        assert connection.is_closed
+    elif digits > 1 and target == "/engine.io/":
+        assert exchange.answer.status == 413
+    else:
+        assert exchange.is_pending
+
+
 # --- what old Internet Explorers send behind a POST -----------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import (
@@ -45,9 +45,22 @@ class PunctualChannel(HTTPChannel):
     # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
     _is_between = True
     _served_at = 0.0
+    _host: IAddress
 
     # Twisted sets it: an `EngineIOSite`.
     site: Any
+
+    @override
+    def connectionMade(self) -> None:
+        """Find out now what cannot be asked when the connection is gone."""
+        super().connectionMade()
+        transport: Any = self.transport
+        self._host = transport.getHost()
+
+    @override
+    def getHost(self) -> IAddress:
+        """Return the address that the connection was made to."""
+        return self._host
 
     @override
     def dataReceived(self, data: bytes) -> None:
@@ -113,6 +126,16 @@ class PunctualChannel(HTTPChannel):
     def _is_there(self) -> bool:
         transport: Any = self.transport
         return not transport.disconnecting and self._abortingCall is None
+
+    @override
+    def headerReceived(self, line: bytes) -> bool:
+        """Receive a header, unless it has a number that Python does not convert."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:
+            # A length of thousands of digits.
+            self._respondToBadRequestAndDisconnect()
+            return False
 
     @override
     def allHeadersReceived(self) -> None:
