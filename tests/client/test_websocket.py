@@ -9,12 +9,18 @@ from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol
+from twisted.web.client import URI
 from typing_extensions import override
 
 from tests.client.network import Network, World, error_of, result_of
 from tests.client.test_connect import HANDSHAKE
-from tests.doubles import RecordingProtocol, ended_with
+from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, make_frame
 from txengineio.errors import CloseReason, ConnectCause
 from txengineio.session.frames import encode_frame
 
@@ -70,11 +76,30 @@ class AcceptingServer(Factory):
         return protocol
 
 
+class SwitchingNetwork(Network):
+    """Connects WebSockets that have a short path, or have none."""
+
+    short_path = True
+
+    @override
+    def connect(self, factory: Any, uri: URI) -> Deferred[IProtocol]:
+        factory.short_path = self.short_path
+        return super().connect(factory, uri)
+
+
 class WebSocketWorld(World):
-    def __init__(self, behind: bytes = encode_frame(OPEN), head: str = HEAD) -> None:
+    def __init__(
+        self,
+        behind: bytes = encode_frame(OPEN),
+        head: str = HEAD,
+        application: RecordingApplication | None = None,
+        short_path: bool = True,
+    ) -> None:
         super().__init__()
+        self.clients = application or RecordingApplication()
         self.server = AcceptingServer(behind, head)
-        self.network = Network(self.server)
+        self.network = network = SwitchingNetwork(self.server)
+        network.short_path = short_path
 
     def open_websocket(self, **options: Any) -> RecordingProtocol:
         return self.open(transports=["websocket"], **options)
@@ -200,9 +225,8 @@ def test_a_refusal_may_break_off() -> None:
 def test_what_ends_a_session(
     frame: bytes, reason: CloseReason, short_path: bool
 ) -> None:
-    world = WebSocketWorld()
+    world = WebSocketWorld(short_path=short_path)
     client = world.open_websocket(max_http_buffer_size=1000)
-    client.session.transport.factory.short_path = short_path
     world.send(frame)
     for wire in world.network.open_wires:
         wire.server.loseConnection()
@@ -210,6 +234,98 @@ def test_what_ends_a_session(
     assert ended_with(client) is reason
     world.advance(10)
     assert world.clock.getDelayedCalls() == []
+
+
+# --- the short path, and without ------------------------------------------------------
+
+LIMIT = 100
+
+_TEXTS = st.one_of(
+    st.sampled_from(["4", "4é", "4close", "2", "3", "6", "1", "x", "", "4" * 125]),
+    st.text(max_size=10).map("4{}".format),
+    st.integers(LIMIT - 2, 130).map(lambda length: "4" + "b" * length),
+)
+_FRAMES = st.one_of(
+    _TEXTS.map(encode_frame),
+    _TEXTS.map(encode_frame),
+    st.binary(max_size=10).map(encode_frame),
+    st.builds(
+        make_frame,
+        st.sampled_from([TEXT, TEXT, BINARY, CONTINUATION, PING, CLOSE, 3]),
+        st.sampled_from([b"4a", b"4\xff", b"\x03\xe8", b"", b"4" * 130]),
+        fin=st.booleans(),
+        rsv=st.sampled_from([0, 0, 0, 4]),
+        mask=st.sampled_from([None, None, None, b"mask"]),
+        length_bytes=st.sampled_from([None, None, 2]),
+    ),
+    st.binary(max_size=6),
+)
+
+
+def answer(protocol: RecordingProtocol, message: str | bytes) -> None:
+    """Echo, and end the session where the message says so."""
+    protocol.session.send(message)
+    if message == "close":
+        protocol.session.close()
+
+
+def outcome(pieces: list[bytes], short_path: bool) -> Any:
+    """Let a client receive the pieces; return all that became of them."""
+    application = RecordingApplication(on_message=answer)
+    world = WebSocketWorld(application=application, short_path=short_path)
+    client = world.open_websocket(max_http_buffer_size=LIMIT)
+    server = world.server.built[0]
+    server.received = b""
+    states = []
+    for piece in pieces:
+        world.send(piece)
+        states.append(client.session.ready_state)
+    wire = world.network.wires[0]
+    frames = unmasked(server.received)
+    was_over = [end.disconnected is not None for end in (wire.client, wire.server)]
+    world.advance(40, 1)
+    assert world.clock.getDelayedCalls() == []
+    return client.events, states, frames, was_over, str(client.session.closed)
+
+
+def unmasked(data: bytes) -> list[tuple[int, bytes]]:
+    """Return a client's frames, whatever their masks."""
+    frames = []
+    while data:
+        length = data[1] & 0x7F
+        start = 2 if length < 126 else 4
+        if start > 2:
+            length = int.from_bytes(data[2:4], "big")
+        mask, payload = data[start : start + 4], data[start + 4 :][:length]
+        plain = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        frames.append((data[0], plain))
+        data = data[start + 4 + length :]
+    return frames
+
+
+_HIDDEN = b"4" + encode_frame("4a")
+_FRAGMENT = make_frame(BINARY, _HIDDEN, fin=False, mask=None)
+
+
+@settings(max_examples=200)
+@example([_FRAGMENT, encode_frame("4a")], None)
+@example([_FRAGMENT, make_frame(CONTINUATION, mask=None)], [3, 4])
+@example([make_frame(PING, _HIDDEN, mask=None)], [3])
+@given(
+    st.lists(_FRAMES, max_size=6),
+    st.one_of(st.none(), st.lists(st.integers(1, 150), max_size=6)),
+)
+def test_any_bytes_have_the_same_outcome_without_the_short_path(
+    frames: list[bytes], sizes: list[int] | None
+) -> None:
+    pieces = frames
+    if sizes is not None:
+        stream, pieces = b"".join(frames), []
+        for size in [*sizes, len(stream)]:
+            pieces.append(stream[:size])
+            stream = stream[size:]
+    pieces = [piece for piece in pieces if piece]
+    assert outcome(pieces, True) == outcome(pieces, False)
 
 
 def test_closing_waits_until_the_server_has_everything() -> None:

@@ -15,6 +15,7 @@ from txengineio.session.frames import (
     MASK_WIDTH,
     encode_frame,
     encode_masked_frame,
+    lone_text,
     missing_bytes,
     read_messages,
 )
@@ -244,3 +245,37 @@ def test_any_messages_are_read_however_they_are_cut(
         rest, stream = reader.read(rest + stream[:size]), stream[size:]
     assert rest == b""
     assert reader.messages == messages
+
+
+# --- a message that has come alone ----------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["4", "4é", "a" * 125])
+def test_a_short_text_frame_that_has_come_alone_is_read(text: str) -> None:
+    assert lone_text(encode_frame(text), LIMIT) == text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x81",
+        b"\x81\x00",
+        encode_frame("ab")[:-1],
+        encode_frame("ab") + b"\x81",
+        encode_frame("a" * 126),
+        encode_frame(b"ab"),
+        b"\x81\x02\xff\xff",
+        b"\x01\x01a",
+        b"\xc1\x01a",
+        b"\x89\x01a",
+        encode_masked_frame("ab"),
+    ],
+)
+def test_anything_else_is_not_read_there(data: bytes) -> None:
+    assert lone_text(data, LIMIT) is None
+
+
+def test_a_lone_text_is_not_larger_than_the_limit() -> None:
+    assert lone_text(encode_frame("abc"), 3) == "abc"
+    assert lone_text(encode_frame("abc"), 2) is None

@@ -21,7 +21,7 @@ from txengineio.client.http import Answer
 from txengineio.client.target import Target
 from txengineio.errors import ConnectFailed
 from txengineio.protocol.codec import Codec
-from txengineio.session.frames import encode_masked_frame
+from txengineio.session.frames import encode_masked_frame, lone_text
 from txengineio.session.interfaces import IPacketReceiver
 from txengineio.session.websocket import WebSocketTransport, protocol_options
 
@@ -32,6 +32,7 @@ _MAX_ANSWER: Final = 65536
 
 _SWITCHING_PROTOCOLS: Final = 101
 _CONNECTING: Final = WebSocketProtocol.STATE_CONNECTING
+_OPEN: Final = WebSocketProtocol.STATE_OPEN
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _HTTP: Final = b"HTTP/1."
 
@@ -82,13 +83,31 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         self.connected_to_peer()
 
     @override
-    def dataReceived(self, data: bytes) -> None:
+    def read_frames(self, data: bytes) -> None:
+        session = self.session
+        if session is None:
+            self._read_without_session(data)
+            return
+        if (
+            self._short_path
+            and self.current_frame is None
+            and not self.data
+            and not self.inside_message
+            and self.state == _OPEN
+        ):
+            text = lone_text(data, self.maxMessagePayloadSize)
+            if text is not None:
+                self._text_received(text)
+                return
+        super().read_frames(data)
+
+    def _read_without_session(self, data: bytes) -> None:
         if self.state != _CONNECTING:
-            if self.session is None and not self.data and data.startswith(_HTTP):
+            if not self.data and data.startswith(_HTTP):
                 self.data = data
                 self._refused_after_all()
             else:
-                super().dataReceived(data)
+                super().read_frames(data)
         elif self._refused:
             self.data += data
             self._read_refusal()

@@ -24,6 +24,7 @@ __all__ = [
     "encode_frame",
     "encode_masked_frame",
     "is_simple_close",
+    "lone_text",
     "missing_bytes",
     "read_messages",
 ]
@@ -176,6 +177,32 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
         if not go_on:
             break
     return data[start:] if start else data
+
+
+def lone_text(data: bytes, limit: int) -> str | None:
+    """Return the content of a short text frame of a server that has come alone.
+
+    That is what a client receives that has one message under way at a time.
+
+    Args:
+        data: What was received, from the beginning of a frame on.
+        limit: As for `read_messages`.
+
+    Returns:
+        The text; None if this is anything else, for `read_messages` to read.
+    """
+    length = len(data) - 2
+    if (
+        0 < length < _LENGTH_16
+        and data[1] == length
+        and data[0] == _TEXT
+        and length <= limit
+    ):
+        try:
+            return data[2:].decode()
+        except UnicodeDecodeError:
+            return None
+    return None
 
 
 def missing_bytes(data: bytes, limit: int, mask_width: int) -> int:

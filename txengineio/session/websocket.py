@@ -133,15 +133,16 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
                 return
             data, self._pieces, self._missing = b"".join(self._pieces), [], 0
         if session is None:
-            self._read(data)
+            self.read_frames(data)
             return
         session.cork()
         try:
-            self._read(data)
+            self.read_frames(data)
         finally:
             session.uncork()
 
-    def _read(self, data: bytes) -> None:
+    def read_frames(self, data: bytes) -> None:
+        """Read what was received; Autobahn reads what it has to."""
         if self._short_path:
             if self.current_frame is not None:
                 # What Autobahn has begun it finishes; what is behind need not be its.
