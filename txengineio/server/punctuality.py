@@ -35,6 +35,9 @@ BODY_TIMEOUT: Final = 30.0
 MIN_BODY_RATE: Final = 1000.0
 """Bytes of a body for which there is another second."""
 
+_MIN_LEFT: Final = 0.001
+"""Seconds of the idle time-out that are worth waiting for."""
+
 
 class PunctualChannel(HTTPChannel):
     """A connection on which requests have to arrive in time."""
@@ -116,7 +119,8 @@ class PunctualChannel(HTTPChannel):
         period = self.timeOut or 0
         passed = self.site.reactor.seconds() - self._served_at
         left = period if self._handlingRequest else period - passed
-        if left > 0:
+        # What rounding leaves may be less than what makes the time go on.
+        if left > _MIN_LEFT:
             self.setTimeout(left)
             # For the next time; this one is the rest of it.
             self.timeOut = period
