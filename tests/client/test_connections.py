@@ -71,6 +71,17 @@ def test_a_connection_that_was_lost_while_idle_is_not_used() -> None:
     client.end()
 
 
+def test_a_connection_that_the_server_gives_up_while_idle_is_not_used() -> None:
+    client = Client(answer(b"1"), answer(b"2"))
+    client.get()
+    idle: Any = client.network.wires[0].client
+    idle.deliver(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+    # Its end is not reported yet.
+    assert not idle.is_reported
+    assert result_of(client.get()).body == b"2"
+    client.end()
+
+
 def test_a_cancelled_request_drops_its_connection() -> None:
     client = Client()
     getting = client.get()

@@ -102,6 +102,11 @@ class ClientConnection(HTTP11ClientProtocol):
         # Of the last request that has left it.
         self._response: Deferred[Answer] | None = None
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether a request can be made."""
+        return self.state == _QUIESCENT and not self.transport.disconnecting
+
     def exchange(self, request: WrittenRequest) -> Deferred[Answer]:
         """Make a request.
 
@@ -215,8 +220,8 @@ class Connections:
         """Return a connection that was idle, if there is one."""
         while self._idle:
             connection = self._idle.pop(0)
-            # It may have been lost meanwhile.
-            if connection.state == _QUIESCENT:
+            # It may have been lost meanwhile, or be about to: servers say so, unasked.
+            if connection.is_usable:
                 return connection
         return None
 

@@ -57,7 +57,7 @@ class HttpClient:
     The first one goes through treq. For the others, of which there are many, that would
     take more time than everything else together: it parses each URL several times. They
     go straight to the agent, with the same cookies; or, where no agent was given, to
-    the connections that Twisted's own would use.
+    the connections that the first one has used.
 
     Args:
         target: Where they go.

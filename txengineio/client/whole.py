@@ -42,6 +42,10 @@ _TYPE: Final = b"\r\ncontent-type:"
 _WITHOUT_BODY: Final = (b"204", b"304")
 
 
+class _Unusual(Exception):
+    """A head is not for this module."""
+
+
 class Answer(NamedTuple):
     """What the server answered.
 
@@ -69,41 +73,38 @@ def whole_answer(data: bytes, limit: int) -> Answer | None:
     head, end, body = data.partition(_END)
     if not end or len(head) > _MAX_HEAD:
         return None
-    known = _read_head(head)
-    if known is None:
+    try:
+        status, content_type, length = _read_head(head)
+    except _Unusual:
         return None
-    status, content_type, length = known
     if len(body) != length or length > limit:
         return None
     return Answer(status, content_type, body)
 
 
+# Only what is usual is remembered; other heads may have cookies.
 @lru_cache(_REMEMBERED)
-def _read_head(head: bytes) -> tuple[int, str, int] | None:
-    """Return the status, the type and the length of what follows; None if unusual."""
+def _read_head(head: bytes) -> tuple[int, str, int]:
+    """Return the status, the type and the length of what follows."""
     match = _HEAD.fullmatch(head)
     if match is None:
-        return None
+        raise _Unusual
     status, fields = match.groups()
     lowered = fields.lower()
     if _UNUSUAL.search(lowered) is not None or status in _WITHOUT_BODY:
-        return None
+        raise _Unusual
     lengths = _LENGTH.findall(lowered)
     # Another one may be there that is no number.
     if len(lengths) != 1 or lowered.count(b"\r\ncontent-length:") != 1:
-        return None
-    content_type = _content_type(fields, lowered)
-    return (
-        None if content_type is None else (int(status), content_type, int(lengths[0]))
-    )
+        raise _Unusual
+    return int(status), _content_type(fields, lowered), int(lengths[0])
 
 
-def _content_type(fields: bytes, lowered: bytes) -> str | None:
-    """Return the header's value; None if there are several, or it is unusual."""
+def _content_type(fields: bytes, lowered: bytes) -> str:
     before, name, _ = lowered.partition(_TYPE)
     if not name:
         return ""
     value = fields[len(before) + len(name) :].partition(b"\r")[0]
     if lowered.count(_TYPE) > 1 or not value.isascii():
-        return None
+        raise _Unusual
     return value.strip(b" \t").decode("ascii")
