@@ -148,3 +148,21 @@ def test_an_agent_can_be_given() -> None:
     network.settle()
     assert result_of(getting).body == b"by agent"
     assert elsewhere.wires == []
+
+
+def test_an_agent_makes_all_requests() -> None:
+    clock = Clock()
+    server = RawServer(answer(b"a", "200 OK", "Set-Cookie: lb=7; Path=/"), answer(b"b"))
+    network = Network(server)
+    agent: Any = Agent.usingEndpointFactory(clock, network)
+    elsewhere = Network(RawServer())
+    options = ClientOptions(agent=agent, headers={"X-A": "b"})
+    http = HttpClient(TARGET, options, elsewhere, CookieJar(), clock)
+    getting = http.get("/")
+    network.settle()
+    assert result_of(getting) == Answer(200, "", b"a")
+    posting = http.post("/a?b", b"c\r\n\r\n", "text/plain")
+    network.settle()
+    assert result_of(posting).body == b"b"
+    assert elsewhere.wires == []
+    assert len(network.wires) == 2

@@ -327,6 +327,18 @@ def test_an_internal_error_ends_the_session(
     assert len(flush_logged_errors(ZeroDivisionError)) == 1
 
 
+def test_an_internal_error_after_a_post_ends_the_session(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    wired = Wired()
+    wired.session.send("a")
+    broken: Any = BrokenSession()
+    wired.polling.session = broken
+    wired.answer_post()
+    assert broken.failed.message == "internal error"
+    assert len(flush_logged_errors(AttributeError)) == 1
+
+
 def test_revision_3_sends_the_heartbeat() -> None:
     wired = Wired(revision=3)
     wired.clock.pump([0.5] * 21)

@@ -79,6 +79,12 @@ def test_a_clients_frame_is_what_the_server_reads(
     assert reader.messages == [content * length]
 
 
+def test_what_is_not_utf_8_is_replaced_in_a_clients_frame_too() -> None:
+    reader = Reader()
+    assert reader.read(encode_masked_frame("a\ud800")) == b""
+    assert reader.messages == ["a\ufffd"]
+
+
 def test_each_frame_of_a_client_has_a_mask_of_its_own() -> None:
     masks = {encode_masked_frame("a" * 10)[2:6] for _ in range(600)}
     # Two of them may be the same by chance.
