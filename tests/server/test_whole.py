@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.web.http_headers import Headers
+from twisted.web.http_headers import Headers, InvalidHeaderName
 
 from txengineio.server.whole import ReceivedHeaders, WholeRequest, whole_request
 
@@ -324,6 +324,16 @@ def test_what_is_not_mentioned_is_nowhere() -> None:
     # What is added later is not looked for.
     headers.addRawHeader(b"X-Later", b"absent")
     assert headers.mention(b"absent")
+
+
+@pytest.mark.parametrize("name", [b"Host:127.0.0.1", b"no token", b""])
+def test_no_header_has_such_a_name(name: bytes) -> None:
+    received = taken(write(b"Host: 127.0.0.1:80"))
+    headers = ReceivedHeaders(received.fields, received.lowered)
+    with pytest.raises(InvalidHeaderName):
+        headers.getRawHeaders(name)
+    with pytest.raises(InvalidHeaderName):
+        headers.hasHeader(name)
 
 
 def test_they_have_no_other_attributes() -> None:

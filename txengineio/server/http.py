@@ -17,14 +17,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.http import parse_qs
-from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from typing_extensions import override
 from zope.interface import Attribute, Interface
 
 from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
-from txengineio.server.whole import ReceivedHeaders, WholeRequest
+from txengineio.server.whole import MADE_WHEN_ASKED, ReceivedHeaders, WholeRequest
 from txengineio.session.direct import can_write_directly, write_directly
 
 __all__ = ["ConstantHeaders", "EngineIORequest", "IReceivesRequests"]
@@ -95,26 +94,6 @@ def _lines(headers: Mapping[str, Any]) -> bytes | None:
     return "".join(lines).encode()
 
 
-def _received_cookies(request: Any) -> dict[bytes, bytes]:
-    cookies: dict[bytes, bytes] = {}
-    request.received_cookies = cookies
-    request.parseCookies()
-    return cookies
-
-
-_MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "_adapterCache": lambda _request: {},
-    "_parsePOSTFormSubmission": lambda _request: False,
-    "client": lambda request: request.connection.getPeer(),
-    "cookies": lambda _request: [],
-    "host": lambda request: request.connection.getHost(),
-    "received_cookies": _received_cookies,
-    "responseHeaders": lambda _request: Headers(),
-    "transport": lambda request: request.connection.transport,
-}
-"""What Twisted gives to each request, and hardly one to an engine needs."""
-
-
 class EngineIORequest(Request):
     """A request to a site that serves engines.
 
@@ -169,7 +148,7 @@ class EngineIORequest(Request):
 
     def __getattr__(self, name: str) -> Any:
         """Make what Twisted would have made for the request."""
-        make = _MADE_WHEN_ASKED.get(name)
+        make = MADE_WHEN_ASKED.get(name)
         if make is None or self.connection is None:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         value = vars(self)[name] = make(self)

@@ -10,14 +10,14 @@ module: Twisted's parser finds out what it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, AnyStr, Final, NamedTuple
 
 from twisted.web.http_headers import Headers
 from typing_extensions import override
 
-__all__ = ["ReceivedHeaders", "WholeRequest", "whole_request"]
+__all__ = ["MADE_WHEN_ASKED", "ReceivedHeaders", "WholeRequest", "whole_request"]
 
 _MAX_HEAD: Final = 8192
 """Bytes of a head that is taken apart here; Twisted allows for some more."""
@@ -84,7 +84,12 @@ def whole_request(data: bytes) -> WholeRequest | None:
 
 @lru_cache(maxsize=256)
 def _beginning(name: bytes) -> bytes:
-    """Return what the line of a header begins with."""
+    """Return what the line of a header begins with.
+
+    Raises:
+        InvalidHeaderName: There cannot be a header of that name.
+    """
+    Headers().hasHeader(name)
     return b"\r\n%b:" % name.lower()
 
 
@@ -149,3 +154,23 @@ class ReceivedHeaders(Headers):
                 end = lowered.index(b"\r\n", start)
                 return [self._fields[start:end].strip(b" \t")]
         return super().getRawHeaders(name, default)
+
+
+def _received_cookies(request: Any) -> dict[bytes, bytes]:
+    cookies: dict[bytes, bytes] = {}
+    request.received_cookies = cookies
+    request.parseCookies()
+    return cookies
+
+
+MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "_adapterCache": lambda _request: {},
+    "_parsePOSTFormSubmission": lambda _request: False,
+    "client": lambda request: request.connection.getPeer(),
+    "cookies": lambda _request: [],
+    "host": lambda request: request.connection.getHost(),
+    "received_cookies": _received_cookies,
+    "responseHeaders": lambda _request: Headers(),
+    "transport": lambda request: request.connection.transport,
+}
+"""What Twisted gives to each request, and hardly one to an engine needs."""
