@@ -18,6 +18,9 @@ from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 __all__ = ["ClientSession"]
 
 
+_CLOSING = ReadyState.CLOSING
+
+
 class ClientSession(BaseSession):
     """One session with a server; used like a server's `Session`.
 
@@ -76,7 +79,7 @@ class ClientSession(BaseSession):
     @override
     def batch_flushed(self) -> None:
         super().batch_flushed()
-        if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
+        if self.ready_state is _CLOSING and not self._write_buffer:
             self.drained_for_close()
 
     @override

@@ -311,6 +311,12 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         deflate = self.deflate
         if deflate is None:
             encode_frame = self.encode_frame
+            if len(packets) == 1:
+                # Without a list: of two that talk, most messages go alone.
+                packet_type, data, _, frame = packets[0]
+                if type(data) is str and packet_type is _MESSAGE:
+                    self._write(frame or encode_frame("4" + data))
+                    return self.writable
             frames = [
                 frame
                 or encode_frame(
