@@ -22,8 +22,9 @@ from txengineio.client.target import Target
 from txengineio.errors import ConnectFailed
 from txengineio.protocol.codec import Codec
 from txengineio.session.frames import encode_masked_frame, lone_text
+from txengineio.session.frugal import protocol_options
 from txengineio.session.interfaces import IPacketReceiver
-from txengineio.session.websocket import WebSocketTransport, protocol_options
+from txengineio.session.websocket import WebSocketTransport
 
 __all__ = ["ClientWebSocketFactory", "ClientWebSocketProtocol", "open_websocket"]
 

@@ -21,7 +21,8 @@ from txengineio.server.deflate import Deflate
 from txengineio.server.interfaces import IEngine
 from txengineio.server.opening import OpeningRequest, opening_response
 from txengineio.session.frames import MASK_WIDTH, encode_frame
-from txengineio.session.websocket import WebSocketTransport, protocol_options
+from txengineio.session.frugal import protocol_options
+from txengineio.session.websocket import WebSocketTransport
 
 __all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
 

@@ -6,7 +6,7 @@ here: fragments, frames that arrive in crumbs, pings whose answers nobody reads.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from autobahn.websocket.protocol import WebSocketProtocol
 from typing_extensions import override
@@ -15,7 +15,12 @@ from txengineio.advice import TOO_MANY_FRAGMENTS
 from txengineio.errors import TransportError
 from txengineio.session.interfaces import IPacketReceiver
 
-__all__ = ["MAX_FRAGMENTS", "MAX_PIECES", "FrugalWebSocketProtocol"]
+__all__ = [
+    "MAX_FRAGMENTS",
+    "MAX_PIECES",
+    "FrugalWebSocketProtocol",
+    "protocol_options",
+]
 
 MAX_FRAGMENTS: Final = 16_384
 """Frames that a message may come in, unless more are allowed: as in the ws package."""
@@ -86,3 +91,23 @@ class FrugalWebSocketProtocol(WebSocketProtocol):
         if self._last_ping is not None:
             payload, self._last_ping = self._last_ping, None
             super().onPing(payload)
+
+
+def protocol_options(limit: int) -> dict[str, Any]:
+    """Return what every factory of such transports tells Autobahn.
+
+    Args:
+        limit: Bytes that a message of the peer may have.
+    """
+    return {
+        # Both, and never Autobahn's defaults, which are no limits at all.
+        "maxFramePayloadSize": limit,
+        "maxMessagePayloadSize": limit,
+        # Failures are told with a close frame, as RFC 6455 wants it.
+        "failByDrop": False,
+        # A close frame is answered with its own code, or without one.
+        "echoCloseCodeReason": True,
+        # Both waits are kept here, on the clock of the session's owner.
+        "openHandshakeTimeout": 0,
+        "closeHandshakeTimeout": 0,
+    }

@@ -48,10 +48,7 @@ from txengineio.session.interfaces import (
 )
 from txengineio.session.polite import PoliteWebSocketProtocol
 
-__all__ = [
-    "WebSocketTransport",
-    "protocol_options",
-]
+__all__ = ["WebSocketTransport"]
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _MESSAGE: Final = PacketType.MESSAGE
@@ -336,6 +333,13 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self._write(frames[0] if len(frames) == 1 else b"".join(frames))
         return self.writable
 
+    def send_frame(self, frame: bytes) -> bool:
+        """Send a frame that is complete, if that is possible now; say whether."""
+        if self.deflate is not None or not self.writable or self.state != _OPEN:
+            return False
+        self._put(frame)
+        return True
+
     def _write(self, data: bytes) -> None:
         if self.state != _OPEN:
             return
@@ -374,23 +378,3 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def resume_reading(self) -> None:
         """Read from the connection again."""
         self.transport.resumeProducing()
-
-
-def protocol_options(limit: int) -> dict[str, Any]:
-    """Return what every factory of such transports tells Autobahn.
-
-    Args:
-        limit: Bytes that a message of the peer may have.
-    """
-    return {
-        # Both, and never Autobahn's defaults, which are no limits at all.
-        "maxFramePayloadSize": limit,
-        "maxMessagePayloadSize": limit,
-        # Failures are told with a close frame, as RFC 6455 wants it.
-        "failByDrop": False,
-        # A close frame is answered with its own code, or without one.
-        "echoCloseCodeReason": True,
-        # Both waits are kept here, on the clock of the session's owner.
-        "openHandshakeTimeout": 0,
-        "closeHandshakeTimeout": 0,
-    }
