@@ -1,0 +1,1 @@
+Short paths for what nearly everything is, around parsers that understand everything: requests that come in one piece, WebSocket messages and close frames, writes to sockets that take all at once, and broadcasts. Nothing but speed depends on them. `EngineIOSite.short_path` and `Engine.websockets.short_path` switch them off.
