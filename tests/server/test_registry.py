@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -57,3 +60,24 @@ def test_ids_have_twenty_characters_of_the_urls_alphabet() -> None:
     assert len(sids) == 1000
     assert {len(sid) for sid in sids} == {20}
     assert all(sid.replace("-", "a").replace("_", "a").isalnum() for sid in sids)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with os.fork")
+def test_a_forked_process_makes_ids_of_its_own() -> None:
+    new_sid()
+    script = """if True:
+        import os
+        from txengineio.server.registry import new_sid
+        new_sid()
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.write(writing, new_sid().encode())
+            os._exit(0)
+        os.wait()
+        print(new_sid(), os.read(reading, 20).decode())
+    """
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    ours, childs = ran.stdout.split()
+    assert len(ours) == len(childs) == 20
+    assert ours != childs

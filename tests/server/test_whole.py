@@ -319,11 +319,11 @@ def test_headers_that_differ_are_not_equal() -> None:
 
 def test_what_is_not_mentioned_is_nowhere() -> None:
     headers = received()
-    assert headers.mention(b"test.example")
-    assert not headers.mention(b"absent")
+    assert headers.mention(b"test.example", b"absent")
+    assert not headers.mention(b"absent", b"missing")
     # What is added later is not looked for.
     headers.addRawHeader(b"X-Later", b"absent")
-    assert headers.mention(b"absent")
+    assert headers.mention(b"absent", b"missing")
 
 
 @pytest.mark.parametrize("name", [b"Host:127.0.0.1", b"no token", b""])

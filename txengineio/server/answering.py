@@ -101,8 +101,8 @@ def let_change(
 def _has_xss_filter(request: Request) -> bool:
     """Whether the client is an Internet Explorer, which would look into the payload."""
     headers = request.requestHeaders
-    if isinstance(headers, ReceivedHeaders) and not (
-        headers.mention(b"Trident/") or headers.mention(b"MSIE")
+    if isinstance(headers, ReceivedHeaders) and not headers.mention(
+        b"Trident/", b"MSIE"
     ):
         return False
     for agent in headers.getRawHeaders(b"User-Agent", ()):

@@ -342,11 +342,10 @@ class EngineIORequest(Request):
 
     def has_headers(self) -> bool:
         """Whether its answer has headers already: a middleware's, or Twisted's."""
-        made = vars(self)
-        headers = made.get("responseHeaders")
-        return bool(made.get("cookies")) or (
-            headers is not None and any(headers.getAllRawHeaders())
-        )
+        made = self.__dict__
+        if "responseHeaders" not in made and "cookies" not in made:
+            return False
+        return bool(self.cookies) or any(self.responseHeaders.getAllRawHeaders())
 
     def _finish_soon(self) -> None:
         """Finish; but a request that waits behind a parked one is not served right now.

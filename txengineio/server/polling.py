@@ -98,7 +98,8 @@ class PollingTransport:
 
     def handle(self, request: Request) -> None:
         """Take a request that belongs to the session."""
-        self.came_back()
+        if self.newcomer is not None:
+            self.came_back()
         if request.method == b"GET":
             self.poll(request)
         elif request.method == b"POST":

@@ -85,7 +85,8 @@ class PunctualChannel(HTTPChannel):
             return False
         path = received.target.partition(b"?")[0]
         engine = self.site.engine_at(path)
-        if engine is None or len(received.body) > engine.max_body_size:
+        body = received.body
+        if engine is None or (body and len(body) > engine.max_body_size):
             return False
         request = EngineIORequest.of_whole(self, engine, received, path)
         # As Twisted does before it hands over a request, but for the idle time-out:

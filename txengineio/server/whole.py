@@ -119,9 +119,10 @@ class ReceivedHeaders(Headers):
             self.addRawHeader(field, value.strip(b" \t"))
         return self._rawHeaders
 
-    def mention(self, text: bytes) -> bool:
-        """Whether something may be in them; if not, it is not in any value."""
-        return not self._fields or text in self._fields
+    def mention(self, one: bytes, other: bytes) -> bool:
+        """Whether one of two things may be in them; if not, they are in no value."""
+        fields = self._fields
+        return not fields or one in fields or other in fields
 
     @override
     def copy(self) -> Headers:
