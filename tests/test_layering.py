@@ -30,6 +30,7 @@ LAYERS = [
         "session.frugal",
         "session.inbox",
         "session.interfaces",
+        "session.masking",
         "session.polite",
         "session.pulse",
         "session.traffic",

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from autobahn.websocket.protocol import create_xor_masker  # type: ignore[attr-defined]
-
 from txengineio.protocol.text import encode_utf8
+from txengineio.session.masking import apply_mask
 
 __all__ = [
     "MASK_WIDTH",
@@ -41,9 +40,6 @@ _CODE_WIDTH: Final = 2
 
 MASK_WIDTH: Final = 4
 """Bytes of the mask in a client's frame; a server's frame has none."""
-
-_NATIVE_MASKER_FROM: Final = 1536
-"""Bytes from which Autobahn's native masker is faster than one big XOR."""
 
 _TEXT_HEADERS: Final = [bytes((_TEXT, length)) for length in range(_LENGTH_16)]
 _BINARY_HEADERS: Final = [bytes((_BINARY, length)) for length in range(_LENGTH_16)]
@@ -106,7 +102,7 @@ def encode_masked_frame(content: str | bytes) -> bytes:
         _masks.extend(_MASKS.unpack(os.urandom(_MASKS.size)))
     mask = _masks.pop()
     if length < _LENGTH_16:
-        # As in `_mask`: a call more would cost as much as the rest.
+        # As in `apply_mask`: a call more would cost as much as the rest.
         number = int.from_bytes(payload, "little")
         number ^= int.from_bytes((mask * _LONGEST_KEY)[:length], "little")
         return headers[length] + mask + number.to_bytes(length, "little")
@@ -114,7 +110,7 @@ def encode_masked_frame(content: str | bytes) -> bytes:
         header = bytes((opcode, _MASKED | _LENGTH_16)) + length.to_bytes(2, "big")
     else:
         header = bytes((opcode, _MASKED | _LENGTH_64)) + length.to_bytes(8, "big")
-    return b"".join((header, mask, _mask(payload, mask, length)))
+    return b"".join((header, mask, apply_mask(payload, mask, length)))
 
 
 def read_messages(  # noqa: C901  # a call for each step would cost more than the step
@@ -164,7 +160,7 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
             break
         payload = data[content:end]
         if mask_width:
-            payload = _mask(payload, data[content - mask_width : content], length)
+            payload = apply_mask(payload, data[content - mask_width : content], length)
         if opcode == _BINARY:
             go_on = binary_received(payload)
         else:
@@ -253,14 +249,4 @@ def close_code(data: bytes, mask_width: int) -> int | None:
     if not code:
         return None
     mask = data[2 : 2 + mask_width]
-    return int.from_bytes(_mask(code, mask, _CODE_WIDTH) if mask else code, "big")
-
-
-def _mask(payload: bytes, mask: bytes, length: int) -> bytes:
-    """Mask what is plain, or make plain what is masked: the same thing."""
-    if length >= _NATIVE_MASKER_FROM:
-        masked: bytes = create_xor_masker(mask, length).process(payload)
-        return masked
-    key = (mask * ((length + 3) >> 2))[:length]
-    number = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")
-    return number.to_bytes(length, "little")
+    return int.from_bytes(apply_mask(code, mask, _CODE_WIDTH) if mask else code, "big")
