@@ -272,6 +272,20 @@ def test_nothing_is_served_behind_the_last_request(server: Server, last: bytes) 
     assert client.protocol.messages == ["a"]
 
 
+def test_nothing_is_served_after_the_idle_time_out(server: Server) -> None:
+    client = server.open_polling()
+    connection = server.connect()
+    send_poll(client, connection)
+    pass_time(server, IDLE_TIMEOUT)
+    client.session.send("for the next poll")
+    # As above: what comes now has no answer, and is sent again on another connection.
+    protocol: Any = connection.transport.protocol
+    protocol.dataReceived(make_request("POST", server.target(sid=client.sid), b"4a"))
+    protocol.dataReceived(make_request("GET", server.target(sid=client.sid)))
+    assert client.protocol.messages == []
+    assert client.poll().answer.packets == ["4for the next poll"]
+
+
 def test_requests_in_pieces_hold_only_themselves_up() -> None:
     server = Server.new(own_site=True)
     client = server.open_polling()

@@ -12,8 +12,8 @@ from twisted.web.server import Site
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
+from txengineio.server.channel import engine_channel
 from txengineio.server.http import EngineIORequest, IReceivesRequests
-from txengineio.server.punctuality import punctual_channel
 from txengineio.server.resource import EngineIOResource
 
 __all__ = ["DEFAULT_PATH", "EngineIOSite", "engine_site", "path_segments"]
@@ -40,7 +40,7 @@ class EngineIOSite(Site):
     """
 
     noisy = False
-    protocol = punctual_channel
+    protocol = engine_channel
     requestFactory = EngineIORequest
 
     def __init__(
