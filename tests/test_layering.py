@@ -39,6 +39,7 @@ LAYERS = [
     ["session.consumer"],
     ["session", "session.base", "session.websocket"],
     [
+        "server.channel",
         "server.compression",
         "server.cookies",
         "server.cors",
@@ -77,6 +78,7 @@ LAYERS = [
         "server.reception",
         "server.resource",
         "server.site",
+        "server.uploads",
     ],
     ["server", "server.engine"],
     ["client", "client.*"],

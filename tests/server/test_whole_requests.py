@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -16,8 +18,9 @@ from twisted.web.server import Request
 from zope.interface import directlyProvides
 
 from tests.connection import Exchange
-from tests.doubles import has_fired
+from tests.doubles import ended_with, has_fired
 from tests.wiring import Server
+from txengineio.errors import CloseReason
 from txengineio.server.http import EngineIORequest
 
 HEADERS = {
@@ -253,3 +256,44 @@ def test_what_is_asked_of_a_request_that_is_over(server: Server, is_lost: bool) 
     assert request.received_cookies == {}
     assert request.args[b"EIO"] == [b"4"]
     assert request.getHeader(b"host") == b"test.example"
+
+
+# --- uploads and losses ---------------------------------------------------------------
+
+
+def test_posts_that_overlap_are_noticed_while_a_middleware_waits(
+    server: Server,
+) -> None:
+    waiting: list[Deferred[None]] = []
+
+    def wait(request: Any) -> Deferred[None] | None:
+        if request.method != b"POST":
+            return None
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    server.engine.use(wait)
+    client = server.open_polling()
+    first = server.request("POST", sid=client.sid, body=b"4first")
+    second = server.request("POST", sid=client.sid, body=b"4second")
+    assert second.answer.status == 400
+    assert ended_with(client.protocol) is CloseReason.TRANSPORT_ERROR
+    assert first.connection.was_reset
+    assert client.protocol.messages == []
+
+
+def test_a_parked_poll_that_is_lost_needs_no_collector(server: Server) -> None:
+    client = server.open_polling()
+    exchange = client.poll()
+    transport: Any = client.session.transport
+    parked = weakref.ref(transport._parked)
+    assert parked() is not None
+    gc.disable()
+    try:
+        exchange.abort()
+        server.settle()
+        exchange.connection.transport.protocol = cast(Any, None)
+        assert parked() is None
+    finally:
+        gc.enable()
+    server.assert_nothing_left()

@@ -119,11 +119,11 @@ class Engine(EventEmitter):
 
     def body_begun(self, request: EngineIORequest) -> int:
         """Look at a request whose body begins; an `EngineIORequest` calls this."""
-        return self._reception.body_begun(request)
+        return self._reception.uploads.begun(request)
 
     def body_lost(self, request: EngineIORequest, refused: bool) -> None:
         """Act on an upload that broke off; an `EngineIORequest` calls this."""
-        self._reception.body_lost(request, refused)
+        self._reception.uploads.lost(request, refused)
 
     def use(self, middleware: Middleware) -> Middleware:
         """Add a middleware: it sees each request before the engine looks at it.

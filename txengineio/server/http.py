@@ -56,6 +56,8 @@ class IReceivesRequests(Interface):
     def body_begun(request: EngineIORequest) -> int:
         """Learn that a request's headers are complete and its body begins.
 
+        A request that comes whole is handed over at once, without this.
+
         Returns:
             A status that the request is to be answered with at once; 0 for none.
         """

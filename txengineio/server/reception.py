@@ -43,6 +43,7 @@ from txengineio.server.responses import is_gone, refuse, respond, respond_nothin
 from txengineio.server.session import Session
 from txengineio.server.takeover import can_take_over, take_over
 from txengineio.server.upgrade import UpgradeAttempt
+from txengineio.server.uploads import Uploads
 from txengineio.server.websocket import EngineWebSocketFactory, EngineWebSocketProtocol
 from txengineio.session.interfaces import IPacketTransport
 
@@ -65,6 +66,7 @@ class Reception:
     Attributes:
         is_open: Whether new sessions are let in.
         middlewares: What sees each request first.
+        uploads: The POSTs that arrive.
     """
 
     _log = Logger()
@@ -77,6 +79,7 @@ class Reception:
     ) -> None:
         self.is_open = True
         self.middlewares: list[Middleware] = []
+        self.uploads = Uploads(engine.options, registry)
         self._engine = engine
         self._registry = registry
         self._websockets = websockets
@@ -94,6 +97,17 @@ class Reception:
         if not self.middlewares:
             self._serve(request)
             return
+        if (
+            isinstance(request, EngineIORequest)
+            and request.connection is not None
+            and request.method == b"POST"
+        ):
+            # It has come whole, and so nobody has told of its body: it is here now,
+            # whatever overtakes it while the middlewares take their time.
+            status = self.uploads.begun(request)
+            if status:
+                respond_nothing(request, status)
+                return
         asking = Deferred.fromCoroutine(self._ask_middlewares(request))
         asking.addErrback(self._failed, request)
 
@@ -101,19 +115,12 @@ class Reception:
         try:
             go_on = await run_middlewares(self.middlewares, request, self._engine.clock)
         except BaseException:
-            self._release(request)
+            self.uploads.answered(request)
             raise
         if go_on:
             self._serve(request)
         else:
-            self._release(request)
-
-    def _release(self, request: Request) -> None:
-        """Let the session of a request know that others have answered it."""
-        if isinstance(request, EngineIORequest) and request.admitted is not None:
-            _, session = request.admitted
-            if session is not None and isinstance(session.transport, PollingTransport):
-                session.transport.post_refused(request)
+            self.uploads.answered(request)
 
     def _serve(self, request: Request) -> None:
         try:
@@ -166,33 +173,6 @@ class Reception:
     def _count(self, code: int) -> None:
         if self._engine.statistics is not None:
             self._engine.statistics.rejections[code] += 1
-
-    def body_begun(self, request: EngineIORequest) -> int:
-        """Look at a request whose body begins.
-
-        Returns:
-            The status that refuses it, or 0.
-        """
-        try:
-            query, session = request.admitted = check_request(
-                request, self._engine.options, self._registry
-            )
-        except RequestRejected:
-            # Refused when it is complete; what it sends until then is bounded.
-            return 0
-        if request.method != b"POST" or session is None:
-            return 0
-        transport = session.transport
-        if query.transport != "polling" or not isinstance(transport, PollingTransport):
-            return 0
-        return transport.post_begun(request)
-
-    def body_lost(self, request: EngineIORequest, refused: bool) -> None:
-        """Act on an upload that broke off, or was refused for its size."""
-        if request.admitted is not None:
-            _, session = request.admitted
-            if session is not None and isinstance(session.transport, PollingTransport):
-                session.transport.post_lost(request, refused)
 
     def _check(self, request: Request) -> tuple[SessionQuery, Session | None]:
         """Check a request, unless that was done when its body began."""
@@ -285,7 +265,7 @@ class Reception:
         session = self._add(place, query, websocket, snapshot)
         websocket.attach(session)
         self._start(session, protocol)
-        # Nothing has been sent only if a handler has ended the session at once.
+        # Nothing has been sent only if the connection was lost meanwhile.
         websocket.send_opening()
         if early:
             websocket.dataReceived(early)
