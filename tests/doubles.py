@@ -155,6 +155,9 @@ class RecordingTransport:
     def sent(self) -> list[Packet]:
         return [packet for batch in self.batches for packet in batch]
 
+    def send_frame(self, frame: bytes) -> bool:
+        return False
+
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
         assert self.writable
         self.batches.append([packet[:2] for packet in packets])

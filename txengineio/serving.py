@@ -158,6 +158,7 @@ class EngineIOService(Service):
         if self._owns_process:
             # Modules stay for good: to look at them again in each full collection would
             # stop everything for some 15 ms.
+            gc.collect()
             gc.freeze()
 
     @override

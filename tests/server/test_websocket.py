@@ -619,6 +619,17 @@ def test_a_paused_session_that_is_closed_leaves_nothing(new_server: MakeServer) 
     server.assert_nothing_left()
 
 
+def test_what_comes_behind_a_goodbye_is_not_kept(short_path: bool) -> None:
+    server = Server.new(short_path=short_path)
+    websocket = server.open_websocket()
+    protocol: Any = websocket.connection.transport.protocol
+    websocket.close(1000)
+    # TLS would still read until the client has closed the connection, too.
+    for _ in range(3):
+        protocol.dataReceived(b"x" * 1000)
+    assert not protocol.data
+
+
 def test_a_peer_that_says_goodbye_and_reads_nothing_has_gone(short_path: bool) -> None:
     server = Server.new(short_path=short_path)
     websocket = server.open_websocket()

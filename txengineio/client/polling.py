@@ -262,6 +262,10 @@ class PollingTransport:
 
     # --- IPacketTransport -------------------------------------------------------------
 
+    def send_frame(self, frame: bytes) -> bool:
+        """Do nothing: frames are for WebSockets."""
+        return False
+
     def close(self) -> bool:
         """POST a goodbye; the session waits for its answer."""
         self._closing = True

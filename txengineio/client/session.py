@@ -17,7 +17,6 @@ from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 
 __all__ = ["ClientSession"]
 
-
 _CLOSING = ReadyState.CLOSING
 
 

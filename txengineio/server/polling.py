@@ -288,6 +288,10 @@ class PollingTransport:
         self.session.batch_flushed()
         return True
 
+    def send_frame(self, frame: bytes) -> bool:
+        """Do nothing: frames are for WebSockets."""
+        return False
+
     def close(self) -> bool:
         """Answer the parked GET with a goodbye, or the next one if none is parked."""
         if self._parked is None:

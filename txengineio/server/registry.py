@@ -13,8 +13,6 @@ from txengineio.server.session import Session
 __all__ = ["SessionRegistry", "new_sid"]
 
 _SID_BYTES: Final = 15
-
-
 _SID_LENGTH: Final = 20
 _STOCK: Final = 64
 """Ids that are made at a time: asking the kernel for each would cost a call of it."""

@@ -74,6 +74,14 @@ class IPacketTransport(Interface):
             the session's ``batch_flushed`` once they are.
         """
 
+    def send_frame(frame: bytes) -> bool:
+        """Send a WebSocket frame that is complete, if that is possible now.
+
+        Returns:
+            Whether it was done. As after `send_packets`, ``writable`` tells whether it
+            is out of this process's hands.
+        """
+
     def close() -> bool:
         """Say goodbye to the peer after everything that was sent.
 

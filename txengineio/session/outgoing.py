@@ -163,7 +163,6 @@ class Outgoing(EventEmitter):
 
         Most of what is broadcast goes this way: it saves a third.
         """
-        transport: Any = self.transport
         if (
             self._write_buffer
             or self._corked
@@ -172,11 +171,10 @@ class Outgoing(EventEmitter):
             or self.traffic is not None
             or self.handlers is not None
             or self.engine.handlers is not None
-            or transport.name != "websocket"
-            or not transport.send_frame(frame)
+            or not self.transport.send_frame(frame)
         ):
             return False
-        if not transport.writable:
+        if not self.transport.writable:
             self._in_flight = True
             self._stuck([(_MESSAGE, message, False, frame)])
         return True

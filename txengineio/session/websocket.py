@@ -51,6 +51,7 @@ from txengineio.session.polite import PoliteWebSocketProtocol
 __all__ = ["WebSocketTransport"]
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
+_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
 _MESSAGE: Final = PacketType.MESSAGE
 
 
@@ -140,6 +141,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     def read_frames(self, data: bytes) -> None:
         """Read what was received; Autobahn reads what it has to."""
+        if self.state == _CLOSED:
+            # It would keep what TLS delivers until the other side has closed that, too.
+            return
         if self._short_path:
             if self.current_frame is not None:
                 # What Autobahn has begun it finishes; what is behind need not be its.
