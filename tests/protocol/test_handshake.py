@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -82,6 +83,16 @@ def test_text_that_is_not_json_is_an_error(text: str) -> None:
 def test_json_that_is_no_object_is_an_error(text: str, kind: str) -> None:
     with pytest.raises(PacketDecodeError, match=f"type {kind}, expected an object"):
         Handshake.parse(text)
+
+
+@pytest.mark.parametrize("sid", ["", "lv_VI97HAXpY6yYWAAAC", 'a"b\\c\n', "é€😀"])
+@pytest.mark.parametrize("max_payload", [1000, None])
+def test_a_template_makes_what_each_handshake_would(
+    sid: str, max_payload: int | None
+) -> None:
+    template = replace(HANDSHAKE, sid="", max_payload=max_payload).template()
+    handshake = replace(HANDSHAKE, sid=sid, max_payload=max_payload)
+    assert template.to_json(sid) == handshake.to_json()
 
 
 @pytest.mark.parametrize("name", ["sid", "upgrades", "pingInterval", "pingTimeout"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txengineio.errors import ErrorCode, RequestRejected
-from txengineio.protocol.query import SessionQuery, parse_query
+from txengineio.protocol.query import SessionQuery, parse_query, polling_sid
 
 TRANSPORTS = ("polling", "websocket")
 PIECES = [
@@ -32,6 +32,45 @@ def test_handshake_by_polling() -> None:
         jsonp_index=None,
         parameters={"EIO": "4", "transport": "polling", "t": "OgJ8x1s"},
     )
+
+
+SID = "lv_VI97HAXpY6yYWAAAC-"
+PARAMETERS = [
+    *("EIO=4", "EIO=3", "transport=polling", "transport=websocket", f"sid={SID}"),
+    *("sid=", "sid=a%20b", "sid=a+b", "sid=\xe9", "t=OgJ8x1s", "t=1732782000.5", "t="),
+    *("t=a%26b", "j=0", "b64=1", "token=x", "", "sid"),
+]
+
+
+@pytest.mark.parametrize(
+    "query_string",
+    [
+        f"EIO=4&transport=polling&sid={SID}",
+        f"transport=polling&EIO=4&sid={SID}",
+        f"EIO=4&transport=polling&t=OgJ8x1s&sid={SID}",
+        f"EIO=4&transport=polling&sid={SID}&t=OgJ8x1s",
+        f"transport=polling&EIO=4&sid={SID}&t=1732782000.123456",
+        f"EIO=4&transport=polling&t=a.b-c&sid={SID}&t=",
+    ],
+)
+def test_the_session_of_a_poll(query_string: str) -> None:
+    assert polling_sid(query_string.encode()) == SID
+
+
+@given(st.lists(st.sampled_from(PARAMETERS), max_size=6).map("&".join))
+def test_what_says_the_session_of_a_poll_says_what_parsing_does(text: str) -> None:
+    query_string = text.encode("latin-1")
+    sid = polling_sid(query_string)
+    if sid is not None:
+        query = parse(query_string)
+        assert query[:5] == ("polling", sid, 4, True, None)
+        assert sid == SID
+
+
+@given(LIKELY_QUERIES)
+def test_nothing_else_says_the_session_of_a_poll(query_string: bytes) -> None:
+    assert polling_sid(query_string) is None
+    assert polling_sid(b"EIO=4&transport=polling&sid=" + query_string + b"%") is None
 
 
 def test_websocket_for_an_existing_session() -> None:

@@ -179,6 +179,21 @@ def test_payload_yields_what_stands_before_the_first_error(
     assert error is not None
 
 
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
+@pytest.mark.parametrize("last", ["", "x", "b!"])
+def test_a_payload_of_any_number_of_packets_yields_them_in_order(
+    count: int, last: str
+) -> None:
+    texts = [str(number) for number in range(count)]
+    body = "\x1e".join(f"4{text}" for text in texts)
+    messages = [(MESSAGE, text) for text in texts]
+
+    assert list(CODEC.decode_payload(body)) == messages
+    packets, error = packets_before_the_error(CODEC.decode_payload(f"{body}\x1e{last}"))
+    assert packets == messages
+    assert error is not None
+
+
 def test_binary_payload_is_an_error_at_the_first_step() -> None:
     packets = CODEC.decode_payload(b"4a")
 

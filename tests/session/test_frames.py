@@ -15,6 +15,9 @@ from txengineio.session.frames import (
     MASK_WIDTH,
     encode_frame,
     encode_masked_frame,
+    encode_masked_message,
+    encode_message,
+    lone_masked_text,
     lone_text,
     missing_bytes,
     read_messages,
@@ -67,6 +70,20 @@ def test_a_servers_frame_has_the_shortest_header_and_no_mask(length: int) -> Non
 def test_text_is_utf_8() -> None:
     assert encode_frame("€") == b"\x81\x03\xe2\x82\xac"
     assert encode_frame("\ud800") == b"\x81\x03\xef\xbf\xbd"
+
+
+@pytest.mark.parametrize("text", ["", "€", "\ud800", *["a" * n for n in LENGTHS]])
+def test_the_frame_of_a_message_is_that_of_its_packet(text: str) -> None:
+    assert encode_message(text) == encode_frame("4" + text)
+    reader = Reader()
+    assert reader.read(encode_masked_message(text)) == b""
+    assert reader.messages == ["4" + text.replace("\ud800", "\ufffd")]
+
+
+@pytest.mark.parametrize("length", [122, 123, 124, 125, 126])
+def test_the_frame_of_a_message_has_the_shortest_header(length: int) -> None:
+    for text in ("a" * length, "é" * (length // 2)):
+        assert encode_message(text) == encode_frame("4" + text)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -259,6 +276,9 @@ def test_any_messages_are_read_however_they_are_cut(
 @pytest.mark.parametrize("text", ["4", "4é", "a" * 125])
 def test_a_short_text_frame_that_has_come_alone_is_read(text: str) -> None:
     assert lone_text(encode_frame(text), LIMIT) == text
+    for mask in (b"\x00\x00\x00\x00", b"\x01\x02\x03\x04", b"\xff" * 4):
+        frame = make_frame(TEXT, text.encode(), mask=mask)
+        assert lone_masked_text(frame, LIMIT) == text
 
 
 @pytest.mark.parametrize(
@@ -282,6 +302,36 @@ def test_anything_else_is_not_read_there(data: bytes) -> None:
     assert lone_text(data, LIMIT) is None
 
 
+MASKED = make_frame(TEXT, b"ab")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x81",
+        make_frame(TEXT, b""),
+        MASKED[:-1],
+        MASKED + b"\x81",
+        MASKED * 2,
+        make_frame(TEXT, b"a" * 126),
+        make_frame(BINARY, b"ab"),
+        make_frame(PING, b"ab"),
+        make_frame(CONTINUATION, b"ab"),
+        make_frame(TEXT, b"\xff\xff"),
+        make_frame(TEXT, b"ab", fin=False),
+        make_frame(TEXT, b"ab", rsv=4),
+        make_frame(TEXT, b"ab", length_bytes=2),
+        encode_frame("ab"),
+        encode_frame("abcdef"),
+    ],
+)
+def test_anything_else_of_a_client_is_not_read_there(data: bytes) -> None:
+    assert lone_masked_text(data, LIMIT) is None
+
+
 def test_a_lone_text_is_not_larger_than_the_limit() -> None:
     assert lone_text(encode_frame("abc"), 3) == "abc"
     assert lone_text(encode_frame("abc"), 2) is None
+    assert lone_masked_text(make_frame(TEXT, b"abc"), 3) == "abc"
+    assert lone_masked_text(make_frame(TEXT, b"abc"), 2) is None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from txengineio.errors import PacketDecodeError
 
-__all__ = ["Handshake"]
+__all__ = ["Handshake", "HandshakeTemplate"]
 
 # The largest integer that a JavaScript number counts exactly; beyond it a peer cannot
 # have meant the number that it sent.
@@ -39,10 +38,21 @@ class Handshake:
 
     def to_json(self) -> str:
         """Return the data of the open packet, times in whole milliseconds."""
-        rest = _encode_rest(
-            self.upgrades, self.ping_interval, self.ping_timeout, self.max_payload
-        )
-        return f'{{"sid":{_encode_json(self.sid)},{rest}'
+        fields: dict[str, object] = {
+            "sid": self.sid,
+            "upgrades": self.upgrades,
+            "pingInterval": round(self.ping_interval * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
+        }
+        if self.max_payload is not None:
+            fields["maxPayload"] = self.max_payload
+        return _encode_json(fields)
+
+    def template(self) -> HandshakeTemplate:
+        """Return what makes the data of open packets that differ in the sid alone."""
+        head, sid, tail = self.to_json().partition(_encode_json(self.sid))
+        assert sid, "the sid comes first"
+        return HandshakeTemplate(head, tail)
 
     @classmethod
     def parse(cls, text: str) -> Handshake:
@@ -62,22 +72,22 @@ class Handshake:
         )
 
 
-@lru_cache(maxsize=64)
-def _encode_rest(
-    upgrades: tuple[str, ...],
-    ping_interval: float,
-    ping_timeout: float,
-    max_payload: int | None,
-) -> str:
-    """Return all behind the sid: the same for each session that an engine opens."""
-    fields: dict[str, object] = {
-        "upgrades": upgrades,
-        "pingInterval": round(ping_interval * 1000),
-        "pingTimeout": round(ping_timeout * 1000),
-    }
-    if max_payload is not None:
-        fields["maxPayload"] = max_payload
-    return _encode_json(fields).removeprefix("{")
+class HandshakeTemplate(NamedTuple):
+    """The data of an open packet, but for the sid.
+
+    A server opens all its sessions with the same.
+
+    Attributes:
+        head: What comes before the sid.
+        tail: What comes behind it.
+    """
+
+    head: str
+    tail: str
+
+    def to_json(self, sid: str) -> str:
+        """Return the data of the open packet of a session."""
+        return f"{self.head}{_encode_json(sid)}{self.tail}"
 
 
 def _parse_object(text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ nothing follows the type. A message always has data: an empty one decodes to ``"
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
 from enum import IntEnum, unique
 from typing import Final, TypeAlias
 
@@ -17,6 +18,7 @@ from typing_extensions import Buffer
 from txengineio.errors import PacketDecodeError
 
 __all__ = [
+    "BARE_PACKETS",
     "PROBE",
     "Packet",
     "PacketData",
@@ -57,6 +59,12 @@ _TYPES: Final = {str(member.value): member for member in PacketType}
 _DIGITS: Final = tuple(_TYPES)
 _MESSAGE: Final = PacketType.MESSAGE
 _EXPECTED_DIGIT: Final = f"expected a digit from {_DIGITS[0]} to {_DIGITS[-1]}"
+
+
+BARE_PACKETS: Final[Mapping[str, PacketType]] = {
+    digit: member for digit, member in _TYPES.items() if member is not _MESSAGE
+}
+"""Packets without data, in either revision: what heartbeats are made of."""
 
 
 def encode_text_packet(packet_type: PacketType, data: str | None) -> str:

@@ -16,7 +16,7 @@ Spec: Engine.IO v4, "Packet encoding".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from typing_extensions import override
@@ -37,6 +37,9 @@ __all__ = ["SEPARATOR", "Revision4Codec"]
 
 SEPARATOR: Final = "\x1e"
 """Stands between the packets of a payload."""
+
+_MANY: Final = 64
+"""Packets from which a payload is not taken apart all at once."""
 
 _MESSAGE: Final = PacketType.MESSAGE
 
@@ -76,19 +79,45 @@ class Revision4Codec(Codec):
         self, packets: Sequence[Packet], supports_binary: bool = True
     ) -> str:
         """Return the packets as text, whatever ``supports_binary`` says."""
-        return SEPARATOR.join([_encode_as_text(*packet) for packet in packets])
+        return SEPARATOR.join(
+            [
+                # First what nearly every packet is.
+                "4" + data
+                if type(data) is str and packet_type is _MESSAGE
+                else _encode_as_text(packet_type, data)
+                for packet_type, data in packets
+            ]
+        )
 
     @override
     def decode_payload(self, body: str | bytes) -> Iterator[Packet]:
         if isinstance(body, bytes):
             raise PacketDecodeError("binary payload, expected text in revision 4")
-        start = 0
-        # Not split(): a body of a million separators would become as many strings
-        # before anybody could count them.
-        while (end := body.find(SEPARATOR, start)) >= 0:
-            yield self.decode_frame(body[start:end])
-            start = end + 1
-        yield self.decode_frame(body[start:])
+        for frame in _frames_in(body):
+            # First what nearly every packet is.
+            if frame[:1] == "4":
+                yield _MESSAGE, frame[1:]
+            else:
+                yield self.decode_frame(frame)
+
+
+def _frames_in(body: str) -> Iterable[str]:
+    """Return what is between the separators.
+
+    A body of a million of them does not become as many strings before anybody could
+    count them.
+    """
+    if body.count(SEPARATOR) < _MANY:
+        return body.split(SEPARATOR)
+    return _each_frame_in(body)
+
+
+def _each_frame_in(body: str) -> Iterator[str]:
+    start = 0
+    while (end := body.find(SEPARATOR, start)) >= 0:
+        yield body[start:end]
+        start = end + 1
+    yield body[start:]
 
 
 def _encode_as_text(packet_type: PacketType, data: PacketData) -> str:
