@@ -22,9 +22,9 @@ LAYERS = [
     ["protocol", "protocol.*"],
     ["advice", "application", "callbacks", "checks", "events", "heartbeat", "reactor"],
     ["loading"],
+    ["sockets", "sockets.*"],
     [
         "session.backlog",
-        "session.direct",
         "session.flushing",
         "session.frames",
         "session.frugal",
@@ -50,6 +50,7 @@ LAYERS = [
         "server.http",
         "server.interfaces",
         "server.limits",
+        "server.lines",
         "server.opening",
         "server.payloads",
         "server.proxies",
@@ -62,7 +63,7 @@ LAYERS = [
         "server.takeover",
         "server.whole",
     ],
-    ["server.newcomers", "server.registry", "server.session"],
+    ["server.registry", "server.session"],
     [
         "server.answering",
         "server.jsonp",
@@ -72,6 +73,7 @@ LAYERS = [
     ],
     [
         "server.admission",
+        "server.arrivals",
         "server.hooks",
         "server.middleware",
         "server.patience",

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["as_deferred", "call_guarded", "guard"]
+__all__ = ["as_deferred", "call_guarded", "guard", "log_exception"]
 
 _log = Logger()
 
@@ -53,9 +53,14 @@ def call_guarded(
     try:
         result = callback(*arguments)
     except Exception:
-        _log.failure("exception in {callback}", callback=callback)
+        log_exception(callback)
         return None
     return None if result is None else guard(result)
+
+
+def log_exception(callback: Callable[..., Any]) -> None:
+    """Log the exception that is being handled, which a callback has raised."""
+    _log.failure("exception in {callback}", callback=callback)
 
 
 def _discard(_result: object) -> None:

@@ -13,6 +13,7 @@ from tests.wiring import PollingClient, Server, WebSocketClient, opening_headers
 from txengineio.errors import CloseReason
 
 IDLE_TIMEOUT = 60
+STEP = 0.5
 
 
 @pytest.fixture
@@ -77,7 +78,9 @@ def test_no_rounding_keeps_the_idle_time_out_away(
             calls = server.clock.getDelayedCalls()
             due = min(call.getTime() for call in calls)
             server.advance(due - server.clock.seconds())
-        assert abs(server.clock.seconds() - served_at - IDLE_TIMEOUT) < 0.01
+        # Never early. Late by what rounds a due time up, and what its loop is off.
+        late = server.clock.seconds() - served_at - IDLE_TIMEOUT
+        assert -0.01 < late < 2 * STEP
 
 
 @pytest.mark.parametrize(

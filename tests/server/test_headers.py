@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.web.http_headers import Headers
+from twisted.web.test.requesthelper import DummyRequest
 
 from txengineio.server.headers import add_vary, check_headers, header_lines, received
 
@@ -31,9 +34,10 @@ def test_a_value_makes_a_line_and_a_list_several() -> None:
 
 
 def test_whatever_bytes_a_client_sends_are_text() -> None:
-    headers = Headers({b"x-a": [b"\xff", b"a"]})
-    assert received(headers, "X-A") == ["ÿ", "a"]
-    assert received(headers, "X-B") == []
+    request: Any = DummyRequest([b""])
+    request.requestHeaders = Headers({b"x-a": [b"\xff", b"a"]})
+    assert received(request, "X-A") == ["ÿ", "a"]
+    assert received(request, "X-B") == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from tests.server.conftest import NewServer
 from tests.session.sessions import open_session
+from tests.wiring import Server
+from txengineio.application import EngineIOProtocol
+from txengineio.server.session import Session
 
 
 def test_it_follows_the_options_of_its_engine() -> None:
@@ -17,3 +31,58 @@ def test_it_knows_where_its_client_came_from() -> None:
     assert opened.session.remote_address == "192.0.2.1"
     assert opened.session.request.query["transport"] == "polling"
     assert opened.session.protocol_revision == 3
+
+
+# --- what is left of one --------------------------------------------------------------
+
+
+def use_websocket(server: Server) -> None:
+    websocket = server.open_websocket()
+    websocket.send("4a")
+    websocket.close(1000)
+
+
+def upgrade(server: Server) -> None:
+    websocket = server.open_polling().upgrade()
+    websocket.send("4a")
+    websocket.close(1000)
+
+
+def lose(server: Server) -> None:
+    server.open_websocket().connection.lose()
+
+
+def is_of(each: object, server: Server) -> bool:
+    return type(each) is Session and each.engine is server.engine
+
+
+@pytest.mark.parametrize("use", [use_websocket, upgrade, lose])
+def test_a_session_that_ends_on_websocket_needs_no_collector(
+    new_server: NewServer, use: Callable[[Server], None]
+) -> None:
+    class Application(EngineIOProtocol):
+        @override
+        def connectionMade(self) -> None:
+            made.append(weakref.ref(self))
+
+        @override
+        def messageReceived(self, message: str | bytes) -> None:
+            self.session.send(message)
+
+        @override
+        def connectionLost(self, reason: Failure = connectionDone) -> None:
+            assert self.session.protocol is self
+
+    made: list[weakref.ref[Application]] = []
+    application: Any = Factory.forProtocol(Application)
+    server = new_server(application)
+    gc.disable()
+    try:
+        use(server)
+        server.settle()
+        # What the test knows of them.
+        server.connections.clear()
+        assert [reference() for reference in made] == [None]
+        assert [each for each in gc.get_objects() if is_of(each, server)] == []
+    finally:
+        gc.enable()

@@ -312,7 +312,7 @@ def test_a_close_frame_of_the_client_ends_the_session(
     server = new_server()
     websocket, protocol = opened(server)
     websocket.close(code)
-    assert websocket.close_frame() is not None
+    assert websocket.close_frame() == (b"" if code is None else code.to_bytes(2, "big"))
     assert websocket.connection.is_closed
     assert not websocket.connection.was_reset
     assert ended_with(protocol) is CloseReason.TRANSPORT_CLOSE

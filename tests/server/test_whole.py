@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from twisted.web.http_headers import Headers, InvalidHeaderName
 
-from txengineio.server.whole import ReceivedHeaders, WholeRequest, whole_request
+from txengineio.server.whole import Fields, ReceivedHeaders, WholeRequest
+from txengineio.server.whole import whole_request as whole_request_after
 
 HOST = b"Host: test.example"
 
@@ -24,6 +25,10 @@ def post(*lines: bytes, body: bytes = b"4abc") -> bytes:
     return write(HOST, *lines, start=b"POST /a HTTP/1.1", body=body)
 
 
+def whole_request(data: bytes) -> WholeRequest | None:
+    return whole_request_after(data, {})
+
+
 def taken(data: bytes) -> WholeRequest:
     request = whole_request(data)
     assert request is not None
@@ -35,10 +40,10 @@ def taken(data: bytes) -> WholeRequest:
 
 def test_a_request_is_taken_apart() -> None:
     data = write(HOST, b"X-A:  B", b"Content-Length: 3", body=b"\r\n\xff")
-    fields = b"\r\nHost: test.example\r\nX-A:  B\r\nContent-Length: 3\r\n"
-    assert whole_request(data) == WholeRequest(
-        b"GET", b"/a?b", fields, fields.lower(), b"\r\n\xff"
-    )
+    method, target, fields, body = taken(data)
+    assert (method, target, body) == (b"GET", b"/a?b", b"\r\n\xff")
+    lines = b"\r\nHost: test.example\r\nX-A:  B\r\nContent-Length: 3\r\n"
+    assert (fields.lines, fields.length) == (lines, 3)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +67,76 @@ def test_a_request_is_taken_apart() -> None:
     ],
 )
 def test_usual_requests_are_taken(data: bytes) -> None:
-    request = taken(data)
+    method, target, fields, body = taken(data)
     start, rest = data.split(b"\r\n", 1)
-    assert start == b"%b %b HTTP/1.1" % (request.method, request.target)
-    assert b"\r\n" + rest == b"%b\r\n%b" % (request.fields, request.body)
-    assert request.lowered == request.fields.lower()
+    assert start == b"%b %b HTTP/1.1" % (method, target)
+    assert b"\r\n" + rest == b"%b\r\n%b" % (fields.lines, body)
+    assert fields.length == len(body)
+
+
+# --- what their headers say -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "upgrades", "may_say_binary", "may_be_explorer"),
+    [
+        (b"X-A: b", False, False, False),
+        (b"uPGRADE:websocket", True, False, False),
+        (b"X-Upgrade: websocket", False, False, False),
+        (b"Content-Type: application/octet-stream", False, True, False),
+        (b"content-type: Application/OCTET-STREAM", False, True, False),
+        (b"User-Agent: Mozilla/4.0 (compatible; MSIE 7.0)", False, False, True),
+        (b"User-Agent: Mozilla/5.0 (Trident/7.0; rv:11.0)", False, False, True),
+    ],
+)
+def test_what_matters_about_headers(
+    line: bytes, upgrades: bool, may_say_binary: bool, may_be_explorer: bool
+) -> None:
+    _, _, fields, _ = taken(write(HOST, line))
+    assert fields.upgrades is upgrades
+    assert fields.may_say_binary is may_say_binary
+    assert fields.may_be_explorer is may_be_explorer
+
+
+def test_headers_that_are_as_the_last_time_are_not_looked_at_again() -> None:
+    _, _, get, _ = taken(write(HOST))
+    _, _, other, _ = taken(post(b"Content-Length: 4"))
+    last = {b"GET": get, b"POST": other}
+    for data in (write(HOST), write(HOST, start=b"GET /c HTTP/1.1")):
+        again = whole_request_after(data, last)
+        assert again is not None
+        assert again[2] is get
+    # Each method has its own.
+    again = whole_request_after(post(b"Content-Length: 4"), last)
+    assert again is not None
+    assert again[2] is other
+    assert taken(write(HOST))[2] is not get
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        write(HOST),
+        write(HOST + b"x"),
+        write(HOST, b"Upgrade: h2c"),
+        post(b"Content-Length: 3", body=b"4ab"),
+        post(b"Content-Length: 5", body=b"4abcd"),
+    ],
+)
+def test_headers_that_differ_from_the_last_ones_are_looked_at(data: bytes) -> None:
+    last = {
+        method: taken(post(b"Content-Length: 4", b"X-A: b"))[2]
+        for method in (b"GET", b"POST")
+    }
+    expected = taken(data)
+    found = whole_request_after(data, last)
+    assert found is not None
+    for name in Fields.__slots__:
+        assert getattr(found[2], name) == getattr(expected[2], name)
+    assert found[:2] + found[3:] == expected[:2] + expected[3:]
+    # The same headers do not make a body of another length whole.
+    longer = post(b"Content-Length: 4", b"X-A: b") + b"x"
+    assert whole_request_after(longer, last) is None
 
 
 # --- requests that are left to Twisted ------------------------------------------------
@@ -221,8 +291,7 @@ NAMES = [
 
 
 def received() -> ReceivedHeaders:
-    request = taken(write(*LINES))
-    return ReceivedHeaders(request.fields, request.lowered)
+    return ReceivedHeaders(taken(write(*LINES))[2].lines)
 
 
 def twisted() -> Headers:
@@ -310,26 +379,15 @@ def test_a_copy_is_independent(change: Callable[[Headers], None]) -> None:
 
 
 def test_headers_that_differ_are_not_equal() -> None:
-    request = taken(write(HOST))
-    ours = ReceivedHeaders(request.fields, request.lowered)
+    ours = ReceivedHeaders(taken(write(HOST))[2].lines)
     assert ours == Headers({b"Host": [b"test.example"]})
     assert ours != received()
     assert ours != Headers()
 
 
-def test_what_is_not_mentioned_is_nowhere() -> None:
-    headers = received()
-    assert headers.mention(b"test.example", b"absent")
-    assert not headers.mention(b"absent", b"missing")
-    # What is added later is not looked for.
-    headers.addRawHeader(b"X-Later", b"absent")
-    assert headers.mention(b"absent", b"missing")
-
-
 @pytest.mark.parametrize("name", [b"Host:127.0.0.1", b"no token", b""])
 def test_no_header_has_such_a_name(name: bytes) -> None:
-    received = taken(write(b"Host: 127.0.0.1:80"))
-    headers = ReceivedHeaders(received.fields, received.lowered)
+    headers = ReceivedHeaders(taken(write(b"Host: 127.0.0.1:80"))[2].lines)
     with pytest.raises(InvalidHeaderName):
         headers.getRawHeaders(name)
     with pytest.raises(InvalidHeaderName):

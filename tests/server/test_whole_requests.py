@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, cast
 
 import pytest
@@ -168,6 +169,117 @@ def test_a_proxy_may_say_that_a_request_is_secure(server: Server) -> None:
 
     see(server, look)
     assert seen == [True, 8443, "other.example:8443"]
+
+
+# --- what a middleware changes --------------------------------------------------------
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+def test_another_body_is_the_one_that_counts(server: Server, reads_first: bool) -> None:
+    def replace(request: Any) -> None:
+        body = request.content.read() if reads_first else b"4a"
+        request.content = BytesIO(body.replace(b"a", b"other"))
+
+    client = server.open_polling()
+    server.engine.use(replace)
+    assert client.post("4a").answer.body == b"ok"
+    assert client.protocol.messages == ["other"]
+
+
+def test_a_body_that_was_read_is_there_all_the_same(server: Server) -> None:
+    client = server.open_polling()
+
+    def read(request: Any) -> None:
+        assert request.content.read() == b"4a"
+
+    server.engine.use(read)
+    assert client.post("4a").answer.body == b"ok"
+    assert client.protocol.messages == ["a"]
+
+
+def test_a_body_may_be_taken_away(server: Server) -> None:
+    def take(request: Any) -> None:
+        request.content.read()
+        del request.content
+        assert request.content is None
+        request.content = BytesIO(b"4a")
+
+    client = server.open_polling()
+    server.engine.use(take)
+    assert client.post("4b").answer.body == b"ok"
+    assert client.protocol.messages == ["a"]
+
+
+def test_another_target_is_the_one_that_counts(server: Server) -> None:
+    first, second = server.open_polling(), server.open_polling()
+
+    def redirect(request: Any) -> None:
+        request.uri = request.uri.replace(first.sid.encode(), second.sid.encode())
+
+    server.engine.use(redirect)
+    poll = first.poll()
+    first.session.send("a")
+    assert poll.is_pending
+    second.session.send("b")
+    assert poll.answer.packets == ["4b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Upgrade", "websocket"),
+        ("Origin", "http://a.example\x7f"),
+    ],
+)
+def test_other_headers_of_a_poll_are_those_that_count(
+    server: Server, name: str, value: str
+) -> None:
+    client = server.open_polling()
+    server.engine.use(
+        lambda request: request.requestHeaders.setRawHeaders(name, [value])
+    )
+    assert client.poll().answer.status == 400
+
+
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "text/plain"])
+def test_another_content_type_is_the_one_that_counts(
+    server: Server, content_type: str
+) -> None:
+    client = server.open_polling()
+    server.engine.use(
+        lambda request: request.requestHeaders.setRawHeaders(
+            "Content-Type", [content_type]
+        )
+    )
+    is_text = content_type == "text/plain"
+    assert client.post("4a").answer.status == (200 if is_text else 400)
+    assert client.protocol.messages == (["a"] if is_text else [])
+
+
+@pytest.mark.parametrize("agent", ["MSIE 7.0", "Trident/7.0", "another"])
+def test_another_user_agent_is_the_one_that_counts(server: Server, agent: str) -> None:
+    client = server.open_polling()
+    server.engine.use(
+        lambda request: request.requestHeaders.setRawHeaders("User-Agent", [agent])
+    )
+    protects = client.post("4a").answer.all("X-XSS-Protection")
+    assert protects == ([] if agent == "another" else ["0"])
+
+
+def test_other_headers_of_a_handshake_are_those_that_count(server: Server) -> None:
+    def look(request: Any) -> None:
+        request.requestHeaders.setRawHeaders("X-User", ["me"])
+        request.requestHeaders.removeHeader("Origin")
+
+    server.engine.use(look)
+    origin = {"Origin": "http://a.example"}
+    assert server.request(headers=origin).answer.status == 200
+    websocket = server.open_websocket(headers=origin)
+    for sid in (websocket.sid, *server.engine.sessions):
+        request = server.session(sid).request
+        assert request.header("X-User") == "me"
+        assert request.header("Origin") is None
+        assert request.header("Host") == "test.example"
 
 
 # --- the answer -----------------------------------------------------------------------

@@ -128,6 +128,7 @@ class Connection:
         )
         self._http = HttpClient(target, options, self._endpoints, jar, clock)
         self._awaited = ConnectCause.CONNECT_TIMEOUT
+        self._protocol: EngineIOProtocol | None = None
 
     # --- ISessionOwner ----------------------------------------------------------------
 
@@ -178,7 +179,9 @@ class Connection:
             transport=transport,
             address=session.remote_address,
         )
-        return cast(EngineIOProtocol, session.protocol)
+        # Not the session's: it may be over already.
+        protocol, self._protocol = self._protocol, None
+        return cast(EngineIOProtocol, protocol)
 
     async def _open_by_polling(self) -> ClientSession:
         self._awaited = ConnectCause.RESPONSE_TIMEOUT
@@ -279,7 +282,8 @@ class Connection:
         except BaseException:
             session.close()
             raise
-        session.start(cast(EngineIOProtocol, protocol))
+        self._protocol = cast(EngineIOProtocol, protocol)
+        session.start(self._protocol)
         return session
 
     def _upgrade(self, session: ClientSession, polling: PollingTransport) -> None:

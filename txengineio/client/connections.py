@@ -26,7 +26,7 @@ from twisted.web.iweb import IResponse
 from typing_extensions import override
 
 from txengineio.client.whole import Answer, whole_answer
-from txengineio.session.direct import can_write_directly, write_directly
+from txengineio.sockets.writing import can_write_directly, write_directly
 
 __all__ = ["ClientConnection", "Connections", "WrittenRequest"]
 

@@ -21,7 +21,11 @@ from txengineio.client.http import Answer
 from txengineio.client.target import Target
 from txengineio.errors import ConnectFailed
 from txengineio.protocol.codec import Codec
-from txengineio.session.frames import encode_masked_frame, lone_text
+from txengineio.session.frames import (
+    encode_masked_frame,
+    encode_masked_message,
+    lone_text,
+)
 from txengineio.session.frugal import protocol_options
 from txengineio.session.interfaces import IPacketReceiver
 from txengineio.session.websocket import WebSocketTransport
@@ -50,6 +54,8 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 
     mask_width = 0
     encode_frame = staticmethod(encode_masked_frame)
+    encode_message = staticmethod(encode_masked_message)
+    lone_text = staticmethod(lone_text)
 
     factory: ClientWebSocketFactory
 
@@ -89,17 +95,6 @@ class ClientWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         if session is None:
             self._read_without_session(data)
             return
-        if (
-            self._short_path
-            and self.current_frame is None
-            and not self.data
-            and not self.inside_message
-            and self.state == _OPEN
-        ):
-            text = lone_text(data, self.maxMessagePayloadSize)
-            if text is not None:
-                self._text_received(text)
-                return
         super().read_frames(data)
 
     def _read_without_session(self, data: bytes) -> None:

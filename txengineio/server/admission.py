@@ -10,6 +10,7 @@ from twisted.web.http import Request
 
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.query import SessionQuery, parse_query
+from txengineio.server.http import fields_of, header_values
 from txengineio.server.opening import wants_websocket
 from txengineio.server.options import EngineOptions
 from txengineio.server.registry import SessionRegistry
@@ -107,7 +108,10 @@ def check_revision(query: SessionQuery, options: EngineOptions) -> None:
 
 
 def _check_origin(request: Request) -> None:
-    for origin in request.requestHeaders.getRawHeaders(b"Origin", ()):
+    if fields_of(request) is not None:
+        # There is no such character in what has come whole.
+        return
+    for origin in header_values(request, b"Origin"):
         if any(
             (code < _FIRST_PRINTABLE and code != ord("\t")) or code == _DELETE
             for code in origin

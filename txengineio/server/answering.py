@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from twisted.logger import Logger
 from twisted.web.http import Request
 
 from txengineio.server.compression import HttpCompression
 from txengineio.server.headers import add_vary, check_headers, move_added, received
+from txengineio.server.http import fields_of, header_values
 from txengineio.server.interfaces import IEngine
+from txengineio.server.lines import ConstantHeaders
 from txengineio.server.session import Session
-from txengineio.server.whole import ReceivedHeaders
 
-__all__ = ["complete", "compressed", "let_change"]
+__all__ = ["BINARY", "POSTED", "TEXT", "complete", "compressed", "let_change"]
+
+
+def _not_stored(content_type: str) -> ConstantHeaders:
+    return ConstantHeaders({"Content-Type": content_type, "cache-control": "no-store"})
+
+
+TEXT: Final = _not_stored("text/plain; charset=UTF-8")
+"""Headers of a poll's answer that is text."""
+
+BINARY: Final = _not_stored("application/octet-stream")
+"""Headers of a poll's answer that is binary."""
+
+POSTED: Final = _not_stored("text/html")
+"""Headers of the answer to a POST."""
 
 _log = Logger()
 
@@ -28,7 +43,7 @@ def compressed(
     """Compress a body in the way that its client likes best, if there is one."""
     # Caches have to know, whatever this client gets.
     add_vary(request.responseHeaders, "Accept-Encoding")
-    accepted = received(request.requestHeaders, "Accept-Encoding")
+    accepted = received(request, "Accept-Encoding")
     encoding = compression.choose(", ".join(accepted))
     if encoding is None:
         return headers, body
@@ -86,6 +101,8 @@ def let_change(
     Returns:
         What the handlers have made of them; if that cannot be sent, what they were.
     """
+    if engine.handlers is None and not headers:
+        return {}
     changed = dict(headers)
     if first:
         engine.emit("initial_headers", changed, request)
@@ -100,12 +117,10 @@ def let_change(
 
 def _has_xss_filter(request: Request) -> bool:
     """Whether the client is an Internet Explorer, which would look into the payload."""
-    headers = request.requestHeaders
-    if isinstance(headers, ReceivedHeaders) and not headers.mention(
-        b"Trident/", b"MSIE"
-    ):
+    fields = fields_of(request)
+    if fields is not None and not fields.may_be_explorer:
         return False
-    for agent in headers.getRawHeaders(b"User-Agent", ()):
+    for agent in header_values(request, b"User-Agent"):
         if b"Trident/" in agent or b"MSIE" in agent:
             return True
     return False

@@ -16,8 +16,9 @@ from typing_extensions import override
 
 from txengineio.server.http import EngineIORequest
 from txengineio.server.punctuality import PunctualChannel
-from txengineio.server.whole import whole_request
-from txengineio.session.direct import can_write_directly
+from txengineio.server.whole import Fields, whole_request
+from txengineio.sockets.connection import watch_closely, watch_port
+from txengineio.sockets.writing import can_write_directly
 
 __all__ = ["EngineIOChannel", "engine_channel"]
 
@@ -26,7 +27,11 @@ _MIN_LEFT: Final = 0.001
 
 
 class EngineIOChannel(PunctualChannel):
-    """A connection to an `EngineIOSite`."""
+    """A connection to an `EngineIOSite`.
+
+    Attributes:
+        writes_directly: Whether there is nothing between the channel and its socket.
+    """
 
     # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
     _is_between = True
@@ -36,12 +41,28 @@ class EngineIOChannel(PunctualChannel):
     # Twisted sets it: an `EngineIOSite`.
     site: Any
 
+    writes_directly = False
+
+    # Kept by the site's `DueTimes`.
+    due_bucket: int | None = None
+
     @override
     def connectionMade(self) -> None:
         """Find out now what cannot be asked when the connection is gone."""
-        super().connectionMade()
         transport: Any = self.transport
+        if watch_closely(transport):
+            watch_port(transport.server)
+        self.writes_directly = can_write_directly(transport)
+        if self.writes_directly:
+            # As Twisted's method, which asks first what each transport can do.
+            transport.setTcpNoDelay(True)
+            self.setTimeout(self.timeOut)
+            self._networkProducer = transport
+            transport.registerProducer(self, True)
+        else:
+            super().connectionMade()
         self._host = transport.getHost()
+        self._last: dict[bytes, Fields] = {}
 
     @override
     def getHost(self) -> IAddress:
@@ -58,24 +79,26 @@ class EngineIOChannel(PunctualChannel):
 
     def _take_whole(self, data: bytes) -> bool:
         """Serve a request for an engine that has come whole; say whether it is one."""
-        received = whole_request(data) if self.site.short_path else None
+        site = self.site
+        received = whole_request(data, self._last) if site.short_path else None
         if received is None or self.requestFactory is not EngineIORequest:
             return False
         if not self.is_there():
             # TLS goes on reading until the other side has closed the connection, too.
             return False
-        path = received.target.partition(b"?")[0]
-        engine = self.site.engine_at(path)
-        body = received.body
+        method, target, fields, body = received
+        path = target.partition(b"?")[0]
+        engine = site.engine_at(path)
         if engine is None or (body and len(body) > engine.max_body_size):
             return False
+        self._last[method] = fields
         request = EngineIORequest.of_whole(self, engine, received, path)
         # As Twisted does before it hands over a request, but for the idle time-out:
         # to stop and start that costs more than to find out when it is over.
         self._is_between = False
         self.requests.append(request)
         self._handlingRequest = True
-        self.setRawMode()
+        self.line_mode = 0
         request.process()
         return True
 
@@ -94,6 +117,28 @@ class EngineIOChannel(PunctualChannel):
         super().requestDone(request)
         self._is_between = is_last
 
+    # Twisted's time-out, without a call of the reactor for each connection.
+
+    @override
+    def setTimeout(self, period: Any) -> Any:
+        """Close the connection after so many idle seconds; never if it is None."""
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self.site.due_times.cancel(self)
+        else:
+            self.site.due_times.schedule(self, period)
+        return before
+
+    @override
+    def resetTimeout(self) -> None:
+        """Begin to count anew."""
+        if self.due_bucket is not None and self.timeOut is not None:
+            self.site.due_times.schedule(self, self.timeOut)
+
+    def due(self) -> None:
+        """Act: the time has come."""
+        self.timeoutConnection()
+
     @override
     def timeoutConnection(self) -> None:
         """Close the connection, unless it was not idle for so long."""
@@ -102,9 +147,7 @@ class EngineIOChannel(PunctualChannel):
         left = period if self._handlingRequest else period - passed
         # What rounding leaves may be less than what makes the time go on.
         if left > _MIN_LEFT:
-            self.setTimeout(left)
-            # For the next time; this one is the rest of it.
-            self.timeOut = period
+            self.site.due_times.schedule(self, left)
         else:
             super().timeoutConnection()
 

@@ -22,6 +22,7 @@ from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import reactor_or_global, steady_seconds
+from txengineio.server.arrivals import Arrivals
 from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.interfaces import IEngine
 from txengineio.server.middleware import CorsMiddleware, Middleware
@@ -94,7 +95,8 @@ class Engine(EventEmitter):
         self.statistics: Statistics | None = None
         self._registry = SessionRegistry()
         self.websockets = EngineWebSocketFactory(self)
-        self._reception = Reception(self, self._registry, self.websockets)
+        self._arrivals = Arrivals(self, self._registry, self.websockets)
+        self._reception = Reception(self, self._registry, self._arrivals)
         if self.options.cors is not None:
             self.use(CorsMiddleware(self.options.cors))
 
@@ -106,7 +108,7 @@ class Engine(EventEmitter):
     @property
     def is_open(self) -> bool:
         """Whether new sessions are let in: until `drain` or `close`."""
-        return self._reception.is_open
+        return self._arrivals.are_let_in
 
     @property
     def max_body_size(self) -> int:
@@ -179,7 +181,7 @@ class Engine(EventEmitter):
         Returns:
             Fires with the port; it fails as ``endpoint.listen`` does.
         """
-        self._reception.is_open = True
+        self._arrivals.are_let_in = True
         return endpoint.listen(engine_site(self, path, reactor=self.clock))
 
     def close(self) -> Deferred[None]:
@@ -188,7 +190,7 @@ class Engine(EventEmitter):
         Returns:
             Fires when the sessions are gone and so are their connections.
         """
-        self._reception.is_open = False
+        self._arrivals.are_let_in = False
         for session in self._registry.all():
             session.close(discard=True)
         return self.websockets.when_idle()
@@ -206,7 +208,7 @@ class Engine(EventEmitter):
             Fires when the sessions are gone and so are their connections, at the latest
             soon after ``timeout``; `close` and `abort_connections` cut it short.
         """
-        self._reception.is_open = False
+        self._arrivals.are_let_in = False
         ending = [session.close() for session in self._registry.all()]
         return Deferred.fromCoroutine(self._wait_for(ending, timeout))
 

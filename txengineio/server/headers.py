@@ -9,7 +9,7 @@ from typing import Any, Final
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
-from txengineio.server.http import EngineIORequest
+from txengineio.server.http import EngineIORequest, header_values
 
 __all__ = [
     "add_vary",
@@ -41,9 +41,9 @@ _NOT_FOR_101: Final = frozenset(
 )
 
 
-def received(headers: Headers, name: str) -> list[str]:
+def received(request: Request, name: str) -> list[str]:
     """Return the values of a header that a client sent, whatever bytes they are of."""
-    values = headers.getRawHeaders(name.encode("ascii"), ())
+    values = header_values(request, name.encode("ascii"))
     return [value.decode("latin-1") for value in values]
 
 

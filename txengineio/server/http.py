@@ -8,10 +8,10 @@ is unusual in a request, this is Twisted's request unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, cast
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,10 +23,16 @@ from zope.interface import Attribute, Interface
 
 from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
-from txengineio.server.whole import MADE_WHEN_ASKED, ReceivedHeaders, WholeRequest
-from txengineio.session.direct import can_write_directly, write_directly
+from txengineio.server.lines import ConstantHeaders, written
+from txengineio.server.whole import MADE_WHEN_ASKED, Fields, WhenAsked, WholeRequest
+from txengineio.sockets.writing import can_write_directly, write_directly
 
-__all__ = ["ConstantHeaders", "EngineIORequest", "IReceivesRequests"]
+__all__ = [
+    "EngineIORequest",
+    "IReceivesRequests",
+    "fields_of",
+    "header_values",
+]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _TOO_LARGE: Final = (
@@ -71,31 +77,6 @@ class IReceivesRequests(Interface):
         """
 
 
-class ConstantHeaders(dict[str, str]):
-    """Headers that many answers have in common.
-
-    Attributes:
-        lines: How they are written.
-    """
-
-    __slots__ = ("lines",)
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__(headers)
-        self.lines = _lines(headers)
-
-
-def _lines(headers: Mapping[str, Any]) -> bytes | None:
-    """Return how headers are written; None for what this does not know to write."""
-    lines = []
-    for name, value in headers.items():
-        if not isinstance(value, str) or "\r" in value or "\n" in value:
-            return None
-        lines.append(f"{name}: {value}\r\n")
-    # UTF-8, as Twisted writes headers.
-    return "".join(lines).encode()
-
-
 class EngineIORequest(Request):
     """A request to a site that serves engines.
 
@@ -103,13 +84,21 @@ class EngineIORequest(Request):
         engine: The engine that the request is for; None if it is for another resource.
         admitted: What the engine found out when the headers were complete.
         connection: The channel that has taken it in whole; None for other requests.
+        fields: The headers of one that has come whole, unless somebody has asked for
+            all of them, and may have changed them. None for others.
+        body: The same for its body.
+        may_have_headers: Whether somebody may have set headers of its answer.
         lost: Called with the request when its connection is lost before the answer.
     """
 
     engine: IReceivesRequests | None = None
     admitted: Any = None
     connection: Any = None
+    fields: Fields | None = None
+    body: bytes | None = None
+    may_have_headers = True
     lost: Callable[[Request], None] | None = None
+    _content: Any = None
     _arguments: dict[bytes, list[bytes]] | None = None
     _receiving = False
     _processing = True
@@ -139,22 +128,13 @@ class EngineIORequest(Request):
         request = cls.__new__(cls)
         request.channel = request.connection = channel
         request.engine = engine
-        request.method, request.uri, fields, lowered, body = received
+        request.method, request.uri, request.fields, request.body = received
         request.path = path
         request.clientproto = _HTTP_1_1
-        request.requestHeaders = ReceivedHeaders(fields, lowered)
-        request.content = BytesIO(body)
+        request.may_have_headers = False
         request.notifications = []
         request.queued = False
         return request
-
-    def __getattr__(self, name: str) -> Any:
-        """Make what Twisted would have made for the request."""
-        make = MADE_WHEN_ASKED.get(name)
-        if make is None or self.connection is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        value = vars(self)[name] = make(self)
-        return value
 
     @override
     def gotLength(self, length: int | None) -> None:
@@ -185,7 +165,7 @@ class EngineIORequest(Request):
         self._received += len(data)
         if not self._refused and self._received <= self._limit:
             if not self._status:
-                _content(self).write(data)
+                self.content.write(data)
         elif not self._refused:
             self._refuse(self._received)
         elif self._received > _DRAIN_LIMIT:
@@ -220,7 +200,7 @@ class EngineIORequest(Request):
         elif self.engine is None and self._looks_like_form():
             super().requestReceived(command, path, version)
         else:
-            _content(self).seek(0)
+            self.content.seek(0)
             self.method, self.uri, self.clientproto = command, path, version
             self.path = path.partition(b"?")[0]
             if self._status:
@@ -248,6 +228,21 @@ class EngineIORequest(Request):
         channel: Any = getattr(self, "channel", None)
         if channel is not None:
             channel.transport.abortConnection()
+
+    @property  # type: ignore[explicit-override]  # an attribute there
+    def content(self) -> Any:
+        """The body as a file; whoever asks for it may read it, or put in another."""
+        if self.body is not None:
+            self._content, self.body = BytesIO(self.body), None
+        return self._content
+
+    @content.setter
+    def content(self, content: Any) -> None:
+        self._content, self.body = content, None
+
+    @content.deleter
+    def content(self) -> None:
+        self._content = self.body = None
 
     @property  # type: ignore[explicit-override]  # an attribute there
     def args(self) -> dict[bytes, list[bytes]]:
@@ -292,8 +287,8 @@ class EngineIORequest(Request):
         return []
 
     def _looks_like_form(self) -> bool:
-        types = self.requestHeaders.getRawHeaders(b"Content-Type")
-        return types is not None and types[0].lower().startswith(_FORMS)
+        types = header_values(self, b"Content-Type")
+        return bool(types) and types[0].lower().startswith(_FORMS)
 
     @override
     def process(self) -> None:
@@ -319,20 +314,14 @@ class EngineIORequest(Request):
         Returns:
             Whether it was done; if not, nothing was.
         """
-        lines = headers.lines if type(headers) is ConstantHeaders else _lines(headers)
-        if (
-            lines is None
-            or self.engine is None
-            or self.clientproto != _HTTP_1_1
-            or self.method == b"HEAD"
-            or self.has_headers()
-        ):
+        lines = headers.lines if type(headers) is ConstantHeaders else written(headers)
+        if lines is None or self._is_unusual() or self.has_headers():
             return False
         channel: Any = self.channel
         start = channel.site.start_of(status)
         answer = b"%b%bContent-Length: %d\r\n\r\n%b" % (start, lines, len(body), body)
         transport = channel.transport
-        if can_write_directly(transport):
+        if channel.writes_directly:
             write_directly(transport, answer)
         else:
             transport.write(answer)
@@ -342,12 +331,19 @@ class EngineIORequest(Request):
         self._finish_soon()
         return True
 
+    def _is_unusual(self) -> bool:
+        """Whether Twisted is to write its answer."""
+        return self.connection is None and (
+            self.engine is None
+            or self.clientproto != _HTTP_1_1
+            or self.method == b"HEAD"
+        )
+
     def has_headers(self) -> bool:
         """Whether its answer has headers already: a middleware's, or Twisted's."""
-        made = self.__dict__
-        if "responseHeaders" not in made and "cookies" not in made:
-            return False
-        return bool(self.cookies) or any(self.responseHeaders.getAllRawHeaders())
+        return self.may_have_headers and (
+            bool(self.cookies) or any(self.responseHeaders.getAllRawHeaders())
+        )
 
     def _finish_soon(self) -> None:
         """Finish; but a request that waits behind a parked one is not served right now.
@@ -382,5 +378,22 @@ class EngineIORequest(Request):
             self.finish()
 
 
-def _content(request: Request) -> BinaryIO:
-    return cast(BinaryIO, request.content)
+def fields_of(request: HTTPRequest) -> Fields | None:
+    """Return the headers of a request that has come whole; None if they are no more."""
+    return request.fields if isinstance(request, EngineIORequest) else None
+
+
+def header_values(request: HTTPRequest, name: bytes) -> Sequence[bytes]:
+    """Return the values of a header that a client has sent.
+
+    To ask the request for all its headers costs more.
+    """
+    fields = fields_of(request)
+    if fields is not None:
+        return fields.values(name)
+    values: Sequence[bytes] = request.requestHeaders.getRawHeaders(name, ())
+    return values
+
+
+for _name, _make in MADE_WHEN_ASKED.items():
+    setattr(EngineIORequest, _name, WhenAsked(_name, _make))

@@ -14,7 +14,7 @@ from txengineio.protocol.packets import Packet
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.http import ConstantHeaders
+from txengineio.server.lines import ConstantHeaders
 from txengineio.server.payloads import read_body
 from txengineio.server.polling import PollingTransport
 

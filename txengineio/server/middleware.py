@@ -120,7 +120,7 @@ async def _result(answer: Any) -> Any:
 
 
 def _header(request: Request, name: str) -> str | None:
-    values = received(request.requestHeaders, name)
+    values = received(request, name)
     return values[-1] if values else None
 
 

@@ -12,13 +12,25 @@ from hashlib import sha1
 from typing import Any, Final, NamedTuple
 
 from twisted.web.http import Request
-from twisted.web.http_headers import Headers
 
 from txengineio.server.headers import header_lines, received
+from txengineio.server.http import fields_of
 
 __all__ = ["BadOpening", "OpeningRequest", "opening_response", "wants_websocket"]
 
 _VERSIONS: Final = ("13", "8")
+_NAMES: Final = (
+    "connection",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "upgrade",
+)
+_LINES: Final = re.compile(
+    rb"\r\n(%b):([^\r]*)" % "|".join(_NAMES).encode(), re.IGNORECASE
+)
+_UPGRADE: Final = b"\r\nUpgrade: websocket\r\n"
 # Sixteen bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -45,8 +57,20 @@ class BadOpening(Exception):
         self.headers = headers or {}
 
 
-def _tokens(headers: Headers, name: str) -> list[str]:
-    text = ",".join(received(headers, name)).strip()
+def _values_of(request: Request) -> Mapping[str, list[str]]:
+    """Return the values of the headers that matter here, by their names."""
+    fields = fields_of(request)
+    if fields is None:
+        return {name: received(request, name) for name in _NAMES}
+    values: dict[str, list[str]] = {name: [] for name in _NAMES}
+    for name, value in _LINES.findall(fields.lines):
+        text = value.strip(b" \t").decode("latin-1")
+        values[name.lower().decode("ascii")].append(text)
+    return values
+
+
+def _tokens(values: list[str]) -> list[str]:
+    text = ",".join(values).strip()
     return [token.strip() for token in text.split(",")] if text else []
 
 
@@ -56,10 +80,14 @@ def wants_websocket(request: Request) -> bool:
     A request that asks for another protocol (some clients offer ``h2c`` on each GET) is
     plain HTTP.
     """
-    headers: Headers = request.requestHeaders
-    if not headers.hasHeader(b"Upgrade"):
-        return False
-    upgrades = _tokens(headers, "Upgrade")
+    fields = fields_of(request)
+    if fields is not None:
+        if not fields.upgrades:
+            return False
+        # What nearly every client says.
+        if _UPGRADE in fields.lines:
+            return True
+    upgrades = _tokens(_values_of(request)["upgrade"])
     return "websocket" in upgrades or "websocket" in map(str.lower, upgrades)
 
 
@@ -85,30 +113,30 @@ class OpeningRequest(NamedTuple):
         Raises:
             BadOpening: It breaks a rule.
         """
-        headers: Headers = request.requestHeaders
         if request.method != b"GET":
             raise BadOpening("Invalid HTTP method", 405, {"Allow": "GET"})
         if request.clientproto != b"HTTP/1.1":
             raise BadOpening("HTTP Version Not Supported", 505)
-        keys = received(headers, "Sec-WebSocket-Key")
+        values = _values_of(request)
+        keys = values["sec-websocket-key"]
         if len(keys) != 1 or not _KEY.fullmatch(keys[0].strip()):
             raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
-        versions = received(headers, "Sec-WebSocket-Version")
+        versions = values["sec-websocket-version"]
         if len(versions) != 1 or versions[0].strip() not in _VERSIONS:
             raise BadOpening(
                 "Missing or invalid Sec-WebSocket-Version header",
                 headers={"Sec-WebSocket-Version": "13, 8"},
             )
-        if "upgrade" not in map(str.lower, _tokens(headers, "Connection")):
+        if "upgrade" not in map(str.lower, _tokens(values["connection"])):
             raise BadOpening("Invalid Connection header")
-        subprotocols = _tokens(headers, "Sec-WebSocket-Protocol")
+        subprotocols = _tokens(values["sec-websocket-protocol"])
         if subprotocols and not _are_unique_tokens(subprotocols):
             raise BadOpening("Invalid Sec-WebSocket-Protocol header")
         return cls(
             key=keys[0].strip(),
             version=int(versions[0]),
             subprotocols=subprotocols,
-            extensions=", ".join(received(headers, "Sec-WebSocket-Extensions")),
+            extensions=", ".join(values["sec-websocket-extensions"]),
         )
 
 

@@ -16,6 +16,7 @@ from twisted.web.http import Request
 
 from txengineio.errors import ErrorCode, InvalidOption, RequestRejected
 from txengineio.server.headers import received
+from txengineio.server.http import fields_of
 from txengineio.server.proxies import TrustedProxies
 
 __all__ = ["ANY_ORIGIN", "OriginCheck", "check_origins", "is_same_origin"]
@@ -92,9 +93,10 @@ class OriginCheck:
         Raises:
             RequestRejected: It comes from a page of another origin.
         """
-        if ANY_ORIGIN in self._rules:
+        fields = fields_of(request)
+        if (fields is not None and not fields.has_origin) or ANY_ORIGIN in self._rules:
             return
-        for origin in received(request.requestHeaders, "Origin"):
+        for origin in received(request, "Origin"):
             if not self._is_allowed(origin, request):
                 host, secure = self._host_of(request)
                 scheme = "https" if secure else "http(s)"
@@ -124,11 +126,10 @@ class OriginCheck:
 
     def _host_of(self, request: Request) -> tuple[str | None, bool]:
         """Return what the browser calls this server, and whether it uses TLS."""
-        headers = request.requestHeaders
-        host, secure = _last(received(headers, "Host")), bool(request.isSecure())
+        host, secure = _last(received(request, "Host")), bool(request.isSecure())
         if self._proxies.trusts(getattr(request.getClientAddress(), "host", None)):
-            host = _last(received(headers, "X-Forwarded-Host")) or host
-            scheme = _last(received(headers, "X-Forwarded-Proto"))
+            host = _last(received(request, "X-Forwarded-Host")) or host
+            scheme = _last(received(request, "X-Forwarded-Proto"))
             secure = secure if scheme is None else scheme.lower() in ("https", "wss")
         return host, secure
 

@@ -13,29 +13,27 @@ from twisted.web.http import Request
 from zope.interface import implementer
 
 from txengineio.advice import advice_on
-from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
+from txengineio.errors import (
+    CloseReason,
+    PacketDecodeError,
+    PayloadTooLarge,
+    TransportError,
+)
+from txengineio.heartbeat import Schedule
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
+from txengineio.protocol.states import ReadyState
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.answering import complete, compressed
-from txengineio.server.http import ConstantHeaders, EngineIORequest
-from txengineio.server.newcomers import Newcomer
-from txengineio.server.payloads import body_size, bounded, read_body
+from txengineio.server.answering import BINARY, POSTED, TEXT, complete, compressed
+from txengineio.server.http import EngineIORequest
+from txengineio.server.payloads import body_size, bounded, read_body, says_binary
 from txengineio.server.responses import OK, is_gone, respond, respond_nothing, when_lost
 from txengineio.server.session import Session
-from txengineio.session.direct import has_unsent_bytes
 from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
+from txengineio.sockets.writing import has_unsent_bytes
 
 __all__ = ["PollingTransport"]
 
-
-def _not_stored(content_type: str) -> ConstantHeaders:
-    return ConstantHeaders({"Content-Type": content_type, "cache-control": "no-store"})
-
-
-_TEXT: Final = _not_stored("text/plain; charset=UTF-8")
-_BINARY: Final = _not_stored("application/octet-stream")
-_POSTED: Final = _not_stored("text/html")
 
 _BAD_REQUEST: Final = 400
 _METHOD_NOT_ALLOWED: Final = 405
@@ -57,7 +55,7 @@ class PollingTransport:
         session: The session; set right after construction.
         writable: Whether a GET is parked.
         supports_binary: Whether the client takes binary payloads (revision 3).
-        newcomer: Set until the client has come back after the handshake.
+        due_bucket: Kept by what expects the client back after the handshake.
     """
 
     __slots__ = (
@@ -65,11 +63,12 @@ class PollingTransport:
         "_codec",
         "_first",
         "_held_posts",
+        "_newcomers",
         "_parked",
         "_paused",
         "_receiving",
         "_unread",
-        "newcomer",
+        "due_bucket",
         "session",
         "supports_binary",
         "writable",
@@ -92,13 +91,14 @@ class PollingTransport:
         self._receiving: EngineIORequest | None = None
         self._held_posts: list[Request] = []
         self._unread: Any = None
-        self.newcomer: Newcomer | None = None
+        self.due_bucket: int | None = None
+        self._newcomers: Schedule | None = None
 
     # --- requests ---------------------------------------------------------------------
 
     def handle(self, request: Request) -> None:
         """Take a request that belongs to the session."""
-        if self.newcomer is not None:
+        if self._newcomers is not None:
             self.came_back()
         if request.method == b"GET":
             self.poll(request)
@@ -107,11 +107,27 @@ class PollingTransport:
         else:
             respond_nothing(request, _METHOD_NOT_ALLOWED, Allow="GET, POST")
 
+    def expect_back(self, newcomers: Schedule, timeout: float) -> None:
+        """Give the session up unless its client comes back within so many seconds.
+
+        A client polls again at once. One that does not, be it a scanner, a flood or a
+        browser that was closed, is not worth a heartbeat's wait.
+        """
+        self._newcomers = newcomers
+        newcomers.schedule(self, timeout)
+
     def came_back(self) -> None:
         """Learn that the client goes on after the handshake."""
-        if self.newcomer is not None:
-            newcomer, self.newcomer = self.newcomer, None
-            newcomer.came_back()
+        if self._newcomers is not None:
+            newcomers, self._newcomers = self._newcomers, None
+            newcomers.cancel(self)
+
+    def due(self) -> None:
+        """Give up; what was told to expect the client calls this."""
+        self._newcomers = None
+        # One that is closing has a time-out of its own.
+        if self.session.ready_state is ReadyState.OPEN:
+            self.session.end(CloseReason.PING_TIMEOUT)
 
     def poll(self, request: Request) -> None:
         """Park a GET, and answer it as soon as there is something to say."""
@@ -213,8 +229,7 @@ class PollingTransport:
 
     def _read(self, request: Request) -> Iterator[Packet]:
         body = read_body(request)
-        content_type = request.requestHeaders.getRawHeaders(b"Content-Type")
-        if content_type is not None and content_type[-1] == b"application/octet-stream":
+        if says_binary(request):
             if self._codec.revision == 4:  # noqa: PLR2004
                 raise TransportError("invalid content")
             return self._codec.decode_payload(body)
@@ -253,7 +268,7 @@ class PollingTransport:
             self._held_posts.append(request)
             when_lost(request, self._post_lost)
         else:
-            self._respond(request, _POSTED, b"ok")
+            self._respond(request, POSTED, b"ok")
 
     def _post_lost(self, request: Request) -> None:
         if request in self._held_posts:
@@ -340,7 +355,7 @@ class PollingTransport:
     def _release_posts(self) -> None:
         held, self._held_posts = self._held_posts, []
         for request in held:
-            self._respond(request, _POSTED, b"ok")
+            self._respond(request, POSTED, b"ok")
 
     # --- answers ----------------------------------------------------------------------
 
@@ -364,8 +379,8 @@ class PollingTransport:
         """Return the body that carries the packets, and its headers."""
         payload = self._codec.encode_payload(packets, self.supports_binary)
         if isinstance(payload, str):
-            return _TEXT, encode_utf8(payload)
-        return _BINARY, payload
+            return TEXT, encode_utf8(payload)
+        return BINARY, payload
 
     def _respond(
         self, request: Request, headers: Mapping[str, Any], body: bytes

@@ -10,7 +10,9 @@ from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
 from txengineio.server.headers import received
+from txengineio.server.http import fields_of
 from txengineio.server.proxies import TrustedProxies
+from txengineio.server.whole import ReceivedHeaders
 
 __all__ = ["HandshakeRequest", "client_address"]
 
@@ -42,12 +44,14 @@ class HandshakeRequest(NamedTuple):
         cls, request: Request, query: Mapping[str, str], client: str | None
     ) -> HandshakeRequest:
         """Keep what matters of a request, which comes from an address."""
+        fields = fields_of(request)
         return cls(
             method=request.method.decode("latin-1"),
             uri=request.uri.decode("latin-1"),
             query=query,
-            # What it takes to look into them quickly is not worth keeping.
-            headers=request.requestHeaders.copy(),
+            headers=request.requestHeaders.copy()
+            if fields is None
+            else ReceivedHeaders(fields.lines),
             client_address=request.getClientAddress(),
             remote_address=client,
             secure=request.isSecure(),
@@ -55,8 +59,8 @@ class HandshakeRequest(NamedTuple):
 
     def header(self, name: str) -> str | None:
         """Return the last value of a header, or None if it was not sent."""
-        values = received(self.headers, name)
-        return values[-1] if values else None
+        values = self.headers.getRawHeaders(name.encode("ascii"))
+        return values[-1].decode("latin-1") if values else None
 
 
 def client_address(request: Request, proxies: TrustedProxies) -> str | None:
@@ -64,4 +68,4 @@ def client_address(request: Request, proxies: TrustedProxies) -> str | None:
     host: str | None = getattr(request.getClientAddress(), "host", None)
     if not proxies.trusts(host):
         return host
-    return proxies.client_of(host, received(request.requestHeaders, "X-Forwarded-For"))
+    return proxies.client_of(host, received(request, "X-Forwarded-For"))

@@ -12,6 +12,7 @@ from twisted.web.server import Site
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
+from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.server.channel import engine_channel
 from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.resource import EngineIOResource
@@ -35,6 +36,7 @@ class EngineIOSite(Site):
         reactor: For time-outs; by default the global reactor.
 
     Attributes:
+        due_times: When connections have been idle for too long.
         short_path: Whether requests that come whole go around Twisted's parser. Nothing
             but speed depends on it.
     """
@@ -51,6 +53,7 @@ class EngineIOSite(Site):
     ) -> None:
         super().__init__(resource, reactor=reactor)
         self.short_path = True
+        self.due_times = DueTimes(self.reactor, resolution_for(self.timeOut or 1.0))
         self._engines = [
             (path.removesuffix("/").encode("ascii"), engine)
             for path, engine in engines.items()

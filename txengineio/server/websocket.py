@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
@@ -20,11 +20,30 @@ from txengineio.protocol.codec import Codec
 from txengineio.server.deflate import Deflate
 from txengineio.server.interfaces import IEngine
 from txengineio.server.opening import OpeningRequest, opening_response
-from txengineio.session.frames import MASK_WIDTH, encode_frame
+from txengineio.session.frames import (
+    MASK_WIDTH,
+    encode_frame,
+    encode_message,
+    lone_masked_text,
+)
 from txengineio.session.frugal import protocol_options
 from txengineio.session.websocket import WebSocketTransport
+from txengineio.sockets.writing import has_unsent_bytes
 
 __all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
+
+_NORMAL: Final = WebSocketProtocol.CLOSE_STATUS_CODE_NORMAL
+_GOING_AWAY: Final = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY
+
+_GOODBYES: Final[Mapping[int | None, bytes]] = {
+    code: bytes((0x88, len(said))) + said
+    for code, said in (
+        (None, b""),
+        (_NORMAL, _NORMAL.to_bytes(2, "big")),
+        (_GOING_AWAY, _GOING_AWAY.to_bytes(2, "big")),
+    )
+}
+"""The close frames that answer those with which nearly every WebSocket ends."""
 
 
 class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classes
@@ -37,11 +56,12 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 
     mask_width = MASK_WIDTH
     encode_frame = staticmethod(encode_frame)
+    encode_message = staticmethod(encode_message)
+    lone_text = staticmethod(lone_masked_text)
 
     factory: EngineWebSocketFactory
-
-    # The answer to the opening request, as long as it has not left.
-    _opening = b""
+    remoteCloseCode: Any  # noqa: N815
+    localCloseCode: Any  # noqa: N815
 
     def accept(
         self,
@@ -61,29 +81,45 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         if deflate is not None:
             headers = {**headers, "Sec-WebSocket-Extensions": deflate.response}
             # The name under which Autobahn inflates what comes in.
-            vars(self)["_perMessageCompress"] = self.deflate = deflate
+            self._perMessageCompress: Any = deflate
+            self.deflate = deflate
         self.websocket_version = opening.version
         self.state = WebSocketProtocol.STATE_OPEN
         self.inside_message = False
         self.current_frame = None
-        self._opening = opening_response(opening, headers)
-        vars(self)["_put"] = self._put_behind_opening
+        self.before_first = opening_response(opening, headers)
 
     def send_opening(self) -> None:
         """Send the answer to the opening request, unless it has left already."""
-        if self._opening:
-            self._put(b"")
-
-    def _put_behind_opening(self, data: bytes) -> None:
-        del vars(self)["_put"]
-        opening, self._opening = self._opening, b""
-        self._put(opening + data)
+        if self.before_first:
+            self.send_data(b"")
 
     @override
     def connectionMade(self) -> None:
         # Not Autobahn's: that sets what the class of the factory has.
         self.factory.connections.add(self)
         self.connected_to_peer()
+
+    @override
+    def goodbye_received(self, code: int | None) -> None:
+        goodbye = _GOODBYES.get(code)
+        if goodbye is None:
+            super().goodbye_received(code)
+            return
+        if self.session is not None:
+            # What answers earlier messages goes out before.
+            self.session.uncork()
+        # All that is left of what Autobahn does about a WebSocket that ends well.
+        self.send_data(goodbye)
+        self.state = WebSocketProtocol.STATE_CLOSED
+        self.wasClean = self.droppedByMe = True
+        self.remoteCloseCode = self.localCloseCode = code
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        if not self.is_direct or has_unsent_bytes(self.transport):
+            self.drop_later()
+        if self.receiver is not None:
+            self.receiver.transport_closed()
 
     @override
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:

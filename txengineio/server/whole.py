@@ -1,8 +1,8 @@
 """Requests that come whole and have nothing unusual about them: a short path.
 
 What a client that polls sends is small, comes in one piece and looks the same each
-time. Such a request is taken apart with one regular expression, and its headers are
-parsed only for who asks for them. Everything else, be it incomplete, pipelined,
+time. Such a request is taken apart here; what its headers say is found out only if they
+are others than those of the last request. Everything else, be it incomplete, pipelined,
 chunked, folded, to be the last of its connection, or wrong in any way, is not for this
 module: Twisted's parser finds out what it is.
 """
@@ -12,58 +12,105 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, AnyStr, Final, NamedTuple
+from typing import Any, AnyStr, Final, TypeAlias
 
 from twisted.web.http_headers import Headers
 from typing_extensions import override
 
-__all__ = ["MADE_WHEN_ASKED", "ReceivedHeaders", "WholeRequest", "whole_request"]
+__all__ = [
+    "MADE_WHEN_ASKED",
+    "Fields",
+    "ReceivedHeaders",
+    "WhenAsked",
+    "WholeRequest",
+    "whole_request",
+]
 
 _MAX_HEAD: Final = 8192
 """Bytes of a head that is taken apart here; Twisted allows for some more."""
 
 # RFC 9112, section 3, and RFC 9110, sections 5.1 and 5.5, as far as it is usual: what
 # stands before a line is a line end, so that a name can be looked for with it.
-_HEAD: Final = re.compile(
-    rb"(GET|POST) (/[!-~]*) HTTP/1\.1"
-    rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*){1,99}\r\n)\r\n"
+_LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1(?=\r\n)")
+_FIELDS: Final = re.compile(
+    rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*){1,99}\r\n"
 )
-
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[\t ]*([0-9]{1,18})[\t ]*\r")
 
 
-class WholeRequest(NamedTuple):
-    """A request as it came.
+class Fields:
+    """The header fields of a request as they came, and what matters about them.
+
+    Args:
+        lines: The lines, with a line end before each and at the end.
+        lowered: The same in lower case.
+        length: Bytes of the body.
 
     Attributes:
-        method: ``GET`` or ``POST``.
-        target: Path and query.
-        fields: The lines of its headers, with a line end before each and at the end.
-        lowered: The same in lower case.
-        body: The body.
+        lines: As above.
+        length: As above.
+        upgrades: Whether there is an ``Upgrade``.
+        has_origin: Whether there is an ``Origin``.
+        may_say_binary: Whether the body may be said to be ``application/octet-stream``.
+        may_be_explorer: Whether the client may be an Internet Explorer.
     """
 
-    method: bytes
-    target: bytes
-    fields: bytes
-    lowered: bytes
-    body: bytes
+    __slots__ = (
+        "has_origin",
+        "length",
+        "lines",
+        "may_be_explorer",
+        "may_say_binary",
+        "upgrades",
+    )
+
+    def __init__(self, lines: bytes, lowered: bytes, length: int) -> None:
+        self.lines = lines
+        self.length = length
+        self.upgrades = b"\r\nupgrade:" in lowered
+        self.has_origin = b"\r\norigin:" in lowered
+        self.may_say_binary = b"octet-stream" in lowered
+        self.may_be_explorer = b"MSIE" in lines or b"Trident/" in lines
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of a header, in their order."""
+        return _values_in(self.lines, name)
 
 
-def whole_request(data: bytes) -> WholeRequest | None:
+WholeRequest: TypeAlias = tuple[bytes, bytes, Fields, bytes]
+"""``GET`` or ``POST``, path and query, the headers, and the body."""
+
+
+def whole_request(data: bytes, last: Mapping[bytes, Fields]) -> WholeRequest | None:
     """Take a request apart.
 
     Args:
         data: All that has come since the last request.
+        last: The headers that came last with each method.
 
     Returns:
         The request; None if this is not exactly one whole request, or an unusual one.
     """
-    head = _HEAD.match(data, 0, _MAX_HEAD)
-    if head is None:
+    line = _LINE.match(data)
+    if line is None:
         return None
-    method, target, fields = head.groups()
-    lowered = fields.lower()
+    method, target = line.groups()
+    start = line.end()
+    end = data.find(b"\r\n\r\n", start, _MAX_HEAD) + 2
+    lines = data[start:end]
+    fields = last.get(method)
+    if fields is None or fields.lines != lines:
+        fields = _parse_fields(lines)
+    if fields is None or len(data) - end - 2 != fields.length:
+        return None
+    return method, target, fields, data[end + 2 :]
+
+
+def _parse_fields(lines: bytes) -> Fields | None:
+    """Return what headers say; None if there is anything unusual about them."""
+    if _FIELDS.fullmatch(lines) is None:
+        return None
+    lowered = lines.lower()
     # What changes how a request is read, or what becomes of its connection.
     if (
         b"\r\ntransfer-encoding:" in lowered
@@ -71,15 +118,13 @@ def whole_request(data: bytes) -> WholeRequest | None:
         or b"close" in lowered
     ):
         return None
-    length, start = 0, head.end()
+    length = 0
     if b"\r\ncontent-length:" in lowered:
         lengths = _LENGTH.findall(lowered)
         if len(lengths) != 1 or lowered.count(b"\r\ncontent-length:") != 1:
             return None
         length = int(lengths[0])
-    if len(data) - start != length:
-        return None
-    return WholeRequest(method, target, fields, lowered, data[start:])
+    return Fields(lines, lowered, length)
 
 
 @lru_cache(maxsize=256)
@@ -93,41 +138,53 @@ def _beginning(name: bytes) -> bytes:
     return b"\r\n%b:" % name.lower()
 
 
+def _values_in(lines: bytes, name: bytes) -> list[bytes]:
+    """Return the values of a header.
+
+    Raises:
+        InvalidHeaderName: There cannot be a header of that name.
+    """
+    values = []
+    beginning = _beginning(name)
+    lowered = lines.lower()
+    start = lowered.find(beginning)
+    # Most that is looked for is not there.
+    while start >= 0:
+        start += len(beginning)
+        end = lowered.index(b"\r\n", start)
+        values.append(lines[start:end].strip(b" \t"))
+        start = lowered.find(beginning, end)
+    return values
+
+
 class ReceivedHeaders(Headers):
     """The headers of a request, parsed when more than a value of them is asked for.
 
     Args:
-        fields: As in `WholeRequest`.
-        lowered: As in `WholeRequest`.
+        lines: As in `Fields`.
     """
 
-    __slots__ = ("_fields", "_lowered")
+    __slots__ = ("_lines",)
 
-    def __init__(self, fields: bytes, lowered: bytes) -> None:
+    def __init__(self, lines: bytes) -> None:
         # Twisted's attribute for what is parsed stays unset until it is asked for.
-        self._fields = fields
-        self._lowered = lowered
+        self._lines = lines
 
     def __getattr__(self, name: str) -> Any:
         """Parse the headers: they are asked for."""
         if name != "_rawHeaders":
             raise AttributeError(name)
         super().__init__()
-        fields, self._fields, self._lowered = self._fields, b"", b""
-        for line in fields[2:-2].split(b"\r\n"):
+        lines, self._lines = self._lines, b""
+        for line in lines[2:-2].split(b"\r\n"):
             field, _, value = line.partition(b":")
             self.addRawHeader(field, value.strip(b" \t"))
         return self._rawHeaders
 
-    def mention(self, one: bytes, other: bytes) -> bool:
-        """Whether one of two things may be in them; if not, they are in no value."""
-        fields = self._fields
-        return not fields or one in fields or other in fields
-
     @override
     def copy(self) -> Headers:
-        if self._fields:
-            return ReceivedHeaders(self._fields, b"")
+        if self._lines:
+            return ReceivedHeaders(self._lines)
         return Headers(dict(self.getAllRawHeaders()))
 
     @override
@@ -137,23 +194,14 @@ class ReceivedHeaders(Headers):
 
     @override
     def hasHeader(self, name: AnyStr) -> bool:
-        if self._lowered and isinstance(name, bytes):
-            return _beginning(name) in self._lowered
+        if self._lines and isinstance(name, bytes):
+            return _beginning(name) in self._lines.lower()
         return super().hasHeader(name)
 
     @override
     def getRawHeaders(self, name: Any, default: Any = None) -> Sequence[Any] | Any:
-        lowered = self._lowered
-        if lowered and isinstance(name, bytes):
-            line = _beginning(name)
-            # Most that is looked for is not there.
-            start = lowered.find(line)
-            if start < 0:
-                return default
-            start += len(line)
-            if lowered.find(line, start) < 0:
-                end = lowered.index(b"\r\n", start)
-                return [self._fields[start:end].strip(b" \t")]
+        if self._lines and isinstance(name, bytes):
+            return _values_in(self._lines, name) or default
         return super().getRawHeaders(name, default)
 
 
@@ -164,14 +212,49 @@ def _received_cookies(request: Any) -> dict[bytes, bytes]:
     return cookies
 
 
+def _cookies(request: Any) -> list[bytes]:
+    request.may_have_headers = True
+    return []
+
+
+def _request_headers(request: Any) -> Headers:
+    fields, request.fields = request.fields, None
+    return ReceivedHeaders(fields.lines)
+
+
+def _response_headers(request: Any) -> Headers:
+    request.may_have_headers = True
+    return Headers()
+
+
 MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "_adapterCache": lambda _request: {},
     "_parsePOSTFormSubmission": lambda _request: False,
     "client": lambda request: request.connection.getPeer(),
-    "cookies": lambda _request: [],
+    "cookies": _cookies,
     "host": lambda request: request.connection.getHost(),
     "received_cookies": _received_cookies,
-    "responseHeaders": lambda _request: Headers(),
+    "requestHeaders": _request_headers,
+    "responseHeaders": _response_headers,
     "transport": lambda request: request.connection.transport,
 }
 """What Twisted gives to each request, and hardly one to an engine needs."""
+
+
+class WhenAsked:
+    """An attribute that an object does without until somebody asks for it.
+
+    Args:
+        name: Its name.
+        make: Called with the object; returns the attribute's value.
+    """
+
+    def __init__(self, name: str, make: Callable[[Any], Any]) -> None:
+        self._name = name
+        self._make = make
+
+    def __get__(self, instance: Any, owner: object = None) -> Any:
+        """Make it."""
+        value = self._make(instance)
+        setattr(instance, self._name, value)
+        return value

@@ -64,7 +64,7 @@ class Buffers:
     def changed(self, backlog: Backlog, difference: int) -> None:
         """Learn that a backlog has grown or shrunk."""
         self.total += difference
-        if backlog.size:
+        if backlog.queued or backlog.in_flight:
             self._backlogs.add(backlog)
         else:
             self._backlogs.discard(backlog)
@@ -72,7 +72,7 @@ class Buffers:
     def enforce(self, backlog: Backlog) -> None:
         """End the session of a backlog that is too large, or of the largest one."""
         limit = self.session_limit
-        if limit is not None and backlog.size > limit:
+        if limit is not None and backlog.queued + backlog.in_flight > limit:
             backlog.overflow(BufferOverflow(backlog.size, limit, "max_buffered_bytes"))
         limit = self.total_limit
         while limit is not None and self.total > limit and self._backlogs:
@@ -120,7 +120,9 @@ class Backlog:
         """Count what came into the write buffer since the last time."""
         added = 0
         for packet in packets[self._counted :] if self._counted else packets:
-            added += packet_size(packet[1])
+            # As `packet_size`: between two polls, each message is counted.
+            data = packet[1]
+            added += _PACKET_SIZE if data is None else _PACKET_SIZE + getsizeof(data)
         self._counted = len(packets)
         self.queued += added
         self._buffers.changed(self, added)

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from txengineio.advice import advice_on
 from txengineio.application import EngineIOProtocol
-from txengineio.callbacks import call_guarded
+from txengineio.callbacks import call_guarded, guard, log_exception
 from txengineio.errors import CloseReason, SessionClosed, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketData, PacketType
@@ -58,7 +58,8 @@ class BaseSession(Consumer):
         role: Which side of the connection this is.
         id: The session's id: a credential, never to be shown whole.
         engine: Who the session belongs to.
-        protocol: The application's protocol; None until the session is open.
+        protocol: The application's protocol; None until the session is open, and again
+            when it knows that the session is over.
         transport: The current transport; its ``name`` is ``polling`` or ``websocket``.
         ready_state: Where the session is in its life.
         upgraded: Whether it has moved from polling to WebSocket.
@@ -68,26 +69,11 @@ class BaseSession(Consumer):
 
     role: ClassVar[Role]
 
-    EVENTS = frozenset(
-        {
-            "open",
-            "packet",
-            "data",
-            "message",
-            "heartbeat",
-            "packet_create",
-            "flush",
-            "drain",
-            "upgrading",
-            "upgrade",
-            "error",
-            "close",
-        }
-    )
-
     FREQUENT = frozenset(
         {"packet", "data", "message", "packet_create", "flush", "drain"}
     )
+
+    EVENTS = FREQUENT | {"open", "heartbeat", "upgrading", "upgrade", "error", "close"}
 
     __slots__ = (
         "_actions",
@@ -245,6 +231,8 @@ class BaseSession(Consumer):
     def _tell_protocol(self) -> None:
         assert self.protocol is not None
         call_guarded(self.protocol.connectionLost, Failure(self.closed))
+        # It knows the session: together they would wait for the garbage collector.
+        self.protocol = None
 
     def _stop_waiting(self) -> None:
         self.engine.due_times.cancel(self)
@@ -283,7 +271,9 @@ class BaseSession(Consumer):
         """Act: the time of the heartbeat has come."""
         self._pulse.due(self)
 
-    def message_received(self, message: str | bytes) -> None:
+    def message_received(  # noqa: C901  # each message comes here
+        self, message: str | bytes
+    ) -> None:
         """Take a message."""
         if self.ready_state is not _OPEN:
             return
@@ -297,10 +287,20 @@ class BaseSession(Consumer):
         if self._inbox is not None:
             self._inbox.append(message)
         elif self.protocol is not None:
-            waiting = call_guarded(self.protocol.messageReceived, message)
-            # Ended meanwhile, it has told the protocol so already.
-            if waiting is not None and self.closed is None:
-                self._inbox = Inbox(self, waiting, self.max_pending_messages)
+            # As `call_guarded` does it.
+            try:
+                result = self.protocol.messageReceived(message)
+            except Exception:
+                log_exception(self.protocol.messageReceived)
+                return
+            if result is not None:
+                self._wait_for(guard(result))
+
+    def _wait_for(self, waiting: Deferred[None] | None) -> None:
+        """Collect messages until the application is done with one."""
+        # Ended meanwhile, it has told the protocol so already.
+        if waiting is not None and self.closed is None:
+            self._inbox = Inbox(self, waiting, self.max_pending_messages)
 
     def _closed_by_handlers_of(self, message: str | bytes) -> bool:
         self.emit("packet", PacketType.MESSAGE, message)

@@ -28,6 +28,7 @@ from txengineio.session.traffic import Traffic
 __all__ = ["Outgoing"]
 
 _OPEN = ReadyState.OPEN
+_CLOSING = ReadyState.CLOSING
 _MESSAGE = PacketType.MESSAGE
 
 # While packets are collected, they are counted each time that so many have come, and
@@ -256,7 +257,7 @@ class Outgoing(EventEmitter):
                 self._stuck(packets)
             if self.handlers is not None or self.engine.handlers is not None:
                 self._emit_both("drain")
-            if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
+            if self.ready_state is _CLOSING and not self._write_buffer:
                 self.drained_for_close()
 
     def _next_batch(self) -> list[OutgoingPacket]:

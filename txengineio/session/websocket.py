@@ -27,12 +27,8 @@ from zope.interface import implementer
 from txengineio.advice import TOO_LARGE
 from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import PacketType
+from txengineio.protocol.packets import BARE_PACKETS, PacketType
 from txengineio.session.base import BaseSession
-from txengineio.session.direct import (
-    can_write_directly,
-    write_directly,
-)
 from txengineio.session.frames import (
     close_code,
     is_simple_close,
@@ -47,6 +43,7 @@ from txengineio.session.interfaces import (
     OutgoingPacket,
 )
 from txengineio.session.polite import PoliteWebSocketProtocol
+from txengineio.sockets.writing import can_write_directly, write_directly
 
 __all__ = ["WebSocketTransport"]
 
@@ -63,6 +60,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     Attributes:
         mask_width: Bytes of the mask in the peer's frames.
+        lone_text: Reads a short text of the peer that has come alone, see
+            `txengineio.session.frames`.
+        encode_frame: Makes a frame of this side.
+        encode_message: Makes the frame of a message that is text.
         name: ``websocket``.
         session: The session, once the WebSocket carries one.
         writable: Whether more can be sent now.
@@ -73,8 +74,14 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     name = "websocket"
 
     mask_width: ClassVar[int]
+    lone_text: ClassVar[staticmethod[[bytes, int], str | None]]
+    encode_frame: ClassVar[staticmethod[[str | bytes], bytes]]
+    encode_message: ClassVar[staticmethod[[str], bytes]]
 
     deflate: IDeflate | None = None
+
+    # What leaves with the first frame: a server's answer to the opening request.
+    before_first = b""
 
     # Its annotation leaves None out.
     current_frame: Any
@@ -94,14 +101,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self.session: BaseSession | None = None
         self.writable = True
         self._codec = codec
-        self._direct = self._short_path = False
+        self.is_direct = self._short_path = False
         self._pieces: list[bytes] = []
         self._missing = 0
-
-    @staticmethod
-    def encode_frame(content: str | bytes) -> bytes:
-        """Return a frame of this side."""
-        raise NotImplementedError
 
     def attach(self, session: BaseSession) -> None:
         """Carry a session from now on."""
@@ -112,7 +114,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     def connected_to_peer(self) -> None:
         """Prepare to write; the connection is made."""
         self._short_path = self.factory.short_path
-        self._direct = self._short_path and can_write_directly(self.transport)
+        self.is_direct = self._short_path and can_write_directly(self.transport)
         # What does not leave the process is kept by the session, not by the transport.
         self.transport.registerProducer(self, True)
 
@@ -141,30 +143,23 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     def read_frames(self, data: bytes) -> None:
         """Read what was received; Autobahn reads what it has to."""
-        if self.state == _CLOSED:
-            # It would keep what TLS delivers until the other side has closed that, too.
-            return
-        if self._short_path:
-            if self.current_frame is not None:
-                # What Autobahn has begun it finishes; what is behind need not be its.
-                missing = (
-                    self.current_frame.length - self.current_frame_masker.pointer()
-                )
-                self._dataReceived(data[:missing])
-                data = data[missing:]
-            if (
-                self.current_frame is None
-                and not self.inside_message
-                and self.state == _OPEN
-            ):
-                self._read_simple_frames(data)
-                return
-        self._dataReceived(data)
+        if self.state != _OPEN or not self._short_path:
+            # Else it would keep what TLS delivers until the other side has closed, too.
+            if self.state != _CLOSED:
+                self._dataReceived(data)
+        elif self.current_frame is None and not self.inside_message:
+            self._read_simple_frames(data)
+        else:
+            self._finish_frame(data)
 
     def _read_simple_frames(self, data: bytes) -> None:
         if self.data:
             # The beginning of a frame, too short to tell of what kind it is.
             data, self.data = self.data + data, b""
+        text = self.lone_text(data, self.maxMessagePayloadSize)
+        if text is not None:
+            self._text_received(text)
+            return
         data = read_messages(
             data,
             self.maxMessagePayloadSize,
@@ -175,12 +170,22 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         if data:
             self._keep_or_parse(data)
 
+    def _finish_frame(self, data: bytes) -> None:
+        """Let Autobahn finish what it has begun; what is behind need not be its."""
+        if self.current_frame is not None:
+            missing = self.current_frame.length - self.current_frame_masker.pointer()
+            self._dataReceived(data[:missing])
+            data = data[missing:]
+        if self.current_frame is None and not self.inside_message:
+            self.read_frames(data)
+        else:
+            self._dataReceived(data)
+
     def _keep_or_parse(self, data: bytes) -> None:
         """Keep the beginning of a simple frame; give anything else to Autobahn."""
         if self.state == _OPEN:
             if is_simple_close(data, self.mask_width):
-                code: Any = close_code(data, self.mask_width)
-                self.onCloseFrame(code, cast(bytes, None))
+                self.goodbye_received(close_code(data, self.mask_width))
                 return
             self._missing = missing_bytes(
                 data, self.maxMessagePayloadSize, self.mask_width
@@ -189,6 +194,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             self._pieces = [data]
         else:
             self._dataReceived(data)
+
+    def goodbye_received(self, code: int | None) -> None:
+        """Take a close frame that gives no reason in words."""
+        self.onCloseFrame(cast(int, code), cast(bytes, None))
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
@@ -225,7 +234,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         self, data: bytes, sync: bool = False, chopsize: int | None = None
     ) -> None:
         # Not Autobahn's: that counts octets, and describes itself for a log.
-        self._put(data)
+        self.send_data(data)
 
     @override
     def _onOpen(self) -> None:
@@ -283,6 +292,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         if self.receiver is not None:
             if text[:1] == "4":
                 self.receiver.message_received(text[1:])
+            elif text in BARE_PACKETS:
+                self.receiver.packet_received(BARE_PACKETS[text], None)
             else:
                 self._frame_received(self.receiver, text)
         return self.state == _OPEN
@@ -307,24 +318,23 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
         """Send each packet in a frame of its own, all in one write."""
+        deflate = self.deflate
+        if len(packets) == 1 and deflate is None:
+            # Without a list: of two that talk, most messages go alone.
+            packet_type, data, _, frame = packets[0]
+            if type(data) is str and packet_type is _MESSAGE:
+                self._write(frame or self.encode_message(data))
+                return self.writable
         encode = self._codec.encode_frame
         binary = self.supports_binary
-        deflate = self.deflate
         if deflate is None:
-            encode_frame = self.encode_frame
-            if len(packets) == 1:
-                # Without a list: of two that talk, most messages go alone.
-                packet_type, data, _, frame = packets[0]
-                if type(data) is str and packet_type is _MESSAGE:
-                    self._write(frame or encode_frame("4" + data))
-                    return self.writable
+            encode_frame, encode_message = self.encode_frame, self.encode_message
             frames = [
                 frame
-                or encode_frame(
-                    # What every codec makes of a text message, without asking it.
-                    "4" + data
+                or (
+                    encode_message(data)
                     if type(data) is str and packet_type is _MESSAGE
-                    else encode(packet_type, data, binary)
+                    else encode_frame(encode(packet_type, data, binary))
                 )
                 for packet_type, data, _, frame in packets
             ]
@@ -341,7 +351,7 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         """Send a frame that is complete, if that is possible now; say whether."""
         if self.deflate is not None or not self.writable or self.state != _OPEN:
             return False
-        self._put(frame)
+        self.send_data(frame)
         return True
 
     def _write(self, data: bytes) -> None:
@@ -350,10 +360,13 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         session = self.session
         if session is not None and (traffic := session.traffic) is not None:
             traffic.bytes_out += len(data)
-        self._put(data)
+        self.send_data(data)
 
-    def _put(self, data: bytes) -> None:
-        if self._direct:
+    def send_data(self, data: bytes) -> None:
+        """Write to the connection, behind what has to come before."""
+        if self.before_first:
+            data, self.before_first = self.before_first + data, b""
+        if self.is_direct:
             write_directly(self.transport, data)
         else:
             self.transport.write(data)

@@ -1,0 +1,33 @@
+"""How the headers of answers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["ConstantHeaders", "written"]
+
+
+class ConstantHeaders(dict[str, str]):
+    """Headers that many answers have in common.
+
+    Attributes:
+        lines: How they are written.
+    """
+
+    __slots__ = ("lines",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.lines = written(headers)
+
+
+def written(headers: Mapping[str, Any]) -> bytes | None:
+    """Return how headers are written; None for what this does not know to write."""
+    lines = []
+    for name, value in headers.items():
+        if not isinstance(value, str) or "\r" in value or "\n" in value:
+            return None
+        lines.append(f"{name}: {value}\r\n")
+    # UTF-8, as Twisted writes headers.
+    return "".join(lines).encode()
