@@ -19,7 +19,7 @@ from tests.test_service import parse
 from tests.wiring import Server
 from txengineio.server.engine import Engine
 from txengineio.service import makeService
-from txengineio.serving import EngineIOService
+from txengineio.serving import GC_THRESHOLD, EngineIOService
 
 APP = ["--app", "tests.test_service:APPLICATION"]
 
@@ -182,16 +182,22 @@ def unfrozen() -> Iterator[None]:
         # Files that uploads in other tests have left are no fault of the next one.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
     yield
+    gc.set_threshold(*before)
     gc.unfreeze()
 
 
 @pytest.mark.usefixtures("unfrozen")
 def test_only_who_owns_the_process_keeps_the_collector_from_what_is_loaded() -> None:
+    before = gc.get_threshold()
     running(10.0)
     assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == before
     running(10.0, owns_process=True)
     assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == (GC_THRESHOLD, *before[1:])
 
 
 @pytest.mark.usefixtures("unfrozen")

@@ -23,10 +23,18 @@ from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.site import engine_site, path_segments
 
-__all__ = ["DEFAULT_DRAIN_TIMEOUT", "EngineIOService", "Place"]
+__all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place"]
 
 DEFAULT_DRAIN_TIMEOUT: Final = 1.5
 """Seconds that stopping waits for sessions to end before it drops them."""
+
+GC_THRESHOLD: Final = 5_000
+"""New objects after which the garbage collector looks at them.
+
+Python's 700 are those of some fifty sessions. While thousands come and stay, each of
+them would be looked at again and again, though hardly anything here is garbage that
+only a collector finds.
+"""
 
 _GRACE: Final = 0.1
 """Seconds that the answers to parked polls get to leave the process."""
@@ -66,7 +74,8 @@ class EngineIOService(Service):
         drain_timeout: Seconds that stopping may wait for sessions to end.
         owns_process: Whether nothing else matters in the process: a second signal to
             stop drops everything at once, and the garbage collector is told to leave
-            alone what is loaded when the service starts.
+            alone what is loaded when the service starts, and not to look at the rest
+            that often.
 
     Attributes:
         site: What is served on the endpoints.
@@ -160,6 +169,7 @@ class EngineIOService(Service):
             # stop everything for some 15 ms.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
     @override
     def stopService(self) -> Deferred[None]:

@@ -4,10 +4,7 @@ import argparse
 import sys
 
 from twisted.internet import asyncioreactor, epollreactor
-from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.protocol import Factory
-from twisted.logger import globalLogBeginner, textFileLogObserver
-from txengineio import Engine, EngineIOProtocol
+from txengineio import EngineIOProtocol
 from typing_extensions import override
 
 _BACKLOG = 1024
@@ -38,27 +35,19 @@ def install_reactor(name: str) -> None:
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until killed, as `twistd engineio` does."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--ping-interval", type=float, default=25.0)
-    parser.add_argument("--ping-timeout", type=float, default=20.0)
     parser.add_argument("--reactor", default="epoll")
-    arguments = parser.parse_args()
+    arguments, others = parser.parse_known_args()
     install_reactor(arguments.reactor)
-    from twisted.internet import reactor  # noqa: PLC0415 - installed just now
+    listen = f"tcp:0:interface=127.0.0.1:backlog={_BACKLOG}"
+    app = f"{__package__ or 'benchmarks.apps'}.ours:Application"
+    sys.argv = ["twistd", "--nodaemon", "--pidfile=", "engineio", *others]
+    sys.argv += ["--listen", listen, "--app", app]
+    # Only now: it would install a reactor.
+    from twisted.scripts.twistd import run  # noqa: PLC0415
 
-    # As twistd does it: every event is formatted and written.
-    globalLogBeginner.beginLoggingTo(
-        [textFileLogObserver(sys.stderr)], redirectStandardIO=False
-    )
-    engine = Engine(
-        Factory.forProtocol(Application),
-        ping_interval=arguments.ping_interval,
-        ping_timeout=arguments.ping_timeout,
-    )
-    endpoint = TCP4ServerEndpoint(reactor, 0, backlog=_BACKLOG, interface="127.0.0.1")
-    engine.listen(endpoint)
-    reactor.run()
+    run()
 
 
 if __name__ == "__main__":
