@@ -27,7 +27,7 @@ from zope.interface import implementer
 from txengineio.advice import TOO_LARGE
 from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import BARE_PACKETS, PacketType
+from txengineio.protocol.packets import BARE_PACKETS, PacketType, encode_text_packet
 from txengineio.session.base import BaseSession
 from txengineio.session.frames import (
     close_code,
@@ -147,19 +147,19 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             # Else it would keep what TLS delivers until the other side has closed, too.
             if self.state != _CLOSED:
                 self._dataReceived(data)
-        elif self.current_frame is None and not self.inside_message:
-            self._read_simple_frames(data)
-        else:
+        elif self.current_frame is not None or self.inside_message:
             self._finish_frame(data)
+        else:
+            if self.data:
+                # The beginning of a frame, too short to tell of what kind it is.
+                data, self.data = self.data + data, b""
+            text = self.lone_text(data, self.maxMessagePayloadSize)
+            if text is None:
+                self._read_simple_frames(data)
+            else:
+                self._text_received(text)
 
     def _read_simple_frames(self, data: bytes) -> None:
-        if self.data:
-            # The beginning of a frame, too short to tell of what kind it is.
-            data, self.data = self.data + data, b""
-        text = self.lone_text(data, self.maxMessagePayloadSize)
-        if text is not None:
-            self._text_received(text)
-            return
         data = read_messages(
             data,
             self.maxMessagePayloadSize,
@@ -325,6 +325,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
             if type(data) is str and packet_type is _MESSAGE:
                 self._write(frame or self.encode_message(data))
                 return self.writable
+            if data is None:
+                # Heartbeats, in either revision.
+                self._write(self.encode_frame(encode_text_packet(packet_type, None)))
+                return self.writable
         encode = self._codec.encode_frame
         binary = self.supports_binary
         if deflate is None:
@@ -360,7 +364,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         session = self.session
         if session is not None and (traffic := session.traffic) is not None:
             traffic.bytes_out += len(data)
-        self.send_data(data)
+        if self.is_direct and not self.before_first:
+            write_directly(self.transport, data)
+        else:
+            self.send_data(data)
 
     def send_data(self, data: bytes) -> None:
         """Write to the connection, behind what has to come before."""
