@@ -37,7 +37,7 @@ LAYERS = [
     ],
     ["session.outgoing"],
     ["session.consumer"],
-    ["session", "session.base", "session.websocket"],
+    ["session", "session.base", "session.reading", "session.websocket"],
     [
         "server.channel",
         "server.compression",

@@ -94,9 +94,9 @@ def test_anything_but_the_answer_to_the_probe_cancels(frame: str | bytes) -> Non
     attempt: Any = client.session.upgrade_attempt
     websocket = attempt._websocket
     if isinstance(frame, str):
-        websocket._text_received(frame)
+        websocket.text_received(frame)
     else:
-        websocket._binary_received(frame)
+        websocket.binary_received(frame)
     world.network.settle()
     assert len(world.errors) == 1
     world.assert_polling(client)

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import (
     IReadDescriptor,
     IWriteDescriptor,
 )
+from twisted.internet.posixbase import _DisconnectSelectableMixin
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.tcp import Server
@@ -26,7 +27,7 @@ ADDRESS = ("127.0.0.1", 40_000)
 
 
 @implementer(IReactorFDSet)
-class Descriptors(Clock):
+class Descriptors(_DisconnectSelectableMixin, Clock):
     """Knows what is watched; `turn` is a turn of the loop."""
 
     def __init__(self) -> None:
@@ -37,7 +38,13 @@ class Descriptors(Clock):
     def turn(self) -> None:
         self.advance(0)
         for reader in tuple(self.readers):
-            reader.doRead()
+            self._end(reader, reader.doRead(), True)
+        for writer in tuple(self.writers):
+            self._end(writer, writer.doWrite(), False)
+
+    def _end(self, descriptor: Any, reason: Any, is_reading: bool) -> None:
+        if reason is not None:
+            self._disconnectSelectable(descriptor, reason, is_reading)
 
     def addReader(self, reader: IReadDescriptor) -> None:
         if reader not in self.readers:

@@ -255,8 +255,9 @@ TARGET = "/engine.io/?EIO=4&transport=websocket"
 
 
 @pytest.mark.parametrize("own_site", [True, False])
+@pytest.mark.parametrize("short_path", [True, False])
 def test_websockets_are_watched_whatever_their_site(
-    reactor: Descriptors, own_site: bool
+    reactor: Descriptors, own_site: bool, short_path: bool
 ) -> None:
     application = RecordingApplication(
         on_message=lambda protocol, message: protocol.session.send(message)
@@ -264,8 +265,12 @@ def test_websockets_are_watched_whatever_their_site(
     engine = Engine(application, reactor=reactor)
     root = Resource()
     root.putChild(b"engine.io", EngineIOResource(engine))
-    site: Any = engine_site(engine, reactor=reactor) if own_site else None
-    with listening(reactor, site or Site(root, reactor=reactor)) as listener:
+    engine.websockets.short_path = short_path
+    site: Any = Site(root, reactor=reactor)
+    if own_site:
+        site = engine_site(engine, reactor=reactor)
+        site.short_path = short_path
+    with listening(reactor, site) as listener:
         for number in range(2):
             host = listener.port.getHost()
             peer = listener.stack.enter_context(
@@ -278,10 +283,10 @@ def test_websockets_are_watched_whatever_their_site(
             assert read_until(reactor, peer, b"4hello") == b"\x81\x064hello"
             [*_, websocket] = engine.websockets.connections
             transport = websocket.transport
-            assert isinstance(transport.reactor, Poller)
+            assert isinstance(transport.reactor, Poller) is short_path
             # What else comes to a site of others is not ours to watch.
-            expected = WatchedConnection if own_site and number else Server
-            assert type(transport) is expected
+            is_watched = own_site and short_path and number
+            assert type(transport) is (WatchedConnection if is_watched else Server)
             peer.sendall(make_frame(0x8, b""))
             assert read_until(reactor, peer, b"\x88\x00") == b"\x88\x00"
             for _ in range(3):

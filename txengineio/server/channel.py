@@ -50,7 +50,7 @@ class EngineIOChannel(PunctualChannel):
     def connectionMade(self) -> None:
         """Find out now what cannot be asked when the connection is gone."""
         transport: Any = self.transport
-        if watch_closely(transport):
+        if self.site.short_path and watch_closely(transport):
             watch_port(transport.server)
         self.writes_directly = can_write_directly(transport)
         if self.writes_directly:

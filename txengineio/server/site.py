@@ -37,8 +37,9 @@ class EngineIOSite(Site):
 
     Attributes:
         due_times: When connections have been idle for too long.
-        short_path: Whether requests that come whole go around Twisted's parser. Nothing
-            but speed depends on it.
+        short_path: Whether requests that come whole go around Twisted's parser, and
+            connections are watched apart from the reactor's others. Nothing but speed
+            depends on it.
     """
 
     noisy = False

@@ -13,8 +13,6 @@ from twisted.internet.interfaces import IProtocol
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel, Request
 
-from txengineio.sockets.connection import watch_closely
-
 __all__ = ["can_take_over", "take_over"]
 
 
@@ -54,7 +52,6 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
     channel.requests = []
     vars(request)["channel"] = None
     protocol.makeConnection(transport)
-    watch_closely(transport)
     # Twisted stops reading when much comes in behind an unfinished request.
     transport.resumeProducing()
     return early

@@ -28,6 +28,7 @@ from txengineio.session.frames import (
 )
 from txengineio.session.frugal import protocol_options
 from txengineio.session.websocket import WebSocketTransport
+from txengineio.sockets.connection import watch_closely
 from txengineio.sockets.writing import has_unsent_bytes
 
 __all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
@@ -98,6 +99,8 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     def connectionMade(self) -> None:
         # Not Autobahn's: that sets what the class of the factory has.
         self.factory.connections.add(self)
+        if self.factory.short_path:
+            watch_closely(self.transport)
         self.connected_to_peer()
 
     @override
@@ -141,7 +144,8 @@ class EngineWebSocketFactory(WebSocketServerFactory):
 
     Attributes:
         connections: The WebSockets whose connection is not lost yet.
-        short_path: Whether simple frames may go around Autobahn's parser.
+        short_path: Whether simple frames may go around Autobahn's parser, and
+            connections are watched apart from the reactor's others.
         max_fragments: Frames that a message of a client may come in.
     """
 

@@ -15,9 +15,8 @@ how it closes. Spec: Engine.IO v4, "WebSocket"; RFC 6455.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
-from autobahn.twisted.websocket import WebSocketAdapterProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -29,20 +28,13 @@ from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import BARE_PACKETS, PacketType, encode_text_packet
 from txengineio.session.base import BaseSession
-from txengineio.session.frames import (
-    close_code,
-    is_simple_close,
-    missing_bytes,
-    read_messages,
-)
-from txengineio.session.frugal import MAX_PIECES
 from txengineio.session.interfaces import (
     IDeflate,
     IPacketReceiver,
     IPacketTransport,
     OutgoingPacket,
 )
-from txengineio.session.polite import PoliteWebSocketProtocol
+from txengineio.session.reading import ReadingWebSocketProtocol
 from txengineio.sockets.writing import can_write_directly, write_directly
 
 __all__ = ["WebSocketTransport"]
@@ -53,19 +45,13 @@ _MESSAGE: Final = PacketType.MESSAGE
 
 
 @implementer(IPacketTransport, IPushProducer)
-class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
-    WebSocketAdapterProtocol, PoliteWebSocketProtocol
-):
+class WebSocketTransport(ReadingWebSocketProtocol):
     """One WebSocket; mixed into Autobahn's protocol of a server or a client.
 
     Attributes:
-        mask_width: Bytes of the mask in the peer's frames.
-        lone_text: Reads a short text of the peer that has come alone, see
-            `txengineio.session.frames`.
         encode_frame: Makes a frame of this side.
         encode_message: Makes the frame of a message that is text.
         name: ``websocket``.
-        session: The session, once the WebSocket carries one.
         writable: Whether more can be sent now.
         supports_binary: Whether binary data goes out in binary frames.
         deflate: Makes frames where compression was negotiated.
@@ -73,8 +59,6 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     name = "websocket"
 
-    mask_width: ClassVar[int]
-    lone_text: ClassVar[staticmethod[[bytes, int], str | None]]
     encode_frame: ClassVar[staticmethod[[str | bytes], bytes]]
     encode_message: ClassVar[staticmethod[[str], bytes]]
 
@@ -83,14 +67,6 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     # What leaves with the first frame: a server's answer to the opening request.
     before_first = b""
 
-    # Its annotation leaves None out.
-    current_frame: Any
-    # What its factory says; Autobahn has no annotations for these.
-    maxMessagePayloadSize: int  # noqa: N815
-    factory: Any
-    # Twisted's interfaces do not say what a stream transport can do.
-    transport: Any
-
     # Autobahn tells by these what is told to the session here.
     is_open = is_closed = property(lambda _: Deferred())
 
@@ -98,12 +74,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
         # Not Autobahn's, which only prepares for listeners that there are none of.
         self.supports_binary = supports_binary
         self.receiver: IPacketReceiver | None = None
-        self.session: BaseSession | None = None
+        self.session = None
         self.writable = True
         self._codec = codec
-        self.is_direct = self._short_path = False
-        self._pieces: list[bytes] = []
-        self._missing = 0
+        self.is_direct = False
 
     def attach(self, session: BaseSession) -> None:
         """Carry a session from now on."""
@@ -113,91 +87,10 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     def connected_to_peer(self) -> None:
         """Prepare to write; the connection is made."""
-        self._short_path = self.factory.short_path
-        self.is_direct = self._short_path and can_write_directly(self.transport)
+        self.short_path = self.factory.short_path
+        self.is_direct = self.short_path and can_write_directly(self.transport)
         # What does not leave the process is kept by the session, not by the transport.
         self.transport.registerProducer(self, True)
-
-    @override
-    def dataReceived(self, data: bytes) -> None:
-        session = self.session
-        if session is not None and (traffic := session.traffic) is not None:
-            traffic.bytes_in += len(data)
-        if self._missing:
-            self._pieces.append(data)
-            self._missing -= len(data)
-            # Once the session is over Autobahn reads on, from the frame's beginning.
-            if self._missing > 0 and self.state == _OPEN:
-                if len(self._pieces) == MAX_PIECES:
-                    self._pieces = [b"".join(self._pieces)]
-                return
-            data, self._pieces, self._missing = b"".join(self._pieces), [], 0
-        if session is None:
-            self.read_frames(data)
-            return
-        session.cork()
-        try:
-            self.read_frames(data)
-        finally:
-            session.uncork()
-
-    def read_frames(self, data: bytes) -> None:
-        """Read what was received; Autobahn reads what it has to."""
-        if self.state != _OPEN or not self._short_path:
-            # Else it would keep what TLS delivers until the other side has closed, too.
-            if self.state != _CLOSED:
-                self._dataReceived(data)
-        elif self.current_frame is not None or self.inside_message:
-            self._finish_frame(data)
-        else:
-            if self.data:
-                # The beginning of a frame, too short to tell of what kind it is.
-                data, self.data = self.data + data, b""
-            text = self.lone_text(data, self.maxMessagePayloadSize)
-            if text is None:
-                self._read_simple_frames(data)
-            else:
-                self._text_received(text)
-
-    def _read_simple_frames(self, data: bytes) -> None:
-        data = read_messages(
-            data,
-            self.maxMessagePayloadSize,
-            self.mask_width,
-            self._text_received,
-            self._binary_received,
-        )
-        if data:
-            self._keep_or_parse(data)
-
-    def _finish_frame(self, data: bytes) -> None:
-        """Let Autobahn finish what it has begun; what is behind need not be its."""
-        if self.current_frame is not None:
-            missing = self.current_frame.length - self.current_frame_masker.pointer()
-            self._dataReceived(data[:missing])
-            data = data[missing:]
-        if self.current_frame is None and not self.inside_message:
-            self.read_frames(data)
-        else:
-            self._dataReceived(data)
-
-    def _keep_or_parse(self, data: bytes) -> None:
-        """Keep the beginning of a simple frame; give anything else to Autobahn."""
-        if self.state == _OPEN:
-            if is_simple_close(data, self.mask_width):
-                self.goodbye_received(close_code(data, self.mask_width))
-                return
-            self._missing = missing_bytes(
-                data, self.maxMessagePayloadSize, self.mask_width
-            )
-        if self._missing:
-            self._pieces = [data]
-        else:
-            self._dataReceived(data)
-
-    def goodbye_received(self, code: int | None) -> None:
-        """Take a close frame that gives no reason in words."""
-        self.onCloseFrame(cast(int, code), cast(bytes, None))
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
@@ -244,9 +137,9 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
     @override
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if isBinary:
-            self._binary_received(payload)
+            self.binary_received(payload)
         else:
-            self._text_received(payload.decode())
+            self.text_received(payload.decode())
 
     @override
     def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -288,7 +181,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
 
     # --- packets in -------------------------------------------------------------------
 
-    def _text_received(self, text: str) -> bool:
+    @override
+    def text_received(self, text: str) -> bool:
         if self.receiver is not None:
             if text[:1] == "4":
                 self.receiver.message_received(text[1:])
@@ -298,7 +192,8 @@ class WebSocketTransport(  # type: ignore[misc]  # as Autobahn's own classes
                 self._frame_received(self.receiver, text)
         return self.state == _OPEN
 
-    def _binary_received(self, data: bytes) -> bool:
+    @override
+    def binary_received(self, data: bytes) -> bool:
         if self.receiver is not None:
             self._frame_received(self.receiver, data)
         return self.state == _OPEN
