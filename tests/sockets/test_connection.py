@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from twisted.internet import unix
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import Factory
@@ -127,6 +129,24 @@ def test_a_plain_connection_is_taken_from_its_reactor(reactor: Descriptors) -> N
         # Once is enough.
         assert not watch_closely(connection.transport)
         assert reactor.readers == [poller_of(reactor)]
+
+
+def test_a_unix_socket_is_taken_too(reactor: Descriptors) -> None:
+    with pair(reactor, make=unix.Server) as connection:
+        assert watch_closely(connection.transport)
+        connection.peer.send(b"a")
+        reactor.turn()
+        assert connection.protocol.data == [b"a"]
+        # Nobody takes descriptors here; they are not kept.
+        with open(os.devnull) as file:
+            socket.send_fds(connection.peer, [b"b"], [file.fileno()])
+            before = len(os.listdir("/proc/self/fd"))
+            reactor.turn()
+            assert connection.protocol.data == [b"a", b"b"]
+            assert len(os.listdir("/proc/self/fd")) == before
+        connection.peer.close()
+        reactor.turn()
+        assert connection.protocol.lost == [ConnectionDone]
 
 
 def test_other_transports_are_left_alone(reactor: Descriptors) -> None:

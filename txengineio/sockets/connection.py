@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
+from twisted.internet import unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.tcp import Port, Server
@@ -16,7 +17,9 @@ from txengineio.sockets.writing import has_unsent_bytes
 
 __all__ = ["WatchedConnection", "watch_closely", "watch_port"]
 
-_IPV4_WIDTH = 2
+_PLAIN: Final = (Server, unix.Server)
+
+_IPV4_WIDTH: Final = 2
 """Parts of an IPv4 address, as the kernel tells it."""
 
 
@@ -29,8 +32,9 @@ def watch_closely(transport: Any) -> bool:
     Returns:
         Whether that was done.
     """
-    # Not subclasses, which may read in ways of their own: Unix sockets do.
-    if type(transport) is not Server or has_unsent_bytes(transport):
+    # Not subclasses, which may read in ways of their own. Unix sockets do, too, for who
+    # takes descriptors from them; here nobody does.
+    if type(transport) not in _PLAIN or has_unsent_bytes(transport):
         return False
     poller = poller_of(transport.reactor)
     if poller is None or poller is transport.reactor:
