@@ -49,6 +49,7 @@ LAYERS = [
         "server.health",
         "server.http",
         "server.interfaces",
+        "server.lazy",
         "server.limits",
         "server.lines",
         "server.opening",

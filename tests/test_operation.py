@@ -201,6 +201,14 @@ def test_only_who_owns_the_process_keeps_the_collector_from_what_is_loaded() -> 
 
 
 @pytest.mark.usefixtures("unfrozen")
+@pytest.mark.parametrize("threshold", [0, GC_THRESHOLD + 1])
+def test_who_has_chosen_less_of_the_collector_keeps_it(threshold: int) -> None:
+    gc.set_threshold(threshold, 10, 10)
+    running(10.0, owns_process=True)
+    assert gc.get_threshold() == (threshold, 10, 10)
+
+
+@pytest.mark.usefixtures("unfrozen")
 def test_a_second_signal_drops_everything() -> None:
     before = signal.getsignal(signal.SIGTERM)
     service, server = running(10.0, owns_process=True)

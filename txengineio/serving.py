@@ -31,9 +31,9 @@ DEFAULT_DRAIN_TIMEOUT: Final = 1.5
 GC_THRESHOLD: Final = 5_000
 """New objects after which the garbage collector looks at them.
 
-Python's 700 are those of some fifty sessions. While thousands come and stay, each of
-them would be looked at again and again, though hardly anything here is garbage that
-only a collector finds.
+Python's own 700, or 2,000, are those of some hundred sessions. While thousands come and
+stay, each of them would be looked at again and again, though hardly anything here is
+garbage that only a collector finds.
 """
 
 _GRACE: Final = 0.1
@@ -169,7 +169,10 @@ class EngineIOService(Service):
             # stop everything for some 15 ms.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+            young, *others = gc.get_threshold()
+            # Whoever has it look at more, or never, has chosen so.
+            if 0 < young < GC_THRESHOLD:
+                gc.set_threshold(GC_THRESHOLD, *others)
 
     @override
     def stopService(self) -> Deferred[None]:

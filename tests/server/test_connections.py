@@ -295,7 +295,7 @@ def test_requests_in_pieces_hold_only_themselves_up() -> None:
     connection = server.connect()
     were_whole: list[bool] = []
     server.engine.use(
-        lambda request: were_whole.append(vars(request).get("connection") is not None)
+        lambda request: were_whole.append(vars(request).get("received_by") is not None)
     )
     for whole in (True, True, False, True, True, False, False, True):
         send_poll(client, connection, whole=whole)

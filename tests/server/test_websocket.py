@@ -10,7 +10,16 @@ from twisted.internet.defer import Deferred
 
 from tests.conftest import FlushLoggedErrors
 from tests.doubles import RecordingApplication, RecordingProtocol, ended_with, has_fired
-from tests.frames import BINARY, CONTINUATION, PING, PONG, TEXT, make_frame
+from tests.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    make_frame,
+    parse_frames,
+)
 from tests.wiring import Server, WebSocketClient, opening_headers
 from txengineio.errors import CloseReason, TransportError
 
@@ -316,6 +325,27 @@ def test_a_close_frame_of_the_client_ends_the_session(
     assert websocket.connection.is_closed
     assert not websocket.connection.was_reset
     assert ended_with(protocol) is CloseReason.TRANSPORT_CLOSE
+    server.assert_nothing_left()
+
+
+@pytest.mark.parametrize("code", [None, 1000, 3000])
+@pytest.mark.parametrize("discard", [True, False])
+def test_what_a_goodbye_flushes_may_end_the_session(
+    code: int | None, discard: bool, new_server: MakeServer
+) -> None:
+    def answer(protocol: RecordingProtocol, _message: str | bytes) -> None:
+        end = lambda *_: protocol.session.close(discard) and None  # noqa: E731
+        protocol.session.send("answer", on_flushed=end)
+
+    server = new_server(RecordingApplication(on_message=answer))
+    websocket, protocol = opened(server)
+    said = b"" if code is None else code.to_bytes(2, "big")
+    websocket.connection.send(make_frame(TEXT, b"4a") + make_frame(CLOSE, said))
+    frames, _ = parse_frames(websocket.connection.peek())
+    assert frames == [(TEXT, b"4answer"), (CLOSE, b"")]
+    assert websocket.connection.is_closed
+    assert not websocket.connection.was_reset
+    assert ended_with(protocol) is CloseReason.FORCED_CLOSE
     server.assert_nothing_left()
 
 

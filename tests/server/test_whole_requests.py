@@ -15,6 +15,7 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as HTTPRequest
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from zope.interface import directlyProvides
 
@@ -23,6 +24,7 @@ from tests.doubles import ended_with, has_fired
 from tests.wiring import Server
 from txengineio.errors import CloseReason
 from txengineio.server.http import EngineIORequest
+from txengineio.server.lazy import LazyRequest
 
 HEADERS = {
     "Cookie": "a=b; c=d=e; f",
@@ -42,6 +44,14 @@ def see(server: Server, look: Callable[[Any], object]) -> Exchange:
     return server.request("POST", sid="a%20b", body=b"4abc", headers=HEADERS)
 
 
+# What has a property in front, and the name of that.
+KEPT = {
+    "_cookies": "cookies",
+    "_headers": "requestHeaders",
+    "_response_headers": "responseHeaders",
+}
+
+
 # --- attributes -----------------------------------------------------------------------
 
 
@@ -51,8 +61,10 @@ def test_a_request_has_every_attribute_that_twisted_gives_it(kind: Any) -> None:
     seen: dict[str, object] = {}
 
     def look(request: EngineIORequest) -> None:
-        assert request.connection is not None, "not taken whole"
-        expected.update(vars(kind(request.channel)))
+        assert request.received_by is not None, "not taken whole"
+        made = kind(request.channel)
+        names = (vars(made).keys() - KEPT.keys()) | set(KEPT.values())
+        expected.update({name: getattr(made, name) for name in names})
         seen.update({name: getattr(request, name) for name in expected})
 
     see(Server.new(own_site=True), look)
@@ -76,6 +88,22 @@ def test_whole_requests_do_not_share_what_is_made_for_them() -> None:
     for name in ("_adapterCache", "cookies", "received_cookies", "responseHeaders"):
         assert getattr(first, name) is getattr(first, name)
         assert getattr(first, name) is not getattr(last, name)
+
+
+def test_its_class_has_these_attributes_too() -> None:
+    for name in ("client", "cookies", "host", "requestHeaders", "transport"):
+        assert getattr(EngineIORequest, name) is vars(LazyRequest)[name]
+
+
+def test_a_middleware_may_keep_what_it_likes(server: Server) -> None:
+    def keep(request: Any) -> None:
+        request.body = request.content.read().decode()
+        request.fields = request.connection = request.headers = {"a": "b"}
+
+    client = server.open_polling()
+    server.engine.use(keep)
+    assert client.post("4a").answer.body == b"ok"
+    assert client.protocol.messages == ["a"]
 
 
 def test_what_it_never_has_is_an_error(server: Server) -> None:
@@ -241,6 +269,24 @@ def test_other_headers_of_a_poll_are_those_that_count(
     assert client.poll().answer.status == 400
 
 
+def test_headers_that_are_put_in_are_those_that_count(server: Server) -> None:
+    # One that they replace is not for the engine to see.
+    seen = Headers({"Host": ["test.example"], "X-User": ["me"]})
+
+    def replace(request: Any) -> None:
+        request.requestHeaders = seen
+
+    server.engine.use(replace)
+    assert (
+        server.request(headers={"Origin": "http://a.example\x7f"}).answer.status == 200
+    )
+    [session] = server.engine.sessions.values()
+    assert session.request.header("X-User") == "me"
+    assert session.request.header("Origin") is None
+    seen.setRawHeaders("Origin", ["http://a.example\x7f"])
+    assert server.request().answer.status == 400
+
+
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "text/plain"])
 def test_another_content_type_is_the_one_that_counts(
     server: Server, content_type: str
@@ -308,6 +354,18 @@ def test_what_a_middleware_adds_is_in_every_answer(
         cookies = ["a=b", "c=d; Path=/"] if has_cookie else []
         assert answer.all("Set-Cookie") == cookies
     assert poll.answer.packets == ["4a"]
+
+
+def test_headers_of_the_answer_may_be_put_in(server: Server) -> None:
+    def replace(request: Any) -> None:
+        request.responseHeaders = Headers({"X-Seen": ["yes"]})
+        request.cookies = [b"a=b"]
+
+    server.engine.use(replace)
+    for _ in range(2):
+        answer = server.request().answer
+        assert answer.header("X-Seen") == "yes"
+        assert answer.header("Set-Cookie") == "a=b"
 
 
 def test_a_middleware_may_answer_piece_by_piece(server: Server) -> None:

@@ -444,6 +444,19 @@ def test_an_exception_in_message_received_is_logged_and_the_next_one_comes(
     assert len(flush_logged_errors(ZeroDivisionError)) == 1
 
 
+def test_an_exception_behind_the_end_is_logged_too(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    def fail(protocol: RecordingProtocol, _message: object) -> None:
+        protocol.session.close(discard=True)
+        raise ZeroDivisionError
+
+    opened = open_session(RecordingApplication(on_message=fail))
+    opened.session.message_received("last")
+    assert opened.session.closed is not None
+    assert len(flush_logged_errors(ZeroDivisionError)) == 1
+
+
 # --- an application that takes its time -----------------------------------------------
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,12 +25,13 @@ from typing_extensions import override
 
 from tests.connection import make_request
 from tests.doubles import RecordingApplication
-from tests.frames import TEXT, make_frame
+from tests.frames import CLOSE, TEXT, make_frame
 from tests.sockets.descriptors import Descriptors, Recorder, pair
 from tests.wiring import opening_headers
 from txengineio.server.engine import Engine
 from txengineio.server.resource import EngineIOResource
 from txengineio.server.site import engine_site
+from txengineio.session.polite import SLOW_CLOSE_TIMEOUT
 from txengineio.sockets import poller as module
 from txengineio.sockets.connection import WatchedConnection, watch_closely, watch_port
 from txengineio.sockets.poller import Poller, poller_of
@@ -176,6 +179,23 @@ def test_without_a_poller_all_stays_as_it_is(
         assert connection.transport.reactor is reactor
 
 
+def test_unix_sockets_are_not_needed() -> None:
+    program = (
+        "import sys, twisted.internet.posixbase\n"
+        # As on a system where Twisted's module cannot be imported.
+        "sys.modules['twisted.internet.unix'] = None\n"
+        "import txengineio; print('fine')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "fine\n", done.stderr
+
+
 # --- connections that come to a port --------------------------------------------------
 
 
@@ -196,6 +216,15 @@ def test_what_comes_to_a_port_is_watched_from_the_beginning(
             reactor.turn()
             assert transport.protocol.data == [b"a"]
         assert kinds == [Server, WatchedConnection, WatchedConnection]
+
+
+def test_a_port_without_a_poller_goes_on_as_before(
+    reactor: Descriptors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_epoll", None)
+    with accepting(reactor, lambda transport: watch_port(transport.server)) as listener:
+        assert type(listener.accept()[1]) is Server
+        assert type(listener.accept()[1]) is Server
 
 
 def test_a_port_that_makes_other_connections_goes_on_to_do_so(
@@ -274,31 +303,47 @@ def read_until(reactor: Descriptors, peer: socket.socket, end: bytes) -> bytes:
 TARGET = "/engine.io/?EIO=4&transport=websocket"
 
 
-@pytest.mark.parametrize("own_site", [True, False])
-@pytest.mark.parametrize("short_path", [True, False])
-def test_websockets_are_watched_whatever_their_site(
-    reactor: Descriptors, own_site: bool, short_path: bool
-) -> None:
+@contextmanager
+def serving(
+    reactor: Descriptors, *, own_site: bool, short_path: bool
+) -> Iterator[tuple[Engine, Listener]]:
+    """Serve an engine that echoes, in a site of its own or in Twisted's."""
     application = RecordingApplication(
         on_message=lambda protocol, message: protocol.session.send(message)
     )
     engine = Engine(application, reactor=reactor)
+    engine.websockets.short_path = short_path
     root = Resource()
     root.putChild(b"engine.io", EngineIOResource(engine))
-    engine.websockets.short_path = short_path
     site: Any = Site(root, reactor=reactor)
     if own_site:
         site = engine_site(engine, reactor=reactor)
         site.short_path = short_path
     with listening(reactor, site) as listener:
+        yield engine, listener
+    engine.close()
+
+
+def open_websocket(reactor: Descriptors, listener: Listener) -> socket.socket:
+    host = listener.port.getHost()
+    peer = listener.stack.enter_context(
+        socket.create_connection((host.host, host.port))
+    )
+    listener.port.doRead()
+    peer.sendall(make_request("GET", TARGET, None, opening_headers()))
+    assert b"101 Switching" in read_until(reactor, peer, b"}")
+    return peer
+
+
+@pytest.mark.parametrize("own_site", [True, False])
+@pytest.mark.parametrize("short_path", [True, False])
+def test_websockets_are_watched_whatever_their_site(
+    reactor: Descriptors, own_site: bool, short_path: bool
+) -> None:
+    with serving(reactor, own_site=own_site, short_path=short_path) as served:
+        engine, listener = served
         for number in range(2):
-            host = listener.port.getHost()
-            peer = listener.stack.enter_context(
-                socket.create_connection((host.host, host.port))
-            )
-            listener.port.doRead()
-            peer.sendall(make_request("GET", TARGET, None, opening_headers()))
-            assert b"101 Switching" in read_until(reactor, peer, b"}")
+            peer = open_websocket(reactor, listener)
             peer.sendall(make_frame(TEXT, b"4hello"))
             assert read_until(reactor, peer, b"4hello") == b"\x81\x064hello"
             [*_, websocket] = engine.websockets.connections
@@ -307,10 +352,26 @@ def test_websockets_are_watched_whatever_their_site(
             # What else comes to a site of others is not ours to watch.
             is_watched = own_site and short_path and number
             assert type(transport) is (WatchedConnection if is_watched else Server)
-            peer.sendall(make_frame(0x8, b""))
+            peer.sendall(make_frame(CLOSE, b""))
             assert read_until(reactor, peer, b"\x88\x00") == b"\x88\x00"
             for _ in range(3):
                 reactor.turn()
             assert peer.recv(1) == b""
         assert set(reactor.readers) == {listener.port}
-    engine.close()
+
+
+@pytest.mark.parametrize("short_path", [True, False])
+def test_a_goodbye_of_who_takes_nothing_more_is_not_waited_for_forever(
+    reactor: Descriptors, short_path: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(reactor, own_site=True, short_path=short_path) as (engine, listener):
+        peer = open_websocket(reactor, listener)
+        [websocket] = engine.websockets.connections
+        # What it does while the kernel says that the socket cannot be written to.
+        monkeypatch.setattr(websocket.transport, "loseConnection", lambda: None)
+        peer.sendall(make_frame(CLOSE, b""))
+        assert read_until(reactor, peer, b"\x88\x00") == b"\x88\x00"
+        assert engine.websockets.connections
+        reactor.advance(SLOW_CLOSE_TIMEOUT + 1)
+        reactor.turn()
+        assert not engine.websockets.connections

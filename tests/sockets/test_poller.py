@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import socket
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+)
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import connectionDone
@@ -43,8 +50,12 @@ def connections(reactor: Descriptors) -> Iterator[list[Pair]]:
         yield [stack.enter_context(watched(reactor)) for _ in range(3)]
 
 
+def watched_by(reactor: Descriptors) -> dict[str, Any]:
+    return {"make": WatchedConnection, "poller": poller_of(reactor), "host": None}
+
+
 def watched(reactor: Descriptors, react: Any = None) -> Any:
-    return pair(reactor, react, make=WatchedConnection, host=None)
+    return pair(reactor, react, **watched_by(reactor))
 
 
 def raises(_protocol: Any, _data: bytes) -> None:
@@ -89,6 +100,19 @@ def test_a_system_without_epoll_has_none(
 ) -> None:
     monkeypatch.setattr(module, "_epoll", None)
     assert poller_of(reactor) is None
+
+
+def test_a_process_without_descriptors_has_none(
+    reactor: Descriptors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_epoll", refuse)
+        assert poller_of(reactor) is None
+    # Next time there may be one.
+    assert poller_of(reactor) is not None
 
 
 def test_it_goes_with_the_last_connection(reactor: Descriptors) -> None:
@@ -279,7 +303,7 @@ def test_a_connection_that_its_peer_has_closed_is_done(
 
 def test_half_a_connection_may_go_on(reactor: Descriptors) -> None:
     protocol = HalfCloseable()
-    connection = served(reactor, protocol, make=WatchedConnection, host=None)
+    connection = served(reactor, protocol, **watched_by(reactor))
     connection.peer.shutdown(socket.SHUT_WR)
     reactor.turn()
     assert protocol.halves == ("read",)
@@ -309,7 +333,7 @@ def test_who_fails_at_the_end_does_no_harm_to_others(
     connections: list[Pair],
     flush_logged_errors: FlushLoggedErrors,
 ) -> None:
-    broken = served(reactor, Broken(), make=WatchedConnection, host=None)
+    broken = served(reactor, Broken(), **watched_by(reactor))
     broken.peer.shutdown(socket.SHUT_WR)
     for each in connections:
         each.peer.send(b"a")
@@ -334,6 +358,16 @@ def test_the_end_of_the_reactor_is_that_of_all_connections(
     assert reactor.readers == []
 
 
+@contextmanager
+def next_is(descriptor: int) -> Iterator[None]:
+    """See to it that the next descriptor has the number of one that is closed."""
+    with ExitStack() as stack:
+        while (taken := os.open(os.devnull, os.O_RDONLY)) < descriptor:
+            stack.callback(os.close, taken)
+        os.close(taken)
+        yield
+
+
 def test_a_socket_that_was_closed_by_others_is_forgotten(
     reactor: Descriptors, connections: list[Pair]
 ) -> None:
@@ -346,7 +380,7 @@ def test_a_socket_that_was_closed_by_others_is_forgotten(
     assert set(poller.getReaders()) == {each.transport for each in others}
     assert poller.getWriters() == []
     # The next one may have its number.
-    with watched(reactor) as another:
+    with next_is(descriptor), watched(reactor) as another:
         assert another.transport.fileno() == descriptor
         another.peer.send(b"a")
         reactor.turn()
@@ -397,8 +431,7 @@ def test_who_closes_others_at_the_end_ends_them_in_the_same_turn(
     friend = served(
         reactor,
         Friend(lambda protocol, _data: protocol.transport.loseConnection()),
-        make=WatchedConnection,
-        host=None,
+        **watched_by(reactor),
     )
     with watched(reactor) as other:
         friend.peer.send(b"a")
@@ -445,6 +478,39 @@ def test_an_abort_is_not_a_polite_end(reactor: Descriptors) -> None:
         assert [each.__name__ for each in connection.protocol.lost] == [
             "ConnectionAborted"
         ]
+
+
+def test_nothing_is_read_from_what_was_aborted_and_resumed(
+    reactor: Descriptors,
+) -> None:
+    def abort(protocol: Any, _data: bytes) -> None:
+        protocol.transport.abortConnection()
+        protocol.transport.resumeProducing()
+        connection.peer.send(b"b")
+
+    with watched(reactor, abort) as connection:
+        connection.peer.send(b"a")
+        reactor.turn()
+        reactor.turn()
+        assert connection.protocol.data == [b"a"]
+        assert connection.protocol.lost == [ConnectionAborted]
+
+
+def test_whoever_is_let_go_after_an_interrupted_turn_asks_the_reactor(
+    reactor: Descriptors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_timeout: int) -> None:
+        raise KeyboardInterrupt
+
+    with watched(reactor) as connection:
+        poller: Any = poller_of(reactor)
+        monkeypatch.setattr(poller, "_epoll", SimpleNamespace(poll=interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            poller.doRead()
+        monkeypatch.undo()
+        connection.transport.loseConnection()
+        reactor.turn()
+        assert connection.protocol.lost == [ConnectionDone]
 
 
 def test_a_producer_keeps_the_connection(reactor: Descriptors) -> None:

@@ -73,9 +73,10 @@ def test_a_socket_that_takes_nothing_leaves_all_to_the_reactor(
         ("_tempDataBuffer", [b"before"]),
         ("connected", 0),
         ("disconnecting", True),
+        ("TLS", True),
     ],
 )
-def test_nothing_overtakes_what_waits_or_goes_to_a_closed_socket(
+def test_nothing_overtakes_what_waits_or_goes_to_a_closed_socket_or_around_tls(
     name: str, value: object
 ) -> None:
     socket = Socket(100)

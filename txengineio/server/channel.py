@@ -92,7 +92,8 @@ class EngineIOChannel(PunctualChannel):
         if engine is None or (body and len(body) > engine.max_body_size):
             return False
         self._last[method] = fields
-        request = EngineIORequest.of_whole(self, engine, received, path)
+        request = EngineIORequest.of_whole(self, received, path)
+        request.engine = engine
         # As Twisted does before it hands over a request, but for the idle time-out:
         # to stop and start that costs more than to find out when it is over.
         self._is_between = False
@@ -105,8 +106,8 @@ class EngineIOChannel(PunctualChannel):
     @override
     def requestDone(self, request: Request) -> None:
         """Go on with the next request."""
-        connection = getattr(request, "connection", None)
-        if connection is not None and not self._dataBuffer:
+        received_by = getattr(request, "received_by", None)
+        if received_by is not None and not self._dataBuffer:
             del self.requests[0]
             self._handlingRequest = False
             self.line_mode = 1

@@ -9,23 +9,22 @@ is unusual in a request, this is Twisted's request unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from io import BytesIO
 from typing import Any, Final, cast
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
-from twisted.web.http import parse_qs
 from twisted.web.server import Request
 from typing_extensions import override
 from zope.interface import Attribute, Interface
 
 from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
+from txengineio.server.lazy import LazyRequest
 from txengineio.server.lines import ConstantHeaders, written
-from txengineio.server.whole import MADE_WHEN_ASKED, Fields, WhenAsked, WholeRequest
-from txengineio.sockets.writing import can_write_directly, write_directly
+from txengineio.server.whole import Fields
+from txengineio.sockets.writing import write_directly
 
 __all__ = [
     "EngineIORequest",
@@ -77,29 +76,18 @@ class IReceivesRequests(Interface):
         """
 
 
-class EngineIORequest(Request):
+class EngineIORequest(LazyRequest):
     """A request to a site that serves engines.
 
     Attributes:
         engine: The engine that the request is for; None if it is for another resource.
         admitted: What the engine found out when the headers were complete.
-        connection: The channel that has taken it in whole; None for other requests.
-        fields: The headers of one that has come whole, unless somebody has asked for
-            all of them, and may have changed them. None for others.
-        body: The same for its body.
-        may_have_headers: Whether somebody may have set headers of its answer.
         lost: Called with the request when its connection is lost before the answer.
     """
 
     engine: IReceivesRequests | None = None
     admitted: Any = None
-    connection: Any = None
-    fields: Fields | None = None
-    body: bytes | None = None
-    may_have_headers = True
     lost: Callable[[Request], None] | None = None
-    _content: Any = None
-    _arguments: dict[bytes, list[bytes]] | None = None
     _receiving = False
     _processing = True
     _status = 0
@@ -108,33 +96,6 @@ class EngineIORequest(Request):
     _refused = False
 
     _too_large_log = Logger()
-
-    @classmethod
-    def of_whole(
-        cls,
-        channel: Any,
-        engine: IReceivesRequests,
-        received: WholeRequest,
-        path: bytes,
-    ) -> EngineIORequest:
-        """Make a request that has come whole, without what it may never need.
-
-        Args:
-            channel: The channel.
-            engine: The engine that the request is for.
-            received: What has come.
-            path: The path in its target.
-        """
-        request = cls.__new__(cls)
-        request.channel = request.connection = channel
-        request.engine = engine
-        request.method, request.uri, request.fields, request.body = received
-        request.path = path
-        request.clientproto = _HTTP_1_1
-        request.may_have_headers = False
-        request.notifications = []
-        request.queued = False
-        return request
 
     @override
     def gotLength(self, length: int | None) -> None:
@@ -229,63 +190,6 @@ class EngineIORequest(Request):
         if channel is not None:
             channel.transport.abortConnection()
 
-    @property  # type: ignore[explicit-override]  # an attribute there
-    def content(self) -> Any:
-        """The body as a file; whoever asks for it may read it, or put in another."""
-        if self.body is not None:
-            self._content, self.body = BytesIO(self.body), None
-        return self._content
-
-    @content.setter
-    def content(self, content: Any) -> None:
-        self._content, self.body = content, None
-
-    @content.deleter
-    def content(self) -> None:
-        self._content = self.body = None
-
-    @property  # type: ignore[explicit-override]  # an attribute there
-    def args(self) -> dict[bytes, list[bytes]]:
-        """The parameters of the query, and of a form; parsed for who asks."""
-        if self._arguments is None:
-            self._arguments = parse_qs(self.uri.partition(b"?")[2], True)
-        return self._arguments
-
-    @args.setter
-    def args(self, arguments: dict[bytes, list[bytes]]) -> None:
-        self._arguments = arguments
-
-    @override
-    def isSecure(self) -> bool:
-        """Whether the request came over TLS, or `setHost` has said so."""
-        # Twisted asks for an adapter, each time; the channel goes with the answer.
-        channel: Any = getattr(self, "channel", None)
-        if channel is None or can_write_directly(channel.transport):
-            return bool(self._forceSSL)
-        return bool(super().isSecure())
-
-    # What hooks may ask, Twisted's sessions among them: attributes there.
-
-    @cached_property
-    def site(self) -> Any:  # type: ignore[explicit-override, override]
-        """The site; Twisted sets it for other resources, too."""
-        return cast(Any, self.channel).site
-
-    @cached_property
-    def sitepath(self) -> list[bytes]:
-        """Nothing: no cookie of Twisted's is for a part of the site."""
-        return []
-
-    @cached_property
-    def prepath(self) -> list[bytes]:  # type: ignore[explicit-override, override]
-        """The parts of the path."""
-        return self.path.split(b"/")[1:]
-
-    @cached_property
-    def postpath(self) -> list[bytes]:  # type: ignore[explicit-override, override]
-        """Nothing: the engine takes the whole path."""
-        return []
-
     def _looks_like_form(self) -> bool:
         types = header_values(self, b"Content-Type")
         return bool(types) and types[0].lower().startswith(_FORMS)
@@ -333,16 +237,10 @@ class EngineIORequest(Request):
 
     def _is_unusual(self) -> bool:
         """Whether Twisted is to write its answer."""
-        return self.connection is None and (
+        return self.received_by is None and (
             self.engine is None
             or self.clientproto != _HTTP_1_1
             or self.method == b"HEAD"
-        )
-
-    def has_headers(self) -> bool:
-        """Whether its answer has headers already: a middleware's, or Twisted's."""
-        return self.may_have_headers and (
-            bool(self.cookies) or any(self.responseHeaders.getAllRawHeaders())
         )
 
     def _finish_soon(self) -> None:
@@ -355,7 +253,7 @@ class EngineIORequest(Request):
         if not self._processing and any(channel._dataBuffer):
             self.finished = 1
             channel.site.reactor.callLater(0, self._finish_now)
-        elif self.connection is None:
+        elif self.received_by is None:
             self.finish()
         else:
             self._finish_whole()
@@ -380,7 +278,7 @@ class EngineIORequest(Request):
 
 def fields_of(request: HTTPRequest) -> Fields | None:
     """Return the headers of a request that has come whole; None if they are no more."""
-    return request.fields if isinstance(request, EngineIORequest) else None
+    return request.received_fields if isinstance(request, LazyRequest) else None
 
 
 def header_values(request: HTTPRequest, name: bytes) -> Sequence[bytes]:
@@ -393,7 +291,3 @@ def header_values(request: HTTPRequest, name: bytes) -> Sequence[bytes]:
         return fields.values(name)
     values: Sequence[bytes] = request.requestHeaders.getRawHeaders(name, ())
     return values
-
-
-for _name, _make in MADE_WHEN_ASKED.items():
-    setattr(EngineIORequest, _name, WhenAsked(_name, _make))

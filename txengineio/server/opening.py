@@ -1,6 +1,6 @@
 """The opening request of a WebSocket, checked: RFC 6455, section 4.2.1.
 
-Twisted has parsed the request; this reads what matters out of it once.
+The request has been read; this takes what matters out of its headers, once.
 """
 
 from __future__ import annotations

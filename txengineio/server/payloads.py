@@ -58,7 +58,7 @@ def says_binary(request: Request) -> bool:
 
 def _whole_body(request: Request) -> bytes | None:
     """Return the body of a request that has come whole, which nobody has to read."""
-    return request.body if isinstance(request, EngineIORequest) else None
+    return request.received_body if isinstance(request, EngineIORequest) else None
 
 
 def _content(request: Request) -> BinaryIO:

@@ -63,7 +63,7 @@ class Reception:
             return
         if (
             isinstance(request, EngineIORequest)
-            and request.connection is not None
+            and request.received_by is not None
             and request.method == b"POST"
         ):
             # It has come whole, and so nobody has told of its body: it is here now,
@@ -150,7 +150,7 @@ class Reception:
         """
         if not isinstance(request, EngineIORequest) or request.admitted is not None:
             return None
-        fields = request.fields
+        fields = request.received_fields
         if fields is None or fields.upgrades:
             return None
         sid = polling_sid(request.uri.partition(b"?")[2])

@@ -38,8 +38,8 @@ class EngineIOSite(Site):
     Attributes:
         due_times: When connections have been idle for too long.
         short_path: Whether requests that come whole go around Twisted's parser, and
-            connections are watched apart from the reactor's others. Nothing but speed
-            depends on it.
+            connections are watched apart from the reactor's others. To be set before
+            connections come; nothing but speed depends on it.
     """
 
     noisy = False

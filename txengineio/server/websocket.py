@@ -1,7 +1,7 @@
 """The WebSockets of a server: Autobahn protocols that carry sessions' packets.
 
-Twisted has read the opening request already, so that a protocol starts with `accept`
-and never parses one. What server and client share is in `txengineio.session.websocket`.
+The opening request has been read already, so that a protocol starts with `accept` and
+never parses one. What server and client share is in `txengineio.session.websocket`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from txengineio.session.frames import (
 from txengineio.session.frugal import protocol_options
 from txengineio.session.websocket import WebSocketTransport
 from txengineio.sockets.connection import watch_closely
-from txengineio.sockets.writing import has_unsent_bytes
 
 __all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
 
@@ -105,13 +104,14 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 
     @override
     def goodbye_received(self, code: int | None) -> None:
-        goodbye = _GOODBYES.get(code)
-        if goodbye is None:
-            super().goodbye_received(code)
-            return
         if self.session is not None:
             # What answers earlier messages goes out before.
             self.session.uncork()
+        goodbye = _GOODBYES.get(code)
+        if goodbye is None or self.state != WebSocketProtocol.STATE_OPEN:
+            # Or what went out has made somebody end the session.
+            super().goodbye_received(code)
+            return
         # All that is left of what Autobahn does about a WebSocket that ends well.
         self.send_data(goodbye)
         self.state = WebSocketProtocol.STATE_CLOSED
@@ -119,8 +119,7 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         self.remoteCloseCode = self.localCloseCode = code
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        if not self.is_direct or has_unsent_bytes(self.transport):
-            self.drop_later()
+        self.drop_later()
         if self.receiver is not None:
             self.receiver.transport_closed()
 
@@ -145,7 +144,8 @@ class EngineWebSocketFactory(WebSocketServerFactory):
     Attributes:
         connections: The WebSockets whose connection is not lost yet.
         short_path: Whether simple frames may go around Autobahn's parser, and
-            connections are watched apart from the reactor's others.
+            connections are watched apart from the reactor's others. To be set before
+            connections come.
         max_fragments: Frames that a message of a client may come in.
     """
 

@@ -10,7 +10,7 @@ module: Twisted's parser finds out what it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, AnyStr, Final, TypeAlias
 
@@ -18,10 +18,8 @@ from twisted.web.http_headers import Headers
 from typing_extensions import override
 
 __all__ = [
-    "MADE_WHEN_ASKED",
     "Fields",
     "ReceivedHeaders",
-    "WhenAsked",
     "WholeRequest",
     "whole_request",
 ]
@@ -203,58 +201,3 @@ class ReceivedHeaders(Headers):
         if self._lines and isinstance(name, bytes):
             return _values_in(self._lines, name) or default
         return super().getRawHeaders(name, default)
-
-
-def _received_cookies(request: Any) -> dict[bytes, bytes]:
-    cookies: dict[bytes, bytes] = {}
-    request.received_cookies = cookies
-    request.parseCookies()
-    return cookies
-
-
-def _cookies(request: Any) -> list[bytes]:
-    request.may_have_headers = True
-    return []
-
-
-def _request_headers(request: Any) -> Headers:
-    fields, request.fields = request.fields, None
-    return ReceivedHeaders(fields.lines)
-
-
-def _response_headers(request: Any) -> Headers:
-    request.may_have_headers = True
-    return Headers()
-
-
-MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "_adapterCache": lambda _request: {},
-    "_parsePOSTFormSubmission": lambda _request: False,
-    "client": lambda request: request.connection.getPeer(),
-    "cookies": _cookies,
-    "host": lambda request: request.connection.getHost(),
-    "received_cookies": _received_cookies,
-    "requestHeaders": _request_headers,
-    "responseHeaders": _response_headers,
-    "transport": lambda request: request.connection.transport,
-}
-"""What Twisted gives to each request, and hardly one to an engine needs."""
-
-
-class WhenAsked:
-    """An attribute that an object does without until somebody asks for it.
-
-    Args:
-        name: Its name.
-        make: Called with the object; returns the attribute's value.
-    """
-
-    def __init__(self, name: str, make: Callable[[Any], Any]) -> None:
-        self._name = name
-        self._make = make
-
-    def __get__(self, instance: Any, owner: object = None) -> Any:
-        """Make it."""
-        value = self._make(instance)
-        setattr(instance, self._name, value)
-        return value

@@ -288,10 +288,11 @@ class BaseSession(Consumer):
             self._inbox.append(message)
         elif self.protocol is not None:
             # As `call_guarded` does it.
+            receive = self.protocol.messageReceived
             try:
-                result = self.protocol.messageReceived(message)
+                result = receive(message)
             except Exception:
-                log_exception(self.protocol.messageReceived)
+                log_exception(receive)
                 return
             if result is not None:
                 self._wait_for(guard(result))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 
-from twisted.internet import unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.tcp import Port, Server
 from typing_extensions import override
 
-from txengineio.sockets.poller import poller_of
+from txengineio.sockets.poller import Poller, poller_of
 from txengineio.sockets.writing import has_unsent_bytes
 
 __all__ = ["WatchedConnection", "watch_closely", "watch_port"]
 
-_PLAIN: Final = (Server, unix.Server)
+_PLAIN: Final[list[type]] = [Server]
+
+with suppress(ImportError):
+    # There is none where the system has no such sockets.
+    from twisted.internet.unix import Server as UnixServer
+
+    _PLAIN.append(UnixServer)
 
 _IPV4_WIDTH: Final = 2
 """Parts of an IPv4 address, as the kernel tells it."""
@@ -47,9 +53,12 @@ def watch_closely(transport: Any) -> bool:
 
 def watch_port(port: Any) -> None:
     """Have connections that come to a port watched from their beginning on."""
-    if isinstance(port, Port) and port.transport is Server:
+    if not isinstance(port, Port) or port.transport is not Server:
+        return
+    poller = poller_of(port.reactor)
+    if poller is not None:
         # Twisted offers this; its annotation knows classes only.
-        make: Any = partial(WatchedConnection, host=_only_host(port))
+        make: Any = partial(WatchedConnection, poller=poller, host=_only_host(port))
         port.transport = make
 
 
@@ -76,10 +85,11 @@ class WatchedConnection(Server):
         sessionno: int,
         reactor: Any,
         *,
+        poller: Poller,
         host: IPv4Address | IPv6Address | None,
     ) -> None:
         # Not Twisted's: that gives it two names, which nearly nobody asks for.
-        FileDescriptor.__init__(self, poller_of(reactor))
+        FileDescriptor.__init__(self, poller)
         sock.setblocking(False)
         self.socket = sock
         self.fileno = sock.fileno

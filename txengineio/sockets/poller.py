@@ -6,12 +6,14 @@ the connections: when that is readable, the `Poller` goes round those that somet
 come for, and as far as reading and writing go it is their reactor.
 
 That works in every reactor that watches descriptors. Where the system has no epoll,
-connections stay with their reactor: nothing is different but the time that it takes.
+connections stay with their reactor: nothing is different but the time that it takes,
+and that a line in Twisted's old log names the connection that was read from.
 """
 
 from __future__ import annotations
 
 import select
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -61,7 +63,9 @@ def poller_of(reactor: Any) -> Poller | None:
         return reactor
     poller = _pollers.get(reactor)
     if poller is None and _epoll is not None and IReactorFDSet.providedBy(reactor):
-        poller = _pollers[reactor] = Poller(reactor)
+        # There may be no descriptor left.
+        with suppress(OSError):
+            poller = _pollers[reactor] = Poller(reactor)
     return poller
 
 
@@ -106,6 +110,12 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
     def doRead(self) -> None:
         """Read from the connections that something has come for."""
         self._is_going_round = True
+        try:
+            self._read_all()
+        finally:
+            self._is_going_round = False
+
+    def _read_all(self) -> None:
         left = _READS_PER_TURN
         while left > 0 and self._transports:
             ready = self._epoll.poll(0)
@@ -115,7 +125,6 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
             self._go_round(ready)
             while self._leaving:
                 self._let_go(self._leaving.pop())
-        self._is_going_round = False
 
     def _go_round(self, ready: list[tuple[int, int]]) -> None:
         transports = self._transports
@@ -186,7 +195,9 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
 
     def addReader(self, reader: IReadDescriptor) -> None:
         """Watch a connection for what comes in."""
-        self._add(reader, self._reads, _IN)
+        # Twisted's has nothing read any more once it is aborted, even if it is resumed.
+        if not getattr(reader, "_aborting", False):
+            self._add(reader, self._reads, _IN)
 
     def addWriter(self, writer: IWriteDescriptor) -> None:
         """Watch a connection for when it takes more."""

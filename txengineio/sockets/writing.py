@@ -23,7 +23,7 @@ __all__ = [
 
 def can_write_directly(transport: Any) -> bool:
     """Whether a transport is a plain stream socket, with nothing in between."""
-    return isinstance(transport, Connection) and not getattr(transport, "TLS", False)
+    return isinstance(transport, Connection) and not transport.TLS
 
 
 def write_directly(transport: Any, data: bytes) -> None:
@@ -36,6 +36,8 @@ def write_directly(transport: Any, data: bytes) -> None:
         and not transport._tempDataBuffer
         and transport.connected
         and not transport.disconnecting
+        # It may have been started since the transport was asked.
+        and not transport.TLS
     ):
         try:
             sent = transport.socket.send(data)
