@@ -358,6 +358,43 @@ def test_what_a_middleware_adds_is_in_every_answer(
     assert poll.answer.packets == ["4a"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("Date", "today", ["today"]),
+        ("Content-Type", "text/css", ["text/plain; charset=UTF-8"]),
+        ("Cache-Control", "public", ["no-store"]),
+        ("Content-Length", "1", ["6"]),
+        ("X-Lines", "a\r\nX-Evil: b", ["a X-Evil: b"]),
+        ("X-Text", "\u20ac", ["\u20ac".encode().decode("latin-1")]),
+    ],
+)
+def test_a_header_of_the_answer_comes_once(
+    server: Server, name: str, value: str, expected: list[str]
+) -> None:
+    client = server.open_polling()
+    server.engine.use(
+        lambda request: request.responseHeaders.setRawHeaders(name, [value])
+    )
+    client.session.send("hello")
+    answer = client.poll().answer
+    assert (answer.body, answer.all(name)) == (b"4hello", expected)
+
+
+def test_a_middleware_may_say_which_version_an_answer_has(server: Server) -> None:
+    def set_version(request: Any) -> None:
+        request.setETag(b'"a"')
+        request.setLastModified(0)
+
+    client = server.open_polling()
+    server.engine.use(set_version)
+    client.session.send("hello")
+    answer = client.poll().answer
+    assert answer.header("ETag") == '"a"'
+    assert answer.header("Last-Modified") == "Thu, 01 Jan 1970 00:00:00 GMT"
+    assert answer.body == b"4hello"
+
+
 def test_headers_of_the_answer_may_be_put_in(server: Server) -> None:
     def replace(request: Any) -> None:
         request.responseHeaders = Headers({"X-Seen": ["yes"]})

@@ -78,7 +78,9 @@ def headers_so_far(request: Request) -> dict[str, Any]:
     Middlewares set them, other resources on the way, and Twisted's sessions.
     """
     headers: dict[str, Any] = {}
-    if isinstance(request, EngineIORequest) and not request.has_headers():
+    if isinstance(request, EngineIORequest) and not (
+        request.has_headers() or request.has_cookies()
+    ):
         return headers
     for name, values in request.responseHeaders.getAllRawHeaders():
         if name.lower() not in _NOT_FOR_101:

@@ -22,7 +22,7 @@ from zope.interface import Attribute, Interface
 from txengineio.advice import advice_on
 from txengineio.errors import PayloadTooLarge
 from txengineio.server.lazy import LazyRequest
-from txengineio.server.lines import ConstantHeaders, written
+from txengineio.server.lines import ConstantHeaders, written, written_beside
 from txengineio.server.whole import Fields
 from txengineio.sockets.writing import write_directly
 
@@ -219,8 +219,13 @@ class EngineIORequest(LazyRequest):
             Whether it was done; if not, nothing was.
         """
         lines = headers.lines if type(headers) is ConstantHeaders else written(headers)
-        if lines is None or self._is_unusual() or self.has_headers():
+        if lines is None or self._is_unusual():
             return False
+        if self.has_headers():
+            others = written_beside(headers, self.responseHeaders)
+            if others is None:
+                return False
+            lines = others + lines
         channel: Any = self.channel
         start = channel.site.start_of(status)
         answer = b"%b%bContent-Length: %d\r\n\r\n%b" % (start, lines, len(body), body)
@@ -237,6 +242,8 @@ class EngineIORequest(LazyRequest):
 
     def _is_unusual(self) -> bool:
         """Whether Twisted is to write its answer."""
+        if self.has_cookies() or self.etag is not None or self.lastModified is not None:
+            return True
         return self.received_by is None and (
             self.engine is None
             or self.clientproto != _HTTP_1_1

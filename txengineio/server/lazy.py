@@ -64,10 +64,13 @@ class LazyRequest(Request):
 
     def has_headers(self) -> bool:
         """Whether its answer has headers already: a middleware's, or Twisted's."""
-        return bool(self._cookies) or (
-            self._response_headers is not None
-            and any(self._response_headers.getAllRawHeaders())
+        return self._response_headers is not None and any(
+            self._response_headers.getAllRawHeaders()
         )
+
+    def has_cookies(self) -> bool:
+        """Whether its answer has cookies already, beside those in its headers."""
+        return bool(self._cookies)
 
     # What Twisted gives to each request as an attribute. Whoever asks for headers or
     # for the body may change them; whoever puts in others means those.

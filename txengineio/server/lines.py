@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ConstantHeaders", "written"]
+from twisted.web.http_headers import Headers
+
+__all__ = ["ConstantHeaders", "written", "written_beside"]
 
 
 class ConstantHeaders(dict[str, str]):
@@ -31,3 +33,21 @@ def written(headers: Mapping[str, Any]) -> bytes | None:
         lines.append(f"{name}: {value}\r\n")
     # UTF-8, as Twisted writes headers.
     return "".join(lines).encode()
+
+
+def written_beside(headers: Mapping[str, Any], others: Headers) -> bytes | None:
+    """Return how those of ``others`` are written that ``headers`` do not replace.
+
+    Returns:
+        The lines; None if there is one among them that stands in each answer anyway.
+    """
+    if others.hasHeader(b"Date"):
+        return None
+    replaced = {b"content-length", *(name.lower().encode() for name in headers)}
+    lines = [
+        b"%b: %b\r\n" % (name, value)
+        for name, values in others.getAllRawHeaders()
+        if name.lower() not in replaced
+        for value in values
+    ]
+    return b"".join(lines)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http import Request
 
 from txengineio.callbacks import as_deferred
@@ -19,7 +21,7 @@ from txengineio.server.cors import (
     preflight_headers,
 )
 from txengineio.server.headers import add_vary, received
-from txengineio.server.patience import RequestGone, TookTooLong, ask
+from txengineio.server.patience import RequestGone, TookTooLong, within_patience
 from txengineio.server.responses import is_gone, respond
 
 __all__ = ["CorsMiddleware", "Middleware", "run_middlewares"]
@@ -30,32 +32,62 @@ Middleware = Callable[[Request], Any]
 """Called with a request; may return a Deferred or be a coroutine function."""
 
 
-async def run_middlewares(
-    middlewares: Sequence[Middleware], request: Request, clock: IReactorTime
-) -> bool:
+def run_middlewares(
+    middlewares: Iterable[Middleware], request: Request, clock: IReactorTime
+) -> bool | Coroutine[Any, Any, bool]:
     """Let middlewares see a request, one after the other.
 
     Returns:
-        Whether the request is still to be served; if not, it was answered.
+        Whether the request is still to be served; if not, it was answered. If one of
+        them takes its time, a coroutine that returns that, and raises as this does.
 
     Raises:
         RequestRejected: One of them failed.
         TookTooLong: One of them takes too long.
         RequestGone: Nobody waits for the answer any more.
     """
-    for middleware in tuple(middlewares):
+    rest = iter(tuple(middlewares))
+    for middleware in rest:
         try:
-            await ask(middleware, request, clock)
-        except (RequestGone, TookTooLong):
-            if not _end_what_was_begun(request):
-                raise
+            waiting = as_deferred(middleware(request))
         except Exception as error:
-            _log.failure("a middleware failed")
-            if not _end_what_was_begun(request):
-                raise bad_request("MIDDLEWARE_FAILURE") from error
-        if is_gone(request) or request.startedWriting:
+            _failed(error, request)
+        else:
+            if waiting is not None:
+                return _run_later(waiting, rest, request, clock)
+        if _is_answered(request):
             return False
     return True
+
+
+async def _run_later(
+    waiting: Deferred[Any],
+    rest: Iterator[Middleware],
+    request: Request,
+    clock: IReactorTime,
+) -> bool:
+    """Go on when one of the middlewares is done."""
+    try:
+        await within_patience(waiting, request, clock)
+    except Exception as error:
+        _failed(error, request)
+    if _is_answered(request):
+        return False
+    outcome = run_middlewares(rest, request, clock)
+    return outcome if isinstance(outcome, bool) else await outcome
+
+
+def _is_answered(request: Request) -> bool:
+    return is_gone(request) or bool(request.startedWriting)
+
+
+def _failed(error: Exception, request: Request) -> None:
+    """Do what is left to do about a request whose middleware has failed."""
+    is_late = isinstance(error, (RequestGone, TookTooLong))
+    if not is_late:
+        _log.failure("a middleware failed", failure=Failure(error))
+    if not _end_what_was_begun(request):
+        raise error if is_late else bad_request("MIDDLEWARE_FAILURE") from error
 
 
 def _end_what_was_begun(request: Request) -> bool:

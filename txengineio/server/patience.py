@@ -14,7 +14,7 @@ from twisted.web.http import Request
 from txengineio.callbacks import as_deferred
 from txengineio.server.responses import is_gone
 
-__all__ = ["PATIENCE", "RequestGone", "TookTooLong", "ask"]
+__all__ = ["PATIENCE", "RequestGone", "TookTooLong", "ask", "within_patience"]
 
 PATIENCE: Final = 30.0
 """Seconds that a middleware, ``allow_request`` or ``generate_id`` may take."""
@@ -48,12 +48,18 @@ async def ask(
     waiting = as_deferred(answer)
     if waiting is None:
         return answer
-    if waiting.called and not waiting.paused:
-        return await waiting
-    return await _within_patience(waiting, request, clock)
+    return await within_patience(waiting, request, clock)
 
 
-def _within_patience(
+def within_patience(
+    waiting: Deferred[Any], request: Request, clock: IReactorTime
+) -> Deferred[Any]:
+    """Return a Deferred that fires as another one does, but fails as `ask` does."""
+    is_done = waiting.called and not waiting.paused
+    return waiting if is_done else _while_patient(waiting, request, clock)
+
+
+def _while_patient(
     waiting: Deferred[Any], request: Request, clock: IReactorTime
 ) -> Deferred[Any]:
     # Not the Deferred itself: the application may ignore that it is cancelled.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -72,16 +73,30 @@ class Reception:
             if status:
                 respond_nothing(request, status)
                 return
-        asking = Deferred.fromCoroutine(self._ask_middlewares(request))
-        asking.addErrback(self._failed, request)
-
-    async def _ask_middlewares(self, request: Request) -> None:
         try:
-            go_on = await run_middlewares(self.middlewares, request, self._engine.clock)
+            outcome = run_middlewares(self.middlewares, request, self._engine.clock)
+        except BaseException:
+            self.uploads.answered(request)
+            self._failed(Failure(), request)
+            return
+        if isinstance(outcome, bool):
+            self._go_on(request, outcome)
+        else:
+            waiting = Deferred.fromCoroutine(self._wait_for(outcome, request))
+            waiting.addErrback(self._failed, request)
+
+    async def _wait_for(
+        self, outcome: Coroutine[Any, Any, bool], request: Request
+    ) -> None:
+        try:
+            is_served = await outcome
         except BaseException:
             self.uploads.answered(request)
             raise
-        if go_on:
+        self._go_on(request, is_served)
+
+    def _go_on(self, request: Request, is_served: bool) -> None:
+        if is_served:
             self._serve(request)
         else:
             self.uploads.answered(request)
