@@ -41,9 +41,9 @@ def main() -> None:
     arguments, others = parser.parse_known_args()
     install_reactor(arguments.reactor)
     listen = f"tcp:0:interface=127.0.0.1:backlog={_BACKLOG}"
-    app = f"{__package__ or 'benchmarks.apps'}.ours:Application"
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "engineio", *others]
-    sys.argv += ["--listen", listen, "--app", app]
+    # This one, whichever tree the library is imported from.
+    sys.argv += ["--listen", listen, "--app", "__main__:Application"]
     # Only now: it would install a reactor.
     from twisted.scripts.twistd import run  # noqa: PLC0415
 

@@ -1,5 +1,7 @@
 """Long-polling on kept connections: a POST, then GETs until its echo is there."""
 
+from collections.abc import Sequence
+from itertools import cycle
 from time import perf_counter
 
 from typing_extensions import override
@@ -19,27 +21,29 @@ class _PollingClient:
     __slots__ = (
         "_bytes",
         "_connection",
+        "_exchanges",
         "_expected",
         "_load",
         "_poll",
         "_polled",
-        "_post",
         "_posting",
         "_sent_at",
         "busy",
     )
 
-    def __init__(self, load: "PollingLoad", payload: bytes) -> None:
+    def __init__(self, load: "PollingLoad", payloads: Sequence[bytes]) -> None:
         opened, sid = open_polling(load.address)
         host = str(load.address)
         self.busy = False
         self._connection = Connection(load.loop, opened, self._received, unexpected_end)
         self._bytes = b""
-        self._expected = payload
+        self._exchanges = cycle(
+            [(frames.post_request(host, sid, payload), payload) for payload in payloads]
+        )
+        self._expected = b""
         self._load = load
         self._poll = frames.poll_request(host, sid)
         self._polled = b""
-        self._post = frames.post_request(host, sid, payload)
         self._posting = False
         self._sent_at = 0.0
 
@@ -48,8 +52,9 @@ class _PollingClient:
         self.busy = True
         self._posting = True
         self._polled = b""
+        post, self._expected = next(self._exchanges)
         self._sent_at = perf_counter()
-        self._connection.send(self._post)
+        self._connection.send(post)
 
     def _received(self, data: bytes) -> None:
         parsed = frames.parse_response(self._bytes + data)
@@ -90,15 +95,19 @@ class PollingLoad(Load):
         self.running = True
         self._clients: list[_PollingClient] = []
         self._count = clients
-        self._payload = frames.payload_of(
-            [frames.message_text(size, number) for number in range(messages)]
-        )
+        # Not always the same: what is remembered of a request is not all of the next.
+        self._payloads = [
+            frames.payload_of(
+                [frames.message_text(length, number) for number in range(messages)]
+            )
+            for length in (size, size - 1)
+        ]
 
     @override
     def prepare(self) -> None:
         """Open the sessions and begin one exchange on each."""
         self._clients = [
-            _PollingClient(self, self._payload) for _ in range(self._count)
+            _PollingClient(self, self._payloads) for _ in range(self._count)
         ]
         for client in self._clients:
             client.begin()

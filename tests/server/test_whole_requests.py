@@ -435,6 +435,18 @@ def test_a_middleware_learns_when_a_request_is_answered(server: Server) -> None:
     assert [deferred.result for deferred in finished] == [None, None]
 
 
+def test_what_twisted_tells_of_an_answered_request_is_told_here(server: Server) -> None:
+    sites: list[Any] = []
+
+    def look(request: Any) -> None:
+        request.notifyFinish().addCallback(lambda _: sites.append(request.site))
+
+    connection = server.connect()
+    server.engine.use(look)
+    connection.request("GET", server.target())
+    assert sites == [server.site]
+
+
 def test_a_middleware_learns_when_a_request_is_lost(server: Server) -> None:
     lost: list[Failure] = []
     client = server.open_polling()

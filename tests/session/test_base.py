@@ -444,6 +444,17 @@ def test_an_exception_in_message_received_is_logged_and_the_next_one_comes(
     assert len(flush_logged_errors(ZeroDivisionError)) == 1
 
 
+def test_whoever_waits_for_the_end_still_finds_the_protocol() -> None:
+    opened = open_session(RecordingApplication())
+    seen: list[object] = []
+    opened.session.when_closed().addCallback(
+        lambda _reason: seen.append(opened.session.protocol)
+    )
+    opened.session.close(discard=True)
+    assert seen == [opened.protocol]
+    assert opened.session.protocol is None
+
+
 def test_an_exception_behind_the_end_is_logged_too(
     flush_logged_errors: FlushLoggedErrors,
 ) -> None:

@@ -107,6 +107,8 @@ class EngineIORequest(LazyRequest):
         if self.engine is None:
             super().gotLength(length)
             return
+        # As Twisted does it later: somebody may ask for it behind the answer.
+        self.site = channel.site
         self.content = BytesIO()
         if length != 0:
             self._limit = self.engine.max_body_size

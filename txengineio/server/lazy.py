@@ -147,7 +147,8 @@ class LazyRequest(Request):
     @cached_property
     def site(self) -> Any:  # type: ignore[explicit-override, override]
         """The site; Twisted sets it for other resources, too."""
-        return cast(Any, self.channel).site
+        # The channel goes with the answer.
+        return (self.received_by or cast(Any, self.channel)).site
 
     @cached_property
     def sitepath(self) -> list[bytes]:

@@ -33,7 +33,10 @@ _LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1(?=\r\n)")
 _FIELDS: Final = re.compile(
     rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*){1,99}\r\n"
 )
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[\t ]*([0-9]{1,18})[\t ]*\r")
+_MAX_DIGITS: Final = 18
+_LENGTH: Final = re.compile(
+    rb"\r\ncontent-length:[\t ]*([0-9]{1,%d})[\t ]*\r" % _MAX_DIGITS
+)
 
 
 class Fields:
@@ -43,6 +46,7 @@ class Fields:
         lines: The lines, with a line end before each and at the end.
         lowered: The same in lower case.
         length: Bytes of the body.
+        digits: Where in the lines the digits of the length are, from and up to.
 
     Attributes:
         lines: As above.
@@ -54,6 +58,7 @@ class Fields:
     """
 
     __slots__ = (
+        "_digits",
         "has_origin",
         "length",
         "lines",
@@ -62,13 +67,41 @@ class Fields:
         "upgrades",
     )
 
-    def __init__(self, lines: bytes, lowered: bytes, length: int) -> None:
+    def __init__(
+        self, lines: bytes, lowered: bytes, length: int, digits: tuple[int, int]
+    ) -> None:
         self.lines = lines
         self.length = length
+        self._digits = digits
         self.upgrades = b"\r\nupgrade:" in lowered
         self.has_origin = b"\r\norigin:" in lowered
         self.may_say_binary = b"octet-stream" in lowered
         self.may_be_explorer = b"MSIE" in lines or b"Trident/" in lines
+
+    def with_other_length(self, lines: bytes) -> Fields | None:
+        """Return the fields of other lines, if they differ in the length alone.
+
+        To parse them takes several times as long, and most bodies of a client are not
+        as long as the one before.
+        """
+        start, end = self._digits
+        behind = len(lines) - len(self.lines) + end
+        digits = lines[start:behind]
+        if (
+            not digits.isdigit()
+            or len(digits) > _MAX_DIGITS
+            or lines[:start] != self.lines[:start]
+            or lines[behind:] != self.lines[end:]
+        ):
+            return None
+        fields = Fields.__new__(Fields)
+        fields.lines, fields.length = lines, int(digits)
+        fields._digits = start, behind
+        # None of these can be about the length.
+        fields.upgrades, fields.has_origin = self.upgrades, self.has_origin
+        fields.may_say_binary = self.may_say_binary
+        fields.may_be_explorer = self.may_be_explorer
+        return fields
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a header, in their order."""
@@ -97,7 +130,9 @@ def whole_request(data: bytes, last: Mapping[bytes, Fields]) -> WholeRequest | N
     end = data.find(b"\r\n\r\n", start, _MAX_HEAD) + 2
     lines = data[start:end]
     fields = last.get(method)
-    if fields is None or fields.lines != lines:
+    if fields is not None and fields.lines != lines:
+        fields = fields.with_other_length(lines)
+    if fields is None:
         fields = _parse_fields(lines)
     if fields is None or len(data) - end - 2 != fields.length:
         return None
@@ -116,13 +151,12 @@ def _parse_fields(lines: bytes) -> Fields | None:
         or b"close" in lowered
     ):
         return None
-    length = 0
-    if b"\r\ncontent-length:" in lowered:
-        lengths = _LENGTH.findall(lowered)
-        if len(lengths) != 1 or lowered.count(b"\r\ncontent-length:") != 1:
-            return None
-        length = int(lengths[0])
-    return Fields(lines, lowered, length)
+    if b"\r\ncontent-length:" not in lowered:
+        return Fields(lines, lowered, 0, (0, 0))
+    length = _LENGTH.search(lowered)
+    if length is None or lowered.count(b"\r\ncontent-length:") != 1:
+        return None
+    return Fields(lines, lowered, int(length[1]), length.span(1))
 
 
 @lru_cache(maxsize=256)

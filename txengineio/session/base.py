@@ -27,7 +27,6 @@ from txengineio.protocol.states import (
     ReadyState,
     Role,
     SessionInput,
-    next_ready_state,
 )
 from txengineio.session.consumer import Consumer
 from txengineio.session.inbox import MAX_PENDING_MESSAGES, Inbox
@@ -46,8 +45,7 @@ CLOSE_TIMEOUT = 30.0
 
 _OPEN = ReadyState.OPEN
 _AWAITED = PulseState.AWAITED
-_HEARTBEAT = PacketAction.HEARTBEAT
-_ANSWER_PING = PacketAction.ANSWER_PING
+_BEATS = (PacketAction.HEARTBEAT, PacketAction.ANSWER_PING)
 
 
 @implementer(IPacketReceiver)
@@ -58,8 +56,8 @@ class BaseSession(Consumer):
         role: Which side of the connection this is.
         id: The session's id: a credential, never to be shown whole.
         engine: Who the session belongs to.
-        protocol: The application's protocol; None until the session is open, and again
-            when it knows that the session is over.
+        protocol: The application's; None before the session is open, and again when all
+            who wait know that it is over.
         transport: The current transport; its ``name`` is ``polling`` or ``websocket``.
         ready_state: Where the session is in its life.
         upgraded: Whether it has moved from polling to WebSocket.
@@ -154,6 +152,7 @@ class BaseSession(Consumer):
         if ended is not None and self._inbox is None:
             # It ended in a handler of the connection event, before it had a protocol.
             self._tell_protocol()
+            self.protocol = None
 
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
         """End the session, after what was sent has left.
@@ -212,7 +211,7 @@ class BaseSession(Consumer):
         try:
             self.transport.session_ended()
         except Exception:
-            # Whatever ails the transport, the session is over and everybody told so.
+            # Nevertheless the session is over, and everybody is told so.
             self._log.failure("a transport could not be closed")
         if description is not None:
             self.emit("error", description)
@@ -221,18 +220,19 @@ class BaseSession(Consumer):
         self._forget_outgoing(closed)
         if self._inbox is None and self.protocol is not None:
             self._tell_protocol()
-        waiting, self._when_closed = self._when_closed, None
-        for deferred in waiting or ():
-            deferred.callback(reason)
-
-    def _enter(self, event: SessionInput) -> None:
-        self.ready_state = next_ready_state(self.ready_state, event)
+        self._tell_who_waits(reason)
 
     def _tell_protocol(self) -> None:
         assert self.protocol is not None
         call_guarded(self.protocol.connectionLost, Failure(self.closed))
-        # It knows the session: together they would wait for the garbage collector.
-        self.protocol = None
+
+    def _tell_who_waits(self, reason: CloseReason) -> None:
+        waiting, self._when_closed = self._when_closed, None
+        for deferred in waiting or ():
+            deferred.callback(reason)
+        if self._inbox is None:
+            # It knows the session: together they would wait for the garbage collector.
+            self.protocol = None
 
     def _stop_waiting(self) -> None:
         self.engine.due_times.cancel(self)
@@ -277,8 +277,7 @@ class BaseSession(Consumer):
         """Take a message."""
         if self.ready_state is not _OPEN:
             return
-        traffic = self.traffic
-        if traffic is not None:
+        if (traffic := self.traffic) is not None:
             traffic.messages_in += 1
         if self.handlers is not None and self._closed_by_handlers_of(message):
             return
@@ -323,7 +322,7 @@ class BaseSession(Consumer):
             return
         if self.handlers is not None and self._closed_by_handlers(packet_type, data):
             return
-        if action is _HEARTBEAT or action is _ANSWER_PING:
+        if action in _BEATS:
             self._pulse.beat(self)
             self.emit("heartbeat")
             return
@@ -368,6 +367,7 @@ class BaseSession(Consumer):
         self._inbox = None
         if self.closed is not None:
             self._tell_protocol()
+            self.protocol = None
         elif self.reading_paused:
             self.reading_paused = False
             # What the peer answered meanwhile is still to be read.

@@ -15,7 +15,7 @@ from txengineio.protocol.packets import (
     PacketType,
     message_data,
 )
-from txengineio.protocol.states import ReadyState
+from txengineio.protocol.states import ReadyState, SessionInput, next_ready_state
 from txengineio.session.backlog import BATCH_SIZE, HIGH_WATER_MARK, Backlog, Flow
 from txengineio.session.flushing import FlushCallbacks
 from txengineio.session.interfaces import (
@@ -80,6 +80,9 @@ class Outgoing(EventEmitter):
         # These exist only for a peer that is slow, or an application that asks.
         self._backlog: Backlog | None = None
         self._flow: Flow | None = None
+
+    def _enter(self, event: SessionInput) -> None:
+        self.ready_state = next_ready_state(self.ready_state, event)
 
     @property
     def writable(self) -> bool:
