@@ -85,8 +85,9 @@ def _polling(messages: int) -> MakeLoad:
 def _heartbeats(sessions: int) -> Measure:
     return processor_time(
         lambda address: IdleLoad(address, sessions=sessions),
-        # Whole rounds of heartbeats, the first of them uncounted.
-        least_seconds=2 * _HEARTBEAT,
+        # Several rounds of heartbeats: the sessions have opened together, theirs come
+        # together, and what is cut off at the ends is much of one round.
+        least_seconds=6 * _HEARTBEAT,
     )
 
 
