@@ -41,6 +41,36 @@ def test_twisted_finds_the_plugin() -> None:
     assert callable(maker.makeService)
 
 
+ASK_FOR_OPTIONS = """
+import gc, sys
+from twisted.plugins.txengineio_plugin import engineio
+if sys.argv[1] == "off":
+    gc.disable()
+for _ in range(2):
+    assert engineio.options.__name__ == "Options"
+    print(gc.isenabled(), gc.get_freeze_count() > 0)
+    gc.unfreeze()
+"""
+
+
+@pytest.mark.parametrize(
+    ("collector", "expected"),
+    [("on", "True True\nTrue False\n"), ("off", "False False\nFalse False\n")],
+)
+def test_the_collector_rests_while_the_plugin_loads(
+    collector: str, expected: str
+) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK_FOR_OPTIONS, collector],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_DEADLINE,
+    )
+    assert asked.stdout == expected, asked.stderr
+
+
 def command(*arguments: str) -> list[str]:
     return [
         sys.executable,
