@@ -23,11 +23,11 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from zope.interface import implementer
 
 # No reactor is installed by these.
-import txengineio.service
+import txengineio.twistd.options
 
 AT_A_TIME = 6
 
-assert txengineio.service.__name__
+assert txengineio.twistd.options.__name__
 
 
 @implementer(ILogObserver)

@@ -15,18 +15,18 @@ from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import CloseReason, SessionClosed
-from txengineio.events import EventEmitter
-from txengineio.heartbeat import DueTimes
 from txengineio.protocol.packets import Packet
 from txengineio.server.interfaces import IEngine
-from txengineio.server.options import EngineOptions
+from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
 from txengineio.session.backlog import Buffers
+from txengineio.session.events import EventEmitter
 from txengineio.session.interfaces import (
     IPacketTransport,
     IUpgradeAttempt,
     OutgoingPacket,
 )
+from txengineio.session.timers import TimerWheel
 
 __all__ = [
     "RecordingApplication",
@@ -217,7 +217,7 @@ class RecordingEngine(EventEmitter):
         self.options = EngineOptions.from_mapping(options)
         self.application: IProtocolFactory = RecordingApplication()
         self.clock = Clock()
-        self.due_times = DueTimes(self.clock, 0.5)
+        self.timers = TimerWheel(self.clock, 0.5)
         self.buffers = Buffers(
             self.options.max_buffered_bytes, self.options.max_total_buffered_bytes
         )

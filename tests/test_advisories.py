@@ -147,7 +147,7 @@ def test_cve_2026_48802_a_heartbeat_begins_when_somebody_is_let_in() -> None:
     server = Server.new(own_site=True, allow_request=lambda _: False)
     assert server.request().answer.status == 403
     assert dict(server.engine.sessions) == {}
-    assert not server.engine.due_times._loop.running
+    assert not server.engine.timers._loop.running
 
 
 def test_cve_2026_48809_a_body_is_refused_before_it_is_there() -> None:

@@ -149,7 +149,7 @@ def get(url: str) -> tuple[int, str]:
 def test_the_command_of_the_unit_takes_the_socket_of_systemd(start: Start) -> None:
     arguments = exec_start()
     index = arguments.index("--app")
-    arguments[index : index + 2] = ["--app", "txengineio.service:EchoProtocol"]
+    arguments[index : index + 2] = ["--app", "txengineio.twistd.options:EchoProtocol"]
     index = arguments.index("--metrics-listen")
     arguments[index + 1] = "tcp:0:interface=127.0.0.1"
     # The session of this test never comes back.

@@ -21,12 +21,12 @@ from tests.examples import RunExample
 from tests.interop.servers import HERE
 from txengineio import ClientSession, Engine, EngineIOClientService, Session
 from txengineio.client.options import ClientOptions
-from txengineio.server.compression import HttpCompression
-from txengineio.server.cookies import CookieOptions
-from txengineio.server.cors import CorsOptions
-from txengineio.server.deflate import DeflateOptions
-from txengineio.server.options import EngineOptions
-from txengineio.service import Options
+from txengineio.server.options.compression import HttpCompression
+from txengineio.server.options.cookies import CookieOptions
+from txengineio.server.options.cors import CorsOptions
+from txengineio.server.options.deflate import DeflateOptions
+from txengineio.server.options.engine import EngineOptions
+from txengineio.twistd.options import Options
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs"

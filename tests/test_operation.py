@@ -15,13 +15,13 @@ from twisted.web.server import Site
 
 from tests.connection import Connection, Response
 from tests.doubles import RecordingApplication, has_fired
-from tests.test_service import parse
+from tests.twistd.test_options import parse
 from tests.wiring import Server
 from txengineio.server.engine import Engine
-from txengineio.service import makeService
-from txengineio.serving import GC_THRESHOLD, EngineIOService
+from txengineio.twistd.options import makeService
+from txengineio.twistd.service import GC_THRESHOLD, EngineIOService
 
-APP = ["--app", "tests.test_service:APPLICATION"]
+APP = ["--app", "tests.twistd.test_options:APPLICATION"]
 
 
 def ask(site: Site, path: str, **headers: str) -> Response:

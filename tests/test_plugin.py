@@ -267,7 +267,7 @@ def test_it_serves_clients_and_ends_when_told_to(
     output = server.output + server.process.stdout.read().decode()
     assert "Traceback" not in output
     assert "Stopping with 4 sessions open" in output
-    assert "The application is txengineio.service.EchoProtocol" in output
+    assert "The application is txengineio.twistd.options.EchoProtocol" in output
     # Nobody can come in with what the log says.
     assert sid not in output
     for connection in (polling, websocket, silent, idle):
@@ -276,7 +276,7 @@ def test_it_serves_clients_and_ends_when_told_to(
 
 @pytest.mark.socket
 def test_it_ends_without_clients_as_well(run: Callable[..., Running]) -> None:
-    server = run("--app", "tests.test_service:APPLICATION")
+    server = run("--app", "tests.twistd.test_options:APPLICATION")
     # Before it answers, its reactor may not have seen to the signals yet.
     with server.connect() as connection:
         assert get(connection, "/") == "Not Implemented"

@@ -23,9 +23,9 @@ from tests.connection import SEPARATOR, Connection, Exchange, make_request
 from tests.doubles import RecordingApplication, RecordingProtocol
 from tests.frames import BINARY, CLOSE, TEXT, frame_size, make_frame, parse_frames
 from txengineio.server.engine import Engine
-from txengineio.server.resource import EngineIOResource
 from txengineio.server.session import Session
-from txengineio.server.site import engine_site
+from txengineio.server.web.resource import EngineIOResource
+from txengineio.server.web.site import engine_site
 
 __all__ = [
     "WEBSOCKET_KEY",

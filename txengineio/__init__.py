@@ -23,16 +23,16 @@ from txengineio.errors import (
     SessionClosed,
     TransportError,
 )
-from txengineio.server.admission import ConnectionErrorEvent
-from txengineio.server.compression import HttpCompression
-from txengineio.server.cookies import CookieOptions
-from txengineio.server.cors import CorsOptions
-from txengineio.server.deflate import DeflateOptions
 from txengineio.server.engine import Engine
-from txengineio.server.health import HealthResource
-from txengineio.server.resource import EngineIOResource
+from txengineio.server.options.compression import HttpCompression
+from txengineio.server.options.cookies import CookieOptions
+from txengineio.server.options.cors import CorsOptions
+from txengineio.server.options.deflate import DeflateOptions
+from txengineio.server.requests.checks import ConnectionErrorEvent
 from txengineio.server.session import Session
-from txengineio.server.site import EngineIOSite
+from txengineio.server.web.health import HealthResource
+from txengineio.server.web.resource import EngineIOResource
+from txengineio.server.web.site import EngineIOSite
 
 # Loaded when asked for: a server starts a fifth faster without its client.
 _CLIENT: Final = {

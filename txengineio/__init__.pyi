@@ -19,16 +19,18 @@ from txengineio.errors import RemoteProtocolError as RemoteProtocolError
 from txengineio.errors import RequestRejected as RequestRejected
 from txengineio.errors import SessionClosed as SessionClosed
 from txengineio.errors import TransportError as TransportError
-from txengineio.server.admission import ConnectionErrorEvent as ConnectionErrorEvent
-from txengineio.server.compression import HttpCompression as HttpCompression
-from txengineio.server.cookies import CookieOptions as CookieOptions
-from txengineio.server.cors import CorsOptions as CorsOptions
-from txengineio.server.deflate import DeflateOptions as DeflateOptions
 from txengineio.server.engine import Engine as Engine
-from txengineio.server.health import HealthResource as HealthResource
-from txengineio.server.resource import EngineIOResource as EngineIOResource
+from txengineio.server.options.compression import HttpCompression as HttpCompression
+from txengineio.server.options.cookies import CookieOptions as CookieOptions
+from txengineio.server.options.cors import CorsOptions as CorsOptions
+from txengineio.server.options.deflate import DeflateOptions as DeflateOptions
+from txengineio.server.requests.checks import (
+    ConnectionErrorEvent as ConnectionErrorEvent,
+)
 from txengineio.server.session import Session as Session
-from txengineio.server.site import EngineIOSite as EngineIOSite
+from txengineio.server.web.health import HealthResource as HealthResource
+from txengineio.server.web.resource import EngineIOResource as EngineIOResource
+from txengineio.server.web.site import EngineIOSite as EngineIOSite
 
 __all__: list[str]
 __version__: str

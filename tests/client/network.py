@@ -28,7 +28,7 @@ from tests.connection import MemoryTransport
 from tests.doubles import RecordingApplication, RecordingProtocol
 from txengineio.client.connect import connect
 from txengineio.server.engine import Engine
-from txengineio.server.site import engine_site
+from txengineio.server.web.site import engine_site
 
 __all__ = ["Network", "RawServer", "World", "error_of", "result_of"]
 

@@ -12,13 +12,13 @@ from twisted.internet.task import Clock
 from tests.client.network import error_of, result_of
 from tests.conftest import FlushLoggedErrors
 from tests.doubles import RecordingApplication, RecordingEngine, ended_with
-from txengineio.client.http import Answer
+from txengineio.client.http.http_client import Answer
 from txengineio.client.polling import PollingTransport
 from txengineio.client.session import ClientSession
 from txengineio.errors import CloseReason, RequestRejected
 from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.revisions import codec_for
-from txengineio.session.pulse import PulseState
+from txengineio.session.heartbeat import HeartbeatState
 
 RS = "\x1e"
 HANDSHAKE = Handshake(
@@ -347,4 +347,4 @@ def test_revision_3_sends_the_heartbeat() -> None:
     wired.poll("1:3")
     wired.clock.pump([0.5] * 21)
     assert wired.posted == [b"1:2", b"1:2"]
-    assert wired.session.pulse_state is PulseState.AWAITED
+    assert wired.session.heartbeat_state is HeartbeatState.AWAITED

@@ -22,7 +22,7 @@ from tests.client.test_connect import HANDSHAKE
 from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
 from tests.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, make_frame
 from txengineio.errors import CloseReason, ConnectCause
-from txengineio.session.frames import encode_frame
+from txengineio.websocket.frames import encode_frame
 
 OPEN = f"0{json.dumps(HANDSHAKE)}"
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

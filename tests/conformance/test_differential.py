@@ -25,7 +25,7 @@ SCENARIOS = int(os.environ.get("TXENGINEIO_SCENARIOS", "500"))
 """Of each kind; there are two."""
 FIRST_SEED = int(os.environ.get("TXENGINEIO_FIRST_SEED", "0"))
 WORKERS = 4
-PATIENCE = 2.0
+HOOK_TIMEOUT = 2.0
 """Seconds after which what has come to one side only is taken for a difference."""
 
 HERE = Path(__file__).parent
@@ -77,7 +77,7 @@ def differences_after(step: Step, agents: tuple[Agent, Agent]) -> Sequence[Diffe
     """Return what came out differently, when nothing more seems to come."""
     ours, reference = agents
     got, expected = ours.settle(), reference.settle()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + HOOK_TIMEOUT
     while True:
         found = find_differences(step, ours.started(), got, expected)
         if all(each.rule is not None for each in found) or time.monotonic() > deadline:

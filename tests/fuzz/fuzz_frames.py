@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from txengineio.session.frames import MASK_WIDTH, missing_bytes, read_messages
+from txengineio.websocket.frames import MASK_WIDTH, missing_bytes, read_messages
 
 __all__ = ["check"]
 

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.query import parse_query
-from txengineio.server.deflate import DeflateOptions, negotiate_deflate
-from txengineio.server.opening import BadOpening
+from txengineio.server.options.deflate import DeflateOptions
+from txengineio.server.transports.deflate import negotiate_deflate
+from txengineio.server.transports.opening import BadOpening
 
 __all__ = ["check"]
 

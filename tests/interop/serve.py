@@ -38,8 +38,8 @@ from typing_extensions import override
 from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
-from txengineio.server.health import HealthResource
-from txengineio.server.site import engine_site
+from txengineio.server.web.health import HealthResource
+from txengineio.server.web.site import engine_site
 
 
 class _UntilEndOfInput(Protocol):

@@ -160,7 +160,7 @@ async def test_our_engine_takes_its_time(transport: str) -> None:
 # --- servers that are none, or stall --------------------------------------------------
 
 OPEN_TIMEOUT = 0.6
-PATIENCE = 5.0
+HOOK_TIMEOUT = 5.0
 ACCEPT_WEBSOCKET = b"""HTTP/1.1 101 Switching Protocols\r
 Upgrade: websocket\r
 Connection: Upgrade\r
@@ -199,7 +199,7 @@ class Silent:
 
 async def patiently(receive: Callable[[], Result]) -> Result:
     """Call something that would block until it does not."""
-    for _ in range(int(PATIENCE / 0.01)):
+    for _ in range(int(HOOK_TIMEOUT / 0.01)):
         try:
             return receive()
         except BlockingIOError:

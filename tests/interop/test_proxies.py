@@ -20,7 +20,7 @@ from tests.conftest import RequireProgram
 from tests.interop.launch import LOOPBACK, Launch
 from tests.interop.messages import ECHOES
 from tests.interop.servers import HERE, ServerProcess, run_client, running_server
-from txengineio.server.options import EngineOptions
+from txengineio.server.options.engine import EngineOptions
 
 pytestmark = pytest.mark.socket
 

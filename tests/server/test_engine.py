@@ -24,8 +24,8 @@ from tests.wiring import Server
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import CloseReason, InvalidOption, LocalProtocolError
 from txengineio.server.engine import Engine
-from txengineio.server.http import IReceivesRequests
 from txengineio.server.interfaces import IEngine
+from txengineio.server.web.request import IReceivesRequests
 
 
 def test_it_provides_what_it_says() -> None:

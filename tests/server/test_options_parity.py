@@ -12,14 +12,14 @@ from twisted.internet.defer import Deferred, fail, succeed
 from tests.conftest import FlushLoggedErrors
 from tests.server.conftest import NewServer
 from txengineio.errors import ErrorCode, InvalidOption
-from txengineio.server.compression import HttpCompression
-from txengineio.server.cookies import CookieOptions
-from txengineio.server.cors import CorsOptions
-from txengineio.server.deflate import DeflateOptions
-from txengineio.server.limits import Limits
-from txengineio.server.options import EngineOptions
-from txengineio.server.patience import PATIENCE
-from txengineio.service import Options
+from txengineio.server.options.compression import HttpCompression
+from txengineio.server.options.cookies import CookieOptions
+from txengineio.server.options.cors import CorsOptions
+from txengineio.server.options.deflate import DeflateOptions
+from txengineio.server.options.engine import EngineOptions
+from txengineio.server.options.limits import Limits
+from txengineio.server.requests.hook_timeout import HOOK_TIMEOUT
+from txengineio.twistd.options import Options
 
 
 def given(*arguments: str) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def test_a_hook_that_never_answers_is_given_up(
         exchange = server.request()
     else:
         exchange = server.open_websocket().opening
-    server.advance(PATIENCE - 1)
+    server.advance(HOOK_TIMEOUT - 1)
     assert exchange.is_pending
     server.advance(1)
     assert exchange.answer.status == 503

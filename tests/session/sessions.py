@@ -18,7 +18,7 @@ from tests.doubles import (
 )
 from txengineio.protocol.packets import Packet
 from txengineio.protocol.revisions import codec_for
-from txengineio.server.request import HandshakeRequest
+from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.session import Session
 
 __all__ = ["SID", "Opened", "handshake_request", "new_session", "open_session"]

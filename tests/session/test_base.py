@@ -310,7 +310,7 @@ def test_a_transport_that_cannot_say_goodbye_now_is_given_thirty_seconds() -> No
     opened.session.message_received("ignored")
     assert opened.protocol.messages == []
     # The heartbeat's answer is waited for as well, and not before it.
-    opened.engine.due_times.cancel(opened.session)
+    opened.engine.timers.cancel(opened.session)
     opened.pump(CLOSE_TIMEOUT - 1)
     assert not has_fired(closed)
     opened.pump(2)

@@ -16,9 +16,9 @@ from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
 from txengineio.client.deadline import Deadline
-from txengineio.client.endpoints import Endpoints
 from txengineio.client.failures import connect_failed, refused, unreadable
-from txengineio.client.http import HttpClient, cookie_jar
+from txengineio.client.http.endpoints import Endpoints
+from txengineio.client.http.http_client import HttpClient, cookie_jar
 from txengineio.client.opening import Opening, read_handshake
 from txengineio.client.options import ClientOptions
 from txengineio.client.polling import PollingTransport, read_payload
@@ -98,7 +98,7 @@ class Connection:
 
     Attributes:
         clock: The reactor.
-        due_times: When the session's heartbeat is due.
+        timers: When the session's heartbeat is due.
         buffers: What the session keeps back.
         handlers: None: only sessions have events here.
     """
@@ -116,7 +116,7 @@ class Connection:
         clock: IReactorTime,
     ) -> None:
         self.clock = clock
-        self.due_times = Deadline(clock)
+        self.timers = Deadline(clock)
         # The application knows how much it sends.
         self.buffers = Buffers()
         self._target = target

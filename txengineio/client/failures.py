@@ -28,7 +28,7 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 
-from txengineio.client.http import Answer
+from txengineio.client.http.http_client import Answer
 from txengineio.errors import (
     ConnectCause,
     ConnectFailed,

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from txengineio.client.deadline import Deadline
 from txengineio.client.failures import answer_error
-from txengineio.client.http import Answer, HttpClient
+from txengineio.client.http.http_client import Answer, HttpClient
 from txengineio.errors import PacketDecodeError, TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketData, PacketType

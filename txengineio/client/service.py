@@ -18,7 +18,7 @@ from typing_extensions import override
 from txengineio.application import EngineIOProtocol
 from txengineio.checks import check_whole_number
 from txengineio.client.connect import Connection
-from txengineio.client.http import cookie_jar
+from txengineio.client.http.http_client import cookie_jar
 from txengineio.client.options import ClientOptions
 from txengineio.client.target import DEFAULT_PATH, parse_target
 from txengineio.errors import (
@@ -27,10 +27,10 @@ from txengineio.errors import (
     LocalProtocolError,
     SessionClosed,
 )
-from txengineio.events import EventEmitter
 from txengineio.protocol.packets import message_data
 from txengineio.protocol.states import ReadyState
 from txengineio.reactor import reactor_or_global
+from txengineio.session.events import EventEmitter
 
 __all__ = ["EngineIOClientService"]
 

@@ -60,7 +60,7 @@ class ClientSession(BaseSession):
     def open(self) -> None:
         """Begin to watch the heartbeat; the server has opened the session."""
         self._enter(SessionInput.OPENED)
-        self._pulse.start(self)
+        self._heartbeat.start(self)
 
     @override
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
@@ -89,7 +89,7 @@ class ClientSession(BaseSession):
             and self._actions[packet_type] is PacketAction.ANSWER_PING
         ):
             # The server must not give up while the last messages are on their way.
-            self._pulse.start(self)
+            self._heartbeat.start(self)
             self._write_buffer.append((PacketType.PONG, None, True, None))
             self.flush()
             return

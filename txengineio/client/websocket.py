@@ -17,18 +17,18 @@ from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEnd
 from typing_extensions import override
 
 from txengineio.client.failures import connect_failed, not_engine_io, refused
-from txengineio.client.http import Answer
+from txengineio.client.http.http_client import Answer
 from txengineio.client.target import Target
 from txengineio.errors import ConnectFailed
 from txengineio.protocol.codec import Codec
-from txengineio.session.frames import (
+from txengineio.session.frugal import protocol_options
+from txengineio.session.interfaces import IPacketReceiver
+from txengineio.session.websocket import WebSocketTransport
+from txengineio.websocket.frames import (
     encode_masked_frame,
     encode_masked_message,
     lone_text,
 )
-from txengineio.session.frugal import protocol_options
-from txengineio.session.interfaces import IPacketReceiver
-from txengineio.session.websocket import WebSocketTransport
 
 __all__ = ["ClientWebSocketFactory", "ClientWebSocketProtocol", "open_websocket"]
 

@@ -1,1 +1,15 @@
-"""The server's side of Engine.IO."""
+"""The server's side of Engine.IO.
+
+=====================  ==============================================================
+``engine``             the engine: one application, its sessions, and what they share
+``session``            a session of the server
+``registry``           the open sessions by id
+``handshake_request``  what is kept of the request that opened a session
+``statistics``         what an engine counts once somebody wants to know
+``interfaces``         the seams of the server
+``options``            values of options, and their checks
+``web``                the door to twisted.web: sites, requests, answers
+``transports``         polling, JSONP, WebSocket, and the upgrade between them
+``requests``           the way of a request, from its arrival to its session
+=====================  ==============================================================
+"""

@@ -17,25 +17,25 @@ from twisted.web.http import Request
 from zope.interface import implementer
 
 from txengineio.errors import CloseReason
-from txengineio.events import EventEmitter
-from txengineio.heartbeat import DueTimes, resolution_for
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import reactor_or_global, steady_seconds
-from txengineio.server.arrivals import Arrivals
-from txengineio.server.http import EngineIORequest, IReceivesRequests
 from txengineio.server.interfaces import IEngine
-from txengineio.server.middleware import CorsMiddleware, Middleware
-from txengineio.server.options import EngineOptions
-from txengineio.server.reception import Reception
+from txengineio.server.options.engine import EngineOptions
 from txengineio.server.registry import SessionRegistry
+from txengineio.server.requests.dispatcher import Dispatcher
+from txengineio.server.requests.handshakes import Handshakes
+from txengineio.server.requests.middleware import CorsMiddleware, Middleware
 from txengineio.server.session import Session
-from txengineio.server.site import DEFAULT_PATH, engine_site
 from txengineio.server.statistics import Statistics
-from txengineio.server.websocket import EngineWebSocketFactory
+from txengineio.server.transports.websocket import EngineWebSocketFactory
+from txengineio.server.web.request import EngineIORequest, IReceivesRequests
+from txengineio.server.web.site import DEFAULT_PATH, engine_site
 from txengineio.session.backlog import Buffers
-from txengineio.session.frames import encode_frame
+from txengineio.session.events import EventEmitter
+from txengineio.session.timers import TimerWheel, resolution_for
 from txengineio.session.traffic import Traffic
+from txengineio.websocket.frames import encode_frame
 
 __all__ = ["Engine"]
 
@@ -84,7 +84,7 @@ class Engine(EventEmitter):
         self.application = application
         self.options = EngineOptions.from_mapping(options)
         self.clock = reactor_or_global(reactor)
-        self.due_times = DueTimes(
+        self.timers = TimerWheel(
             self.clock,
             resolution_for(self.options.ping_interval, self.options.ping_timeout),
             steady_seconds(self.clock),
@@ -95,8 +95,8 @@ class Engine(EventEmitter):
         self.statistics: Statistics | None = None
         self._registry = SessionRegistry()
         self.websockets = EngineWebSocketFactory(self)
-        self._arrivals = Arrivals(self, self._registry, self.websockets)
-        self._reception = Reception(self, self._registry, self._arrivals)
+        self._handshakes = Handshakes(self, self._registry, self.websockets)
+        self._dispatcher = Dispatcher(self, self._registry, self._handshakes)
         if self.options.cors is not None:
             self.use(CorsMiddleware(self.options.cors))
 
@@ -108,7 +108,7 @@ class Engine(EventEmitter):
     @property
     def is_open(self) -> bool:
         """Whether new sessions are let in: until `drain` or `close`."""
-        return self._arrivals.are_let_in
+        return self._handshakes.accepting
 
     @property
     def max_body_size(self) -> int:
@@ -117,15 +117,15 @@ class Engine(EventEmitter):
 
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""
-        self._reception.receive(request)
+        self._dispatcher.receive(request)
 
     def body_begun(self, request: EngineIORequest) -> int:
         """Look at a request whose body begins; an `EngineIORequest` calls this."""
-        return self._reception.uploads.begun(request)
+        return self._dispatcher.uploads.begun(request)
 
     def body_lost(self, request: EngineIORequest, refused: bool) -> None:
         """Act on an upload that broke off; an `EngineIORequest` calls this."""
-        self._reception.uploads.lost(request, refused)
+        self._dispatcher.uploads.lost(request, refused)
 
     def use(self, middleware: Middleware) -> Middleware:
         """Add a middleware: it sees each request before the engine looks at it.
@@ -138,12 +138,12 @@ class Engine(EventEmitter):
         Args:
             middleware: Called with the request; may return a Deferred or be a coroutine
                 function. It has to be done within
-                `txengineio.server.patience.PATIENCE` seconds.
+                `txengineio.server.requests.hook_timeout.HOOK_TIMEOUT` seconds.
 
         Returns:
             The middleware: this works as a decorator.
         """
-        self._reception.middlewares.append(middleware)
+        self._dispatcher.middlewares.append(middleware)
         return middleware
 
     def broadcast(self, message: Any, *, compress: bool = True) -> int:
@@ -181,7 +181,7 @@ class Engine(EventEmitter):
         Returns:
             Fires with the port; it fails as ``endpoint.listen`` does.
         """
-        self._arrivals.are_let_in = True
+        self._handshakes.accepting = True
         return endpoint.listen(engine_site(self, path, reactor=self.clock))
 
     def close(self) -> Deferred[None]:
@@ -190,7 +190,7 @@ class Engine(EventEmitter):
         Returns:
             Fires when the sessions are gone and so are their connections.
         """
-        self._arrivals.are_let_in = False
+        self._handshakes.accepting = False
         for session in self._registry.all():
             session.close(discard=True)
         return self.websockets.when_idle()
@@ -208,7 +208,7 @@ class Engine(EventEmitter):
             Fires when the sessions are gone and so are their connections, at the latest
             soon after ``timeout``; `close` and `abort_connections` cut it short.
         """
-        self._arrivals.are_let_in = False
+        self._handshakes.accepting = False
         ending = [session.close() for session in self._registry.all()]
         return Deferred.fromCoroutine(self._wait_for(ending, timeout))
 
@@ -252,8 +252,8 @@ class Engine(EventEmitter):
     def session_ended(self, session: Session, reason: CloseReason) -> None:
         """Remove a session; only the session itself calls this."""
         self._registry.remove(session)
-        if session.place is not None:
-            session.place.leave()
+        if session.slot is not None:
+            session.slot.leave()
         if self.statistics is not None:
             self.statistics.closes[reason] += 1
             self.statistics.settle(session.transport.name, session.traffic)

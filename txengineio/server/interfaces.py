@@ -7,13 +7,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
-from zope.interface import Attribute
+from zope.interface import Attribute, Interface
 
-from txengineio.server.options import EngineOptions
+from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
 from txengineio.session.interfaces import ISessionOwner
 
-__all__ = ["IEngine"]
+__all__ = ["IEngine", "ISlot"]
 
 
 class IEngine(ISessionOwner):
@@ -29,3 +29,10 @@ class IEngine(ISessionOwner):
 
     def close() -> Deferred[None]:
         """Tell every session that it is over."""
+
+
+class ISlot(Interface):
+    """What a session takes among all sessions, until it ends."""
+
+    def leave() -> None:
+        """Make room; once is enough."""

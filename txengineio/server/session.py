@@ -10,9 +10,8 @@ from typing_extensions import override
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import Role, SessionInput
-from txengineio.server.crowd import Place
-from txengineio.server.interfaces import IEngine
-from txengineio.server.request import HandshakeRequest
+from txengineio.server.handshake_request import HandshakeRequest
+from txengineio.server.interfaces import IEngine, ISlot
 from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import IPacketTransport
 from txengineio.session.traffic import Traffic
@@ -26,12 +25,12 @@ class Session(BaseSession):
     Attributes:
         engine: The engine that the session belongs to.
         request: What the request that opened the session said.
-        place: Its place among all sessions; None where nobody counts.
+        slot: Its slot among all sessions; None where nobody counts.
     """
 
     role: ClassVar[Role] = Role.SERVER
 
-    __slots__ = ("place", "request")
+    __slots__ = ("request", "slot")
 
     engine: IEngine
 
@@ -46,7 +45,7 @@ class Session(BaseSession):
     ) -> None:
         super().__init__(sid, engine=engine, codec=codec, transport=transport)
         self.request = request
-        self.place: Place | None = None
+        self.slot: ISlot | None = None
         if engine.statistics is not None:
             self.traffic = Traffic(engine.clock.seconds())
 
@@ -86,5 +85,5 @@ class Session(BaseSession):
             self._write_buffer.append((packet_type, data, True, None))
             if self.traffic is not None and packet_type is not PacketType.MESSAGE:
                 self.traffic.controls_waiting += 1
-        self._pulse.start(self)
+        self._heartbeat.start(self)
         self.flush()

@@ -14,9 +14,9 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from txengineio.callbacks import call_guarded
 from txengineio.errors import BufferOverflow, SessionClosed
 from txengineio.protocol.packets import PacketData
+from txengineio.session.callbacks import call_guarded
 
 __all__ = [
     "BATCH_SIZE",

@@ -15,10 +15,9 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.advice import advice_on
 from txengineio.application import EngineIOProtocol
-from txengineio.callbacks import call_guarded, guard, log_exception
 from txengineio.errors import CloseReason, SessionClosed, TransportError
+from txengineio.hints import hint_for
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketData, PacketType
 from txengineio.protocol.states import (
@@ -28,15 +27,16 @@ from txengineio.protocol.states import (
     Role,
     SessionInput,
 )
+from txengineio.session.callbacks import call_guarded, guard, log_exception
 from txengineio.session.consumer import Consumer
-from txengineio.session.inbox import MAX_PENDING_MESSAGES, Inbox
+from txengineio.session.heartbeat import HeartbeatState, heartbeat_for
 from txengineio.session.interfaces import (
     IPacketReceiver,
     IPacketTransport,
     ISessionOwner,
     IUpgradeAttempt,
 )
-from txengineio.session.pulse import PulseState, pulse_for
+from txengineio.session.receive_queue import MAX_PENDING_MESSAGES, ReceiveQueue
 
 __all__ = ["CLOSE_TIMEOUT", "BaseSession"]
 
@@ -44,7 +44,7 @@ CLOSE_TIMEOUT = 30.0
 """Seconds that a closing session waits for the poll that takes its goodbye."""
 
 _OPEN = ReadyState.OPEN
-_AWAITED = PulseState.AWAITED
+_AWAITED = HeartbeatState.AWAITED
 _BEATS = (PacketAction.HEARTBEAT, PacketAction.ANSWER_PING)
 
 
@@ -77,13 +77,13 @@ class BaseSession(Consumer):
         "_actions",
         "_close_call",
         "_codec",
-        "_inbox",
-        "_pulse",
+        "_heartbeat",
+        "_receive_queue",
         "_when_closed",
         "due_bucket",
+        "heartbeat_state",
         "id",
         "protocol",
-        "pulse_state",
         "reading_paused",
         "upgrade_attempt",
         "upgraded",
@@ -104,13 +104,13 @@ class BaseSession(Consumer):
         self.protocol: EngineIOProtocol | None = None
         self.upgraded = False
         self.upgrade_attempt: IUpgradeAttempt | None = None
-        self.pulse_state = PulseState.QUIET
+        self.heartbeat_state = HeartbeatState.QUIET
         self.due_bucket: int | None = None
         self.reading_paused = False
         self._codec = codec
         self._actions = PACKET_ACTIONS[self.role, codec.revision]
-        self._pulse = pulse_for(self.role, codec.revision)
-        self._inbox: Inbox | None = None
+        self._heartbeat = heartbeat_for(self.role, codec.revision)
+        self._receive_queue: ReceiveQueue | None = None
         self._when_closed: list[Deferred[CloseReason]] | None = None
         self._close_call: IDelayedCall | None = None
 
@@ -146,10 +146,12 @@ class BaseSession(Consumer):
             waiting = call_guarded(protocol.makeConnection, self)
             # Ended meanwhile, it has told the protocol so already.
             if waiting is not None and self.closed is ended:
-                self._inbox = Inbox(self, waiting, self.max_pending_messages)
+                self._receive_queue = ReceiveQueue(
+                    self, waiting, self.max_pending_messages
+                )
         finally:
             self.uncork()
-        if ended is not None and self._inbox is None:
+        if ended is not None and self._receive_queue is None:
             # It ended in a handler of the connection event, before it had a protocol.
             self._tell_protocol()
             self.protocol = None
@@ -166,8 +168,8 @@ class BaseSession(Consumer):
         if self.closed is None:
             self._enter(SessionInput.CLOSE_CALLED)
             if discard:
-                if self._inbox is not None:
-                    self._inbox.clear()
+                if self._receive_queue is not None:
+                    self._receive_queue.clear()
                 self.end(CloseReason.FORCED_CLOSE)
             elif not self._write_buffer:
                 self.drained_for_close()
@@ -203,7 +205,7 @@ class BaseSession(Consumer):
                 transport=self.transport.name,
                 reason=reason.value,
                 problem=str(description),
-                advice=advice_on(description),
+                advice=hint_for(description),
             )
         self._stop_waiting()
         # Unknown first: the last answer to a poll may let in a request behind it.
@@ -218,7 +220,7 @@ class BaseSession(Consumer):
         # The write buffer can still be read here, and nowhere later.
         self.emit("close", reason, description)
         self._forget_outgoing(closed)
-        if self._inbox is None and self.protocol is not None:
+        if self._receive_queue is None and self.protocol is not None:
             self._tell_protocol()
         self._tell_who_waits(reason)
 
@@ -230,12 +232,12 @@ class BaseSession(Consumer):
         waiting, self._when_closed = self._when_closed, None
         for deferred in waiting or ():
             deferred.callback(reason)
-        if self._inbox is None:
+        if self._receive_queue is None:
             # It knows the session: together they would wait for the garbage collector.
             self.protocol = None
 
     def _stop_waiting(self) -> None:
-        self.engine.due_times.cancel(self)
+        self.engine.timers.cancel(self)
         if self._close_call is not None:
             self._close_call.cancel()
             self._close_call = None
@@ -269,7 +271,7 @@ class BaseSession(Consumer):
 
     def due(self) -> None:
         """Act: the time of the heartbeat has come."""
-        self._pulse.due(self)
+        self._heartbeat.due(self)
 
     def message_received(  # noqa: C901  # each message comes here
         self, message: str | bytes
@@ -281,10 +283,10 @@ class BaseSession(Consumer):
             traffic.messages_in += 1
         if self.handlers is not None and self._closed_by_handlers_of(message):
             return
-        if self.pulse_state is _AWAITED:
-            self._pulse.sign_of_life(self)
-        if self._inbox is not None:
-            self._inbox.append(message)
+        if self.heartbeat_state is _AWAITED:
+            self._heartbeat.sign_of_life(self)
+        if self._receive_queue is not None:
+            self._receive_queue.append(message)
         elif self.protocol is not None:
             # As `call_guarded` does it.
             receive = self.protocol.messageReceived
@@ -300,7 +302,7 @@ class BaseSession(Consumer):
         """Collect messages until the application is done with one."""
         # Ended meanwhile, it has told the protocol so already.
         if waiting is not None and self.closed is None:
-            self._inbox = Inbox(self, waiting, self.max_pending_messages)
+            self._receive_queue = ReceiveQueue(self, waiting, self.max_pending_messages)
 
     def _closed_by_handlers_of(self, message: str | bytes) -> bool:
         self.emit("packet", PacketType.MESSAGE, message)
@@ -323,11 +325,11 @@ class BaseSession(Consumer):
         if self.handlers is not None and self._closed_by_handlers(packet_type, data):
             return
         if action in _BEATS:
-            self._pulse.beat(self)
+            self._heartbeat.beat(self)
             self.emit("heartbeat")
             return
-        if self.pulse_state is _AWAITED:
-            self._pulse.sign_of_life(self)
+        if self.heartbeat_state is _AWAITED:
+            self._heartbeat.sign_of_life(self)
         if action is PacketAction.PEER_CLOSED:
             self.end(CloseReason.TRANSPORT_CLOSE)
         elif action is PacketAction.WRONG_DIRECTION:
@@ -357,21 +359,21 @@ class BaseSession(Consumer):
         finally:
             self.uncork()
 
-    def inbox_full(self) -> None:
+    def receive_queue_full(self) -> None:
         """Stop reading from the peer."""
         self.reading_paused = True
         self.transport.pause_reading()
 
-    def inbox_emptied(self) -> None:
+    def receive_queue_emptied(self) -> None:
         """Go on without an inbox."""
-        self._inbox = None
+        self._receive_queue = None
         if self.closed is not None:
             self._tell_protocol()
             self.protocol = None
         elif self.reading_paused:
             self.reading_paused = False
             # What the peer answered meanwhile is still to be read.
-            self._pulse.rearm(self)
+            self._heartbeat.rearm(self)
             self.transport.resume_reading()
 
     # --- upgrading --------------------------------------------------------------------
@@ -390,7 +392,7 @@ class BaseSession(Consumer):
             return
         self.transport = transport
         self.upgraded = True
-        self._pulse.rearm(self)
+        self._heartbeat.rearm(self)
         if self.reading_paused:
             transport.pause_reading()
         self.emit("upgrade", transport)

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
 from txengineio.session.backlog import Flow
-from txengineio.session.outgoing import Outgoing
+from txengineio.session.send_queue import Outgoing
 
 __all__ = ["Consumer"]
 

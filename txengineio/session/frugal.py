@@ -11,8 +11,8 @@ from typing import Any, Final
 from autobahn.websocket.protocol import WebSocketProtocol
 from typing_extensions import override
 
-from txengineio.advice import TOO_MANY_FRAGMENTS
 from txengineio.errors import TransportError
+from txengineio.hints import TOO_MANY_FRAGMENTS
 from txengineio.session.interfaces import IPacketReceiver
 
 __all__ = [

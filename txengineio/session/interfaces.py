@@ -9,9 +9,9 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
 from txengineio.errors import CloseReason
-from txengineio.heartbeat import Schedule
 from txengineio.protocol.packets import PacketData, PacketType
 from txengineio.session.backlog import Buffers
+from txengineio.session.timers import Schedule
 
 __all__ = [
     "IDeflate",
@@ -106,7 +106,7 @@ class ISessionOwner(Interface):
     """Who a session belongs to: an engine, or one connection of a client."""
 
     clock: IReactorTime = Attribute("Where time comes from.")
-    due_times: Schedule = Attribute("When heartbeats are due.")
+    timers: Schedule = Attribute("When heartbeats are due.")
     buffers: Buffers = Attribute("What its sessions keep back.")
     handlers: Mapping[str, list[Callable[..., Any]]] | None = Attribute(
         "The handlers of its events; None while there are none."

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall
 
+from txengineio.net.direct_writes import unsent_bytes
 from txengineio.session.frugal import FrugalWebSocketProtocol
-from txengineio.sockets.writing import unsent_bytes
 
 __all__ = ["CLOSE_TIMEOUT", "SLOW_CLOSE_TIMEOUT", "PoliteWebSocketProtocol"]
 

@@ -1,8 +1,8 @@
 """Autobahn's WebSocket protocol with a short path for what nearly every frame is.
 
 A frame that is complete and simple is read here, by the functions of
-`txengineio.session.frames`. Whatever else comes goes to Autobahn's parser, and what is
-behind it need not.
+`txengineio.websocket.frames`. Whatever else comes goes to Autobahn's parser, and what
+is behind it need not.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from typing_extensions import override
 
 from txengineio.session.base import BaseSession
-from txengineio.session.frames import (
+from txengineio.session.frugal import MAX_PIECES
+from txengineio.session.polite import PoliteWebSocketProtocol
+from txengineio.websocket.frames import (
     close_code,
     is_simple_close,
     missing_bytes,
     read_messages,
 )
-from txengineio.session.frugal import MAX_PIECES
-from txengineio.session.polite import PoliteWebSocketProtocol
 
 __all__ = ["ReadingWebSocketProtocol"]
 

@@ -23,8 +23,9 @@ from twisted.internet.interfaces import IPushProducer
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.advice import TOO_LARGE
 from txengineio.errors import PacketDecodeError, TransportError
+from txengineio.hints import TOO_LARGE
+from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import BARE_PACKETS, PacketType, encode_text_packet
 from txengineio.session.base import BaseSession
@@ -35,7 +36,6 @@ from txengineio.session.interfaces import (
     OutgoingPacket,
 )
 from txengineio.session.reading import ReadingWebSocketProtocol
-from txengineio.sockets.writing import can_write_directly, write_directly
 
 __all__ = ["WebSocketTransport"]
 

@@ -1,0 +1,125 @@
+"""Lines in the log that say what to change, and fields that programs can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    eventAsJSON,
+    formatEvent,
+    globalLogPublisher,
+)
+from zope.interface import implementer
+
+from tests.wiring import Server
+from txengineio.errors import ErrorCode, RequestRejected, TransportError
+from txengineio.hints import hint_for
+
+
+@implementer(ILogObserver)
+class Log:
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        if event.get("log_namespace", "").startswith("txengineio."):
+            self.events.append(event)
+
+    def only(self) -> LogEvent:
+        (event,) = self.events
+        return event
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    log = Log()
+    globalLogPublisher.addObserver(log)
+    yield log
+    globalLogPublisher.removeObserver(log)
+
+
+def fields(event: LogEvent) -> dict[str, object]:
+    """What a log in JSON has, without Twisted's own fields."""
+    everything = json.loads(eventAsJSON(event))
+    return {key: value for key, value in everything.items() if key[:4] != "log_"}
+
+
+def test_a_websocket_message_that_is_too_large(log: Log) -> None:
+    server = Server.new(max_http_buffer_size=100)
+    websocket = server.open_websocket()
+    sid = websocket.sid
+    websocket.send("4" + "x" * 100)
+
+    assert "raise max_http_buffer_size (--max-http-buffer-size)" in formatEvent(
+        log.only()
+    )
+    told = fields(log.only())
+    assert told["session"] == sid[:6]
+    assert told["transport"] == "websocket"
+    assert told["reason"] == "transport error"
+    assert sid not in eventAsJSON(log.only())
+
+
+@pytest.mark.parametrize("own_site", [True, False])
+def test_a_post_that_is_too_large(log: Log, own_site: bool) -> None:
+    server = Server.new(own_site=own_site, max_http_buffer_size=100)
+    client = server.open_polling()
+    client.post("4" + "x" * 100)
+
+    assert formatEvent(log.only()).endswith(
+        "POST refused: 101 bytes received, at most 100 are allowed; "
+        "to allow it, raise max_http_buffer_size (--max-http-buffer-size)"
+    )
+
+
+def test_a_client_that_does_not_read(log: Log) -> None:
+    server = Server.new(max_buffered_bytes=1000)
+    client = server.open_polling()
+    client.session.send("x" * 2000)
+
+    told = fields(log.only())
+    assert told["reason"] == "buffer overflow"
+    assert "max_buffered_bytes allows 1000" in formatEvent(log.only())
+
+
+def test_an_old_client(log: Log) -> None:
+    Server.new().request(EIO="3")
+
+    assert formatEvent(log.only()).endswith(
+        "(--allow-eio3) serves clients of revision 3"
+    )
+    assert fields(log.only())["code"] == 5
+
+
+def test_a_page_of_another_origin(log: Log) -> None:
+    Server.new().request(headers={"Origin": "https://evil.example"})
+
+    text = formatEvent(log.only())
+    assert "https://evil.example" in text
+    assert "allowed_origins" in text
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        None,
+        TransportError("overlap from client"),
+        RequestRejected(ErrorCode.UNKNOWN_SID),
+        RequestRejected(ErrorCode.FORBIDDEN),
+    ],
+)
+def test_no_advice_where_there_is_nothing_to_change(problem: object) -> None:
+    assert hint_for(problem) == ""
+
+
+def test_an_upgrade_that_comes_to_nothing(log: Log) -> None:
+    server = Server.new()
+    client = server.open_polling()
+    client.open_websocket().send("4too early")
+
+    assert fields(log.only())["session"] == client.sid[:6]
+    assert fields(log.only())["transport"] == "polling"

@@ -1,0 +1,357 @@
+"""The command line's options, and the service that serves an engine, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.python.usage import UsageError
+from zope.interface import implementer
+
+from tests.doubles import RecordingApplication, RecordingProtocol, has_fired
+from tests.wiring import Server
+from txengineio.server.engine import Engine
+from txengineio.twistd.options import (
+    EchoProtocol,
+    EngineIOService,
+    Options,
+    makeService,
+)
+
+APPLICATION = RecordingApplication()
+
+
+def parse(*arguments: str) -> Options:
+    options = Options()
+    options.parseOptions(list(arguments))
+    return options
+
+
+# --- options --------------------------------------------------------------------------
+
+
+def test_without_arguments_it_echoes_on_the_default_port() -> None:
+    options = parse()
+    assert options["listen"] == ["tcp:8080:interface=127.0.0.1"]
+    assert options["path"] == "/engine.io/"
+    assert options["engine_options"] == {}
+    assert isinstance(options["application"].buildProtocol(None), EchoProtocol)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listen"),
+    [
+        (["--port", "0"], ["tcp:0:interface=127.0.0.1"]),
+        (["-p", "65535"], ["tcp:65535:interface=127.0.0.1"]),
+        (["-p", "1", "-i", "0.0.0.0"], ["tcp:1:interface=0.0.0.0"]),
+        (["-i", "::"], [r"tcp6:8080:interface=\:\:"]),
+        (["--listen", "unix:/run/app"], ["unix:/run/app"]),
+        (["-l", "tcp:1", "-l", "tcp:2"], ["tcp:1", "tcp:2"]),
+        (["-l", "tcp:1", "-p", "2"], ["tcp:2:interface=127.0.0.1", "tcp:1"]),
+    ],
+)
+def test_where_to_listen(arguments: list[str], listen: list[str]) -> None:
+    assert parse(*arguments)["listen"] == listen
+
+
+def test_the_options_of_the_engine() -> None:
+    options = parse(
+        *("--ping-interval", "1.5", "--ping-timeout", "2", "--upgrade-timeout", "3"),
+        *("--max-http-buffer-size", "4", "--transports", "polling, websocket"),
+        "--no-allow-upgrades",
+    )
+    assert options["engine_options"] == {
+        "ping_interval": 1.5,
+        "ping_timeout": 2.0,
+        "upgrade_timeout": 3.0,
+        "max_http_buffer_size": 4,
+        "transports": ("polling", "websocket"),
+        "allow_upgrades": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tests.twistd.test_options:APPLICATION", RecordingProtocol),
+        ("txengineio.twistd.options:EchoProtocol", EchoProtocol),
+    ],
+)
+def test_the_application_may_be_a_factory_or_a_protocol(
+    name: str, expected: type
+) -> None:
+    factory = parse("--app", name)["application"]
+    assert isinstance(factory.buildProtocol(None), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--port", "many"], "--port must be a number up to 65535, not 'many'"),
+        (["--port", "65536"], "--port must be a number up to 65535, not '65536'"),
+        (["--port", "-1"], "--port must be a number up to 65535, not '-1'"),
+        (["--listen", "tcp:1", "--interface", "::"], "--interface goes with --port"),
+        (["--ping-interval", "soon"], "soon"),
+        (
+            ["--ping-interval", "-1"],
+            "--ping-interval must be a positive, finite number",
+        ),
+        (["--ping-timeout", "nan"], "--ping-timeout must be a positive, finite number"),
+        (["--max-http-buffer-size", "1.5"], "1.5"),
+        (["--max-http-buffer-size", "0"], "--max-http-buffer-size must be a positive"),
+        (["--transports", "tobi"], "--transports must be a sequence of one or more of"),
+        (["--path", "relative"], "--path must be an absolute path such as /engine.io/"),
+        (["--app", "nothing"], "--app must be package.module:name, not 'nothing'"),
+        (
+            ["--app", "tests.twistd.test_options:parse"],
+            "must be an EngineIOProtocol subclass",
+        ),
+        (["--app", "no.such:module"], "--app no.such:module cannot be loaded: "),
+        (["--colour", "red"], "colour"),
+        (["stray"], "there are only options"),
+    ],
+)
+def test_nonsense_ends_with_one_line_that_names_it(
+    arguments: list[str], problem: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(*arguments)
+    message = str(raised.value)
+    assert message.startswith("twistd engineio: ")
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_usage_errors_are_what_twisted_raises() -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse("--port", "x")
+    assert isinstance(raised.value.__cause__, UsageError)
+
+
+# --- the service ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def reactor() -> MemoryReactorClock:
+    return MemoryReactorClock()
+
+
+@implementer(ILogObserver)
+class ServiceLog:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        if "EngineIOService" in event.get("log_namespace", ""):
+            self.lines.append(formatEvent(event))
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    observer = ServiceLog()
+    globalLogPublisher.addObserver(observer)
+    yield observer.lines
+    globalLogPublisher.removeObserver(observer)
+
+
+def tcp_service(
+    reactor: MemoryReactorClock, application: RecordingApplication | None = None
+) -> EngineIOService:
+    engine = Engine(application or RecordingApplication(), reactor=reactor)
+    endpoint = TCP4ServerEndpoint(reactor, 8080, interface="127.0.0.1")
+    return EngineIOService(engine, [("tcp:8080", endpoint)], "/chat", reactor)
+
+
+def test_it_listens_once_and_says_where_and_what(
+    reactor: MemoryReactorClock, log: list[str]
+) -> None:
+    service = tcp_service(reactor)
+    service.privilegedStartService()
+    service.startService()
+    ((port, _site, _backlog, interface),) = reactor.tcpServers
+    assert (port, interface) == (8080, "127.0.0.1")
+    served, runs = log
+    # The port's fake does not know its number.
+    assert served.startswith("Engine.IO is served at http://")
+    assert served.endswith("/chat/ (transports: polling, websocket)")
+    assert runs == "The application is tests.doubles.RecordingApplication"
+
+
+def test_it_may_be_started_without_privileges(
+    reactor: MemoryReactorClock, log: list[str]
+) -> None:
+    service = tcp_service(reactor)
+    service.startService()
+    assert len(reactor.tcpServers) == 1
+    assert len(log) == 2
+
+
+def test_the_application_of_a_twisted_factory_is_its_protocol(
+    reactor: MemoryReactorClock, log: list[str]
+) -> None:
+    service = makeService(parse())
+    EngineIOService(service.engine, [], "/", reactor).startService()
+    assert log == ["The application is txengineio.twistd.options.EchoProtocol"]
+
+
+class Port:
+    def __init__(self, address: object, stopped: object = None) -> None:
+        self.address = address
+        self.stopped = stopped
+
+    def getHost(self) -> object:
+        return self.address
+
+    def stopListening(self) -> object:  # noqa: N802  # Twisted's name
+        return self.stopped
+
+
+@implementer(IStreamServerEndpoint)
+class Endpoint:
+    """Listens as the test says."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Any:  # noqa: N803
+        return self.result
+
+
+@pytest.mark.parametrize(
+    ("description", "address", "url"),
+    [
+        ("tcp6:1", IPv6Address("TCP", "::1", 1), "http://[::1]:1/chat/"),
+        ("ssl:1", IPv6Address("TCP", "::", 1), "https://[::]:1/chat/"),
+        ("tls:x", IPv6Address("TCP", "::", 1), "https://[::]:1/chat/"),
+        ("unix:/run/a", UNIXAddress("/run/a"), "unix:/run/a (/chat/)"),
+    ],
+)
+def test_it_says_where_for_every_kind_of_endpoint(
+    description: str,
+    address: object,
+    url: str,
+    reactor: MemoryReactorClock,
+    log: list[str],
+) -> None:
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    endpoint = Endpoint(succeed(Port(address)))
+    EngineIOService(engine, [(description, endpoint)], "/chat/", reactor).startService()
+    assert log[0] == f"Engine.IO is served at {url} (transports: polling, websocket)"
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (lambda: fail(OSError("in use")), "in use"),
+        (Deferred, "not at once"),
+    ],
+)
+def test_an_endpoint_that_cannot_listen_ends_it_with_one_line(
+    result: Any, problem: str, reactor: MemoryReactorClock
+) -> None:
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    service = EngineIOService(engine, [("tcp:1", Endpoint(result()))], "/", reactor)
+    with pytest.raises(SystemExit) as raised:
+        service.startService()
+    message = str(raised.value)
+    assert message == f"twistd engineio: cannot listen on tcp:1: {problem}"
+
+
+def running_server(reactor: MemoryReactorClock) -> tuple[Server, EngineIOService]:
+    service = tcp_service(reactor)
+    service.startService()
+    ((_port, site, _backlog, _interface),) = reactor.tcpServers
+    application: Any = service.engine.application
+    server = Server(
+        application=application,
+        engine=service.engine,
+        site=site,
+        clock=reactor,
+        path="/chat/",
+    )
+    return server, service
+
+
+def test_stopping_tells_the_clients_and_waits_for_them(
+    reactor: MemoryReactorClock, log: list[str]
+) -> None:
+    server, service = running_server(reactor)
+    poll = server.open_polling().poll()
+    websocket = server.open_websocket()
+    stopped = service.stopService()
+    assert log[-1] == "Stopping with 2 sessions open"
+    assert poll.answer.packets == ["1"]
+    assert websocket.close_frame() == b""
+    server.advance(1)
+    assert not has_fired(stopped)
+    websocket.close()
+    server.advance(0.1)
+    assert has_fired(stopped)
+    server.assert_nothing_left()
+
+
+def test_stopping_drops_a_client_that_does_not_answer(
+    reactor: MemoryReactorClock,
+) -> None:
+    server, service = running_server(reactor)
+    websocket = server.open_websocket()
+    stopped = service.stopService()
+    server.advance(1.5)
+    assert websocket.connection.was_reset
+    assert not has_fired(stopped)
+    server.advance(0.1)
+    assert has_fired(stopped)
+    server.assert_nothing_left()
+
+
+def test_stopping_without_clients_takes_a_moment_only(
+    reactor: MemoryReactorClock,
+) -> None:
+    _, service = running_server(reactor)
+    stopped = service.stopService()
+    reactor.advance(0.1)
+    assert has_fired(stopped)
+
+
+def test_stopping_waits_for_the_ports(reactor: MemoryReactorClock) -> None:
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    port_stopped: Deferred[None] = Deferred()
+    port = Port(UNIXAddress("/run/a"), port_stopped)
+    endpoint = Endpoint(succeed(port))
+    service = EngineIOService(engine, [("unix:/run/a", endpoint)], "/", reactor)
+    service.startService()
+    stopped = service.stopService()
+    reactor.advance(1)
+    assert not has_fired(stopped)
+    port_stopped.callback(None)
+    reactor.advance(0.1)
+    assert has_fired(stopped)
+
+
+# --- makeService ----------------------------------------------------------------------
+
+
+def test_make_service_hands_the_options_on() -> None:
+    service = makeService(
+        parse("-l", "tcp:0", "-l", "unix:/run/app", "--ping-timeout", "7")
+    )
+    assert service.engine.options.ping_timeout == 7
+    assert isinstance(service, EngineIOService)
+
+
+@pytest.mark.parametrize(
+    "description", ["tcp:many", "nonsense:1", "", "ssl:1:privateKey=/nowhere", "tcp"]
+)
+def test_an_endpoint_that_makes_no_sense_ends_with_one_line(description: str) -> None:
+    with pytest.raises(SystemExit) as raised:
+        makeService(parse("--listen", description))
+    message = str(raised.value)
+    assert message.startswith(f"twistd engineio: --listen {description}: ")
+    assert "\n" not in message

@@ -1,0 +1,269 @@
+"""The connections of a client's requests: they stay, and take simple answers shortly.
+
+A connection is Twisted's, with a short path around its parser: a request is written at
+once, and if the answer comes whole and is simple, that was all. As soon as anything
+else happens (an unusual answer, a part of one, a lost connection, a cancelled request),
+Twisted's own code is told of the request, as if it had been there from the beginning.
+Nothing but speed depends on the short path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.python.failure import Failure
+from twisted.web._newclient import HTTP11ClientProtocol
+from twisted.web.iweb import IResponse
+from typing_extensions import override
+
+from txengineio.client.http.answer_parser import Answer, parse_complete_answer
+from txengineio.net.direct_writes import can_write_directly, write_directly
+
+__all__ = ["ClientConnection", "Connections", "WrittenRequest"]
+
+_IDLE_TIMEOUT: Final = 3
+"""Seconds that a connection is kept for the next request.
+
+A request that meets the server's own time-out is lost with its connection. Node.js has
+the shortest one that is common, five seconds.
+"""
+
+_MAX_IDLE: Final = 2
+"""Connections that are kept: one for the poll, one for the POST."""
+
+_QUIESCENT: Final = "QUIESCENT"
+
+
+class WrittenRequest:
+    """What Twisted's connections write, and ask about, as a request.
+
+    Its own takes the headers apart, encodes them and counts the body for each request.
+
+    Args:
+        method: Of HTTP.
+        resource: Path and query.
+        data: All of it, as it is sent.
+
+    Attributes:
+        method: As given.
+        resource: As given.
+        data: As given; empty once that is sent.
+    """
+
+    __slots__ = ("data", "method", "resource")
+
+    persistent = True
+
+    def __init__(self, method: bytes, resource: str, data: bytes) -> None:
+        self.method = method
+        self.resource = resource
+        self.data = data
+
+    def writeTo(self, transport: Any) -> Deferred[None]:  # noqa: N802
+        """Write it, all at once, unless that is done."""
+        if self.data:
+            transport.write(self.data)
+        return succeed(None)
+
+    def stopWriting(self) -> None:  # noqa: N802
+        """Do nothing: all is written."""
+
+
+class ClientConnection(HTTP11ClientProtocol):
+    """One connection with the server; it carries one request at a time.
+
+    Args:
+        connections: Where it goes when it is idle.
+
+    Attributes:
+        idle_since: When it became idle last.
+    """
+
+    # Twisted's interfaces do not say what a stream transport can do.
+    transport: Any
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections.put)
+        self.idle_since = 0.0
+        self._connections = connections
+        self._direct = False
+        # Of the request on the short path, if there is one.
+        self._request: WrittenRequest | None = None
+        self._answered: Deferred[Answer] | None = None
+        # Of the last request that has left it.
+        self._response: Deferred[Answer] | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a request can be made."""
+        return self.state == _QUIESCENT and not self.transport.disconnecting
+
+    def exchange(self, request: WrittenRequest) -> Deferred[Answer]:
+        """Make a request.
+
+        Returns:
+            The answer. It fails as Twisted does, and as who reads what is not simple.
+            To cancel it drops the connection.
+        """
+        if not self._connections.short_path or self.state != _QUIESCENT:
+            return self._request_by_twisted(request)
+        answered: Deferred[Answer] = Deferred(self._cancelled)
+        self._request, self._answered = request, answered
+        data, request.data = request.data, b""
+        if self._direct:
+            write_directly(self.transport, data)
+        else:
+            self.transport.write(data)
+        return answered
+
+    def _request_by_twisted(self, request: WrittenRequest) -> Deferred[Answer]:
+        response: Deferred[Any] = self.request(request)  # type: ignore[arg-type]
+        return response.addCallback(self._connections.read, request.resource)
+
+    def _leave_short_path(self) -> None:
+        """Let Twisted go on with the request that has been written."""
+        answered, request = self._answered, self._request
+        self._answered = self._request = None
+        assert answered is not None
+        assert request is not None
+        self._response = self._request_by_twisted(request)
+        self._response.chainDeferred(answered)
+
+    def _cancelled(self, answered: Deferred[Answer]) -> None:
+        if self._answered is answered:
+            self._leave_short_path()
+        assert self._response is not None
+        self._response.cancel()
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._direct = can_write_directly(self.transport)
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        answered = self._answered
+        if answered is not None:
+            answer = parse_complete_answer(data, self._connections.limit)
+            if answer is not None:
+                self._answered = self._request = None
+                # First: whoever gets the answer may have the next request.
+                self._connections.put(self)
+                answered.callback(answer)
+                return
+            self._leave_short_path()
+        super().dataReceived(data)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._answered is not None:
+            self._leave_short_path()
+        super().connectionLost(reason)
+
+
+class _ConnectionFactory(Factory):
+    noisy = False
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> ClientConnection:
+        return ClientConnection(self._connections)
+
+
+class Connections:
+    """The connections of one client with its server, as a pool for Twisted's agent.
+
+    Twisted's own pool makes and cancels a call for each request.
+
+    Args:
+        clock: Where time comes from.
+        limit: Bytes of the body of an answer, at most, on the short path.
+        read: Called with a response of Twisted's and what was asked for; returns the
+            answer.
+
+    Attributes:
+        limit: As given.
+        read: As given.
+        persistent: True: connections are used again.
+        short_path: Whether answers that come whole go around Twisted's parser.
+    """
+
+    persistent = True
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limit: int,
+        read: Callable[[IResponse, str], Deferred[Answer]],
+    ) -> None:
+        self.limit = limit
+        self.read = read
+        self.short_path = True
+        self._clock = clock
+        self._factory = _ConnectionFactory(self)
+        # The one that has been idle for longest first.
+        self._idle: list[ClientConnection] = []
+        self._expiry: IDelayedCall | None = None
+
+    def take(self) -> ClientConnection | None:
+        """Return a connection that was idle, if there is one."""
+        while self._idle:
+            connection = self._idle.pop(0)
+            # It may have been lost meanwhile, or be about to: servers say so, unasked.
+            if connection.is_usable:
+                return connection
+        return None
+
+    def getConnection(  # noqa: N802  # as an agent calls it
+        self, key: object, endpoint: IStreamClientEndpoint
+    ) -> Deferred[Any]:
+        """Return a connection that was idle, or a new one.
+
+        Args:
+            key: Not looked at: all requests have the same server.
+            endpoint: Makes new connections.
+        """
+        connection = self.take()
+        if connection is not None:
+            return succeed(connection)
+        connecting: Deferred[Any] = endpoint.connect(self._factory)
+        return connecting
+
+    def put(self, connection: ClientConnection) -> None:
+        """Keep a connection that has become idle."""
+        connection.idle_since = self._clock.seconds()
+        self._idle.append(connection)
+        if len(self._idle) > _MAX_IDLE:
+            self._idle.pop(0).transport.loseConnection()
+        if self._expiry is None:
+            # It is not moved with each request, but looks who is to go.
+            self._expiry = self._clock.callLater(_IDLE_TIMEOUT, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        last = self._clock.seconds() - _IDLE_TIMEOUT
+        while self._idle and self._idle[0].idle_since <= last:
+            self._idle.pop(0).transport.loseConnection()
+        if self._idle:
+            delay = self._idle[0].idle_since - last
+            self._expiry = self._clock.callLater(delay, self._expire)
+
+    def close(self) -> None:
+        """Drop the idle connections."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.abort()

@@ -1,1 +1,0 @@
-"""A page that shows what Engine.IO does: one session of its own, and all others."""

@@ -1,0 +1,10 @@
+"""Engine.IO beside others: WAMP, Crossbar.io, Prometheus, and a page for people.
+
+================  ================================================
+``wamp``          a bridge between sessions and a WAMP realm
+``publications``  publishing into a realm that is not always there
+``crossbar``      a web service of Crossbar.io
+``metrics``       what an engine counts, as OpenMetrics
+``inspector``     a page that shows what Engine.IO does
+================  ================================================
+"""

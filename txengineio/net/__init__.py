@@ -1,0 +1,11 @@
+"""Sockets: the door to ``twisted.internet``.
+
+Plain stream sockets are read from and written to here with fewer detours than Twisted's
+own; nothing about them changes but the time that they take.
+
+======================  =============================================================
+``poller``              reads from many connections in one turn of the reactor
+``watched_connection``  the connections that a poller watches
+``direct_writes``       writing to a socket at once, without asking the reactor first
+======================  =============================================================
+"""

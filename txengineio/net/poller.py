@@ -1,0 +1,270 @@
+"""Reading from many connections without asking their reactor about each of them.
+
+A reactor does more for an event (a context for the log, half a dozen calls) than all
+that is done for a short message. So it is told of one descriptor, an epoll that holds
+the connections: when that is readable, the `Poller` goes round those that something has
+come for, and as far as reading and writing go it is their reactor.
+
+That works in every reactor that watches descriptors. Where the system has no epoll,
+connections stay with their reactor: nothing is different but the time that it takes,
+and that a line in Twisted's old log names the connection that was read from.
+"""
+
+from __future__ import annotations
+
+import select
+from contextlib import suppress
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import (
+    IReactorFDSet,
+    IReadDescriptor,
+    IWriteDescriptor,
+)
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.posixbase import _DisconnectSelectableMixin, _PollLikeMixin
+from twisted.logger import Logger
+from twisted.python import log
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txengineio.net.direct_writes import has_unsent_bytes
+
+__all__ = ["Poller", "poller_of"]
+
+# Not every system has them.
+_epoll: Final[Any] = getattr(select, "epoll", None)
+_IN: Final[int] = getattr(select, "EPOLLIN", 1)
+_OUT: Final[int] = getattr(select, "EPOLLOUT", 4)
+_ERR: Final[int] = getattr(select, "EPOLLERR", 8)
+_HUP: Final[int] = getattr(select, "EPOLLHUP", 16)
+
+_READ_SIZE: Final = 131_000
+"""Bytes that are read at a time: a message of 64 kB in one piece.
+
+From 128 KiB on the C library asks the kernel for new memory each time, which takes
+longer than to read twice.
+"""
+
+_READS_PER_TURN: Final = 64
+"""Reads after which the reactor has its turn again.
+
+As long as there are fewer it is cheaper to look once more than to go back.
+"""
+
+_pollers: Final[WeakValueDictionary[Any, Poller]] = WeakValueDictionary()
+"""Those that connections know, by their reactors."""
+
+
+def poller_of(reactor: Any) -> Poller | None:
+    """Return what watches the connections of a reactor, if that is possible."""
+    if isinstance(reactor, Poller):
+        return reactor
+    poller = _pollers.get(reactor)
+    if poller is None and _epoll is not None and IReactorFDSet.providedBy(reactor):
+        # There may be no descriptor left.
+        with suppress(OSError):
+            poller = _pollers[reactor] = Poller(reactor)
+    return poller
+
+
+@implementer(IReactorFDSet, IReadDescriptor)
+class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
+    """Watches connections of one reactor, from the first one to the last one.
+
+    Args:
+        reactor: Their reactor; it is asked for everything else.
+    """
+
+    _POLL_DISCONNECTED = _HUP | _ERR
+    _POLL_IN = _IN
+    _POLL_OUT = _OUT
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._epoll: Any = _epoll()
+        self._descriptor: int = self._epoll.fileno()
+        self._reads: set[int] = set()
+        self._writes: set[int] = set()
+        self._transports: dict[int, Any] = {}
+        self._is_going_round = False
+        self._leaving: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the reactor has: time, among others."""
+        return getattr(self._reactor, name)
+
+    # --- a descriptor of the reactor --------------------------------------------------
+
+    def fileno(self) -> int:
+        """Return the epoll's descriptor."""
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        """Name the connections, for the log."""
+        return "Engine.IO connections"
+
+    def doRead(self) -> None:
+        """Read from the connections that something has come for."""
+        self._is_going_round = True
+        try:
+            self._read_all()
+        finally:
+            self._is_going_round = False
+
+    def _read_all(self) -> None:
+        left = _READS_PER_TURN
+        while left > 0 and self._transports:
+            ready = self._epoll.poll(0)
+            if not ready:
+                break
+            left -= len(ready)
+            self._go_round(ready)
+            while self._leaving:
+                self._let_go(self._leaving.pop())
+
+    def _go_round(self, ready: list[tuple[int, int]]) -> None:
+        transports = self._transports
+        for descriptor, event in ready:
+            transport = transports.get(descriptor)
+            if event != _IN or transport is None:
+                self._act(transport, descriptor, event)
+                continue
+            try:
+                data = transport.socket.recv(_READ_SIZE)
+            except OSError as problem:
+                self._not_read(transport, problem)
+                continue
+            if not data:
+                self._drop(transport, CONNECTION_DONE)
+                continue
+            try:
+                transport.protocol.dataReceived(data)
+            except BaseException as problem:
+                self._log.failure("{transport} is dropped", transport=transport)
+                self._drop(transport, problem)
+
+    def _act(self, transport: Any, descriptor: int, event: int) -> None:
+        """Do all else that there may be to do for a connection, as reactors do it."""
+        if transport is not None:
+            log.callWithLogger(
+                transport, self._doReadOrWrite, transport, descriptor, event
+            )
+
+    def _not_read(self, transport: Any, problem: OSError) -> None:
+        if not isinstance(problem, BlockingIOError):
+            self._drop(transport, CONNECTION_LOST)
+
+    def _drop(
+        self, transport: Any, reason: BaseException, is_reading: bool = True
+    ) -> None:
+        try:
+            self._disconnectSelectable(transport, reason, is_reading)
+        except BaseException:
+            # One protocol's trouble is not to become that of all the others.
+            self._log.failure("{transport} has not ended well", transport=transport)
+
+    def lets_go(self, transport: Any) -> bool:
+        """Let a connection go that nothing is to be written to any more.
+
+        Returns:
+            Whether that will be done in this turn; if not, its transport has to do it.
+        """
+        if self._is_going_round:
+            self._leaving.append(transport)
+        return self._is_going_round
+
+    def _let_go(self, transport: Any) -> None:
+        # It may be lost by now, aborted, or written to all the same.
+        if (
+            transport.connected
+            and not transport._aborting
+            and not has_unsent_bytes(transport)
+        ):
+            self._drop(transport, CONNECTION_DONE, is_reading=False)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell all connections: the reactor is about to end."""
+        for transport in self.removeAll():
+            log.callWithLogger(transport, transport.connectionLost, reason)
+
+    # --- the reactor of the connections -----------------------------------------------
+
+    def addReader(self, reader: IReadDescriptor) -> None:
+        """Watch a connection for what comes in."""
+        # Twisted's has nothing read any more once it is aborted, even if it is resumed.
+        if not getattr(reader, "_aborting", False):
+            self._add(reader, self._reads, _IN)
+
+    def addWriter(self, writer: IWriteDescriptor) -> None:
+        """Watch a connection for when it takes more."""
+        self._add(writer, self._writes, _OUT)
+
+    def removeReader(self, reader: IReadDescriptor) -> None:
+        """Watch a connection no more for what comes in."""
+        self._remove(reader, self._reads)
+
+    def removeWriter(self, writer: IWriteDescriptor) -> None:
+        """Watch a connection no more for when it takes more."""
+        self._remove(writer, self._writes)
+
+    def removeAll(self) -> list[IReadDescriptor | IWriteDescriptor]:
+        """Watch nothing any more; return what was watched."""
+        transports = list(self._transports.values())
+        for transport in transports:
+            self.removeReader(transport)
+            self.removeWriter(transport)
+        return transports
+
+    def getReaders(self) -> list[IReadDescriptor]:
+        """Return what is watched for what comes in."""
+        return [self._transports[descriptor] for descriptor in self._reads]
+
+    def getWriters(self) -> list[IWriteDescriptor]:
+        """Return what is watched for when it takes more."""
+        return [self._transports[descriptor] for descriptor in self._writes]
+
+    def _add(self, transport: Any, ours: set[int], mask: int) -> None:
+        descriptor = transport.fileno()
+        if descriptor in ours:
+            return
+        if descriptor in self._transports:
+            self._epoll.modify(descriptor, _IN | _OUT)
+        else:
+            self._epoll.register(descriptor, mask)
+            if not self._transports:
+                self._reactor.addReader(self)
+            self._transports[descriptor] = transport
+        ours.add(descriptor)
+
+    def _remove(self, transport: Any, ours: set[int]) -> None:
+        descriptor = transport.fileno()
+        if descriptor < 0:
+            self._forget(transport)
+        if descriptor not in ours:
+            return
+        ours.discard(descriptor)
+        if descriptor in self._reads:
+            self._epoll.modify(descriptor, _IN)
+        elif descriptor in self._writes:
+            self._epoll.modify(descriptor, _OUT)
+        else:
+            self._epoll.unregister(descriptor)
+            self._end(descriptor)
+
+    def _forget(self, transport: Any) -> None:
+        """Forget a connection whose socket is closed: the kernel has done so before."""
+        for descriptor, known in self._transports.items():
+            if known is transport:
+                self._reads.discard(descriptor)
+                self._writes.discard(descriptor)
+                self._end(descriptor)
+                break
+
+    def _end(self, descriptor: int) -> None:
+        del self._transports[descriptor]
+        if not self._transports:
+            self._reactor.removeReader(self)

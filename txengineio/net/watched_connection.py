@@ -1,0 +1,145 @@
+"""Connections that a `Poller` watches in place of their reactor."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_address
+from typing import Any, Final
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.tcp import Port, Server
+from typing_extensions import override
+
+from txengineio.net.direct_writes import has_unsent_bytes
+from txengineio.net.poller import Poller, poller_of
+
+__all__ = ["WatchedConnection", "watch_closely", "watch_port"]
+
+_PLAIN: Final[list[type]] = [Server]
+
+with suppress(ImportError):
+    # There is none where the system has no such sockets.
+    from twisted.internet.unix import Server as UnixServer
+
+    _PLAIN.append(UnixServer)
+
+_IPV4_WIDTH: Final = 2
+"""Parts of an IPv4 address, as the kernel tells it."""
+
+
+def watch_closely(transport: Any) -> bool:
+    """Take a connection from its reactor to a `Poller`, if it is a plain one.
+
+    Args:
+        transport: A transport that is read from.
+
+    Returns:
+        Whether that was done.
+    """
+    # Not subclasses, which may read in ways of their own. Unix sockets do, too, for who
+    # takes descriptors from them; here nobody does.
+    if type(transport) not in _PLAIN or has_unsent_bytes(transport):
+        return False
+    poller = poller_of(transport.reactor)
+    if poller is None or poller is transport.reactor:
+        return False
+    transport.stopReading()
+    transport.reactor = poller
+    transport.startReading()
+    return True
+
+
+def watch_port(port: Any) -> None:
+    """Have connections that come to a port watched from their beginning on."""
+    if not isinstance(port, Port) or port.transport is not Server:
+        return
+    poller = poller_of(port.reactor)
+    if poller is not None:
+        # Twisted offers this; its annotation knows classes only.
+        make: Any = partial(WatchedConnection, poller=poller, host=_only_host(port))
+        port.transport = make
+
+
+def _only_host(port: Port) -> IPv4Address | IPv6Address | None:
+    """Return the address that all connections to a port come to, if there is only one.
+
+    It saves asking the kernel for each of them.
+    """
+    host: IPv4Address | IPv6Address = port.getHost()
+    return None if ip_address(host.host).is_unspecified else host
+
+
+class WatchedConnection(Server):
+    """A connection that a `Poller` watches from its beginning on."""
+
+    reactor: Any
+
+    def __init__(  # noqa: PLR0913  # as Twisted calls it
+        self,
+        sock: Any,
+        protocol: Any,
+        client: Any,
+        server: Any,
+        sessionno: int,
+        reactor: Any,
+        *,
+        poller: Poller,
+        host: IPv4Address | IPv6Address | None,
+    ) -> None:
+        # Not Twisted's: that gives it two names, which nearly nobody asks for.
+        FileDescriptor.__init__(self, poller)
+        sock.setblocking(False)
+        self.socket = sock
+        self.fileno = sock.fileno
+        self.protocol = protocol
+        self.server = server
+        self.client = client
+        self.sessionno = sessionno
+        self.hostname = client[0]
+        self._host = host
+        self._kind = type(protocol).__name__
+        if len(client) != _IPV4_WIDTH:
+            self._addressType = IPv6Address
+        self.startReading()
+        self.connected = 1
+
+    # What Twisted makes of them for each connection: names, for the log and for people.
+
+    @property
+    def logstr(self) -> str:  # type: ignore[explicit-override, override]
+        """Its name in the log."""
+        # The protocol goes with the connection.
+        protocol = getattr(self, "protocol", None)
+        name = self._kind if protocol is None else self._getLogPrefix(protocol)
+        return f"{name},{self.sessionno},{self.hostname}"
+
+    @property
+    def repstr(self) -> str:  # type: ignore[explicit-override, override]
+        """Its name elsewhere."""
+        number = getattr(self.server, "_realPortNumber", None)
+        return f"<{self._kind} #{self.sessionno} on {number}>"
+
+    @override
+    def getHost(self) -> IPv4Address | IPv6Address:
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
+
+    @override
+    def loseConnection(self) -> None:
+        if (
+            self.connected
+            and not self.disconnecting
+            and not self._writeDisconnected
+            and not self.TLS
+            and self.producer is None
+            and not has_unsent_bytes(self)
+            and self.reactor.lets_go(self)
+        ):
+            # Not asking when nothing can be written: it takes a turn of the loop.
+            self.stopReading()
+            self.disconnecting = 1
+        else:
+            super().loseConnection()

@@ -1,0 +1,71 @@
+"""What the request that opened a session said, kept after the request is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from twisted.internet.interfaces import IAddress
+from twisted.web.http import Request
+from twisted.web.http_headers import Headers
+
+from txengineio.server.options.proxies import TrustedProxies
+from txengineio.server.web.headers import received
+from txengineio.server.web.request import fields_of
+from txengineio.server.web.request_parser import ReceivedHeaders
+
+__all__ = ["HandshakeRequest", "client_address"]
+
+
+class HandshakeRequest(NamedTuple):
+    """The request that opened a session.
+
+    Attributes:
+        method: The HTTP method.
+        uri: The request's target as it was sent: path and query.
+        query: The parameters of the query; of a repeated one the last value.
+        headers: The request's headers.
+        client_address: Where the connection came from.
+        remote_address: The client's IP address: where the connection came from, or what
+            a trusted proxy says; None if it has none (Unix).
+        secure: Whether it came over TLS.
+    """
+
+    method: str
+    uri: str
+    query: Mapping[str, str]
+    headers: Headers
+    client_address: IAddress
+    remote_address: str | None
+    secure: bool
+
+    @classmethod
+    def of(
+        cls, request: Request, query: Mapping[str, str], client: str | None
+    ) -> HandshakeRequest:
+        """Keep what matters of a request, which comes from an address."""
+        fields = fields_of(request)
+        return cls(
+            method=request.method.decode("latin-1"),
+            uri=request.uri.decode("latin-1"),
+            query=query,
+            headers=request.requestHeaders.copy()
+            if fields is None
+            else ReceivedHeaders(fields.lines),
+            client_address=request.getClientAddress(),
+            remote_address=client,
+            secure=request.isSecure(),
+        )
+
+    def header(self, name: str) -> str | None:
+        """Return the last value of a header, or None if it was not sent."""
+        values = self.headers.getRawHeaders(name.encode("ascii"))
+        return values[-1].decode("latin-1") if values else None
+
+
+def client_address(request: Request, proxies: TrustedProxies) -> str | None:
+    """Return the IP address of the client of a request, as far as known."""
+    host: str | None = getattr(request.getClientAddress(), "host", None)
+    if not proxies.trusts(host):
+        return host
+    return proxies.client_of(host, received(request, "X-Forwarded-For"))

@@ -1,0 +1,13 @@
+"""The options of an engine: values, and their checks.
+
+===============  ==============================================================
+``engine``       `EngineOptions`: all of them, checked when the engine is built
+``limits``       what no client may make an engine do
+``cookies``      the cookie with the session's id
+``compression``  which answers to polls are compressed
+``cors``         who may read answers from pages of other origins
+``origins``      whose pages may open sessions
+``deflate``      how WebSocket messages are compressed
+``proxies``      the reverse proxies that are trusted
+===============  ==============================================================
+"""

@@ -1,0 +1,137 @@
+"""The engine's options: one frozen value, checked once, when the engine is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from txengineio.checks import (
+    TRANSPORTS,
+    check_callable,
+    check_duration,
+    check_flag,
+    check_message,
+    check_names,
+    check_size,
+    check_transports,
+    optional_group,
+)
+from txengineio.server.options.compression import HttpCompression
+from txengineio.server.options.cookies import CookieOptions
+from txengineio.server.options.cors import CorsOptions
+from txengineio.server.options.deflate import DeflateOptions
+from txengineio.server.options.limits import LIMIT_CHECKS, Limits
+
+__all__ = ["TRANSPORTS", "EngineOptions"]
+
+
+def _check_cors(_name: str, value: object) -> object:
+    return value if callable(value) else CorsOptions.of(value)
+
+
+def _check_cookie(name: str, value: object) -> object:
+    return optional_group(CookieOptions, name, value)
+
+
+def _check_compression(name: str, value: object) -> object:
+    return optional_group(HttpCompression, name, value)
+
+
+def _check_deflate(name: str, value: object) -> object:
+    return optional_group(DeflateOptions, name, value)
+
+
+# Each returns the value in the form in which it is kept.
+_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "ping_interval": check_duration,
+    "ping_timeout": check_duration,
+    "upgrade_timeout": check_duration,
+    "max_http_buffer_size": check_size,
+    "transports": check_transports,
+    "allow_upgrades": check_flag,
+    "allow_request": check_callable,
+    "initial_packet": check_message,
+    "allow_eio3": check_flag,
+    "generate_id": check_callable,
+    "cookie": _check_cookie,
+    "cors": _check_cors,
+    "http_compression": _check_compression,
+    "per_message_deflate": _check_deflate,
+    **LIMIT_CHECKS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions(Limits):
+    """What an engine is told when it is built; see `Limits` for more.
+
+    The last four are groups of options. Each may be given as True (its defaults), as
+    False or None (off), as a mapping of names to values, or as the group itself.
+
+    Callables get the request and may return a Deferred or be coroutine functions. One
+    that takes longer than the 30 s of `HOOK_TIMEOUT` costs its client the request: 503.
+
+    Attributes:
+        ping_interval: Seconds between a pong and the next ping.
+        ping_timeout: Seconds that a peer has to answer a ping.
+        upgrade_timeout: Seconds after which an unfinished upgrade is cancelled.
+        max_http_buffer_size: Bytes of a POST body, or of a WebSocket message, at most.
+        transports: The transports that clients may use.
+        allow_upgrades: Whether a polling session may move to WebSocket.
+        allow_request: Called with each request that would open a session, or a
+            WebSocket for one. True lets it in; False refuses it, and so does a
+            non-empty string, which the client then gets to see.
+        initial_packet: A message that each session begins with.
+        allow_eio3: Whether clients of protocol revision 3 are served too.
+        generate_id: Called with the request; returns the new session's id, which no
+            open session may have. A sid is a credential: make it hard to guess.
+        cookie: Whether the first answer of a polling session sets a cookie with the
+            session's id: `CookieOptions`. Off by default.
+        cors: Whether pages of other origins may use the engine: `CorsOptions`, or a
+            callable that returns them for a request. Off by default.
+        http_compression: How the answers to polls are compressed: `HttpCompression`.
+            On by default.
+        per_message_deflate: How WebSocket messages are compressed: `DeflateOptions`.
+            Off by default: it costs much memory for each connection.
+
+    Raises:
+        InvalidOption: A value makes no sense.
+    """
+
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    upgrade_timeout: float = 10.0
+    max_http_buffer_size: int = 1_000_000
+    transports: tuple[str, ...] = TRANSPORTS
+    allow_upgrades: bool = True
+    allow_request: Callable[[Any], Any] | None = None
+    initial_packet: str | bytes | None = None
+    allow_eio3: bool = False
+    generate_id: Callable[[Any], Any] | None = None
+    cookie: CookieOptions | None = None
+    cors: CorsOptions | Callable[[Any], Any] | None = None
+    http_compression: HttpCompression | None = field(default_factory=HttpCompression)
+    per_message_deflate: DeflateOptions | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            checked = _CHECKS[each.name](each.name, getattr(self, each.name))
+            object.__setattr__(self, each.name, checked)
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> EngineOptions:
+        """Build the options from names and values.
+
+        Raises:
+            InvalidOption: A name does not exist, or a value makes no sense.
+        """
+        check_names(options, [each.name for each in fields(cls)])
+        return cls(**options)
+
+    @property
+    def upgrades(self) -> tuple[str, ...]:
+        """The transports that a new polling session is told it may move to."""
+        if not self.allow_upgrades:
+            return ()
+        return tuple(name for name in self.transports if name == "websocket")

@@ -1,0 +1,116 @@
+"""The limits of an engine: what no client may make it do, and how to allow more.
+
+They are options of the engine like the others. Each has a default that ordinary clients
+never meet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from txengineio.checks import check_duration, check_size, check_whole_number
+from txengineio.errors import InvalidOption
+from txengineio.server.options.origins import check_origins
+from txengineio.server.options.proxies import check_networks
+from txengineio.session.frugal import MAX_FRAGMENTS
+from txengineio.session.receive_queue import MAX_PENDING_MESSAGES
+
+__all__ = ["LIMIT_CHECKS", "Limits"]
+
+_MIB: Final = 1 << 20
+
+
+def _optional_size(name: str, value: object) -> int | None:
+    return None if value is None else check_size(name, value)
+
+
+def _optional_count(name: str, value: object) -> int | None:
+    return None if value is None else _count(name, value)
+
+
+def _optional_duration(name: str, value: object) -> float | None:
+    return None if value is None else check_duration(name, value)
+
+
+def _optional_rate(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not 0 < value < float("inf"):  # type: ignore[operator]
+        raise InvalidOption(name, "a positive number for each second", value)
+    return value  # type: ignore[return-value]  # a number, as was just checked
+
+
+def _count(name: str, value: object) -> int:
+    return check_whole_number(name, value, 1)
+
+
+LIMIT_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
+    "max_buffered_bytes": _optional_size,
+    "max_total_buffered_bytes": _optional_size,
+    "max_pending_messages": _count,
+    "max_packets_per_payload": _count,
+    "max_message_fragments": _count,
+    "max_sessions": _optional_count,
+    "max_sessions_per_address": _optional_count,
+    "handshakes_per_second": _optional_rate,
+    "handshake_burst": _count,
+    "first_poll_timeout": _optional_duration,
+    "trusted_proxies": check_networks,
+    "allowed_origins": check_origins,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an engine puts up with.
+
+    Attributes:
+        max_buffered_bytes: Memory that may wait for a client that does not read as fast
+            as it is sent to; None for no limit. Above it the session ends with
+            ``buffer overflow``.
+        max_total_buffered_bytes: The same for all sessions together; above it the one
+            for which most waits is ended. What a broadcast sends counts for each.
+        max_pending_messages: Messages that may wait while the application takes its
+            time with an earlier one, before nothing more is read from that client.
+        max_packets_per_payload: Packets in the body of one POST. More are answered with
+            413, and end the session.
+        max_message_fragments: Frames that one WebSocket message may come in, empty ones
+            too. More end the session, with the close code 1008.
+        max_sessions: Sessions at a time; None for no limit. Others are answered with
+            503, and so they are while it takes time to let somebody in.
+        max_sessions_per_address: Sessions at a time from one IPv4 address, or from one
+            /64 of IPv6; others are answered with 429. None for no limit: behind a proxy
+            that is not among ``trusted_proxies`` everybody has the same address.
+        handshakes_per_second: New sessions in a second from one such address, on
+            average; None for no limit.
+        handshake_burst: How many may come at once when none have come for a while.
+        first_poll_timeout: Seconds after which a session ends whose client does not
+            come back after the handshake; None leaves that to the heartbeat.
+        trusted_proxies: Addresses and networks of the reverse proxies in front, and
+            ``"unix"`` for those that connect over a Unix socket. They are believed what
+            ``X-Forwarded-For``, ``-Proto`` and ``-Host`` say.
+        allowed_origins: Origins whose pages may open sessions, beside the server's own
+            and those that ``cors`` allows: strings, and regular expressions (searched
+            for, so anchor them). ``"*"`` switches the check off. Others get 403.
+            Requests without an ``Origin`` are not from a browser, and pass.
+
+    Raises:
+        InvalidOption: A value makes no sense.
+    """
+
+    max_buffered_bytes: int | None = 16 * _MIB
+    max_total_buffered_bytes: int | None = 256 * _MIB
+    max_pending_messages: int = MAX_PENDING_MESSAGES
+    max_packets_per_payload: int = 16_384
+    max_message_fragments: int = MAX_FRAGMENTS
+    max_sessions: int | None = 100_000
+    max_sessions_per_address: int | None = None
+    handshakes_per_second: float | None = None
+    handshake_burst: int = 20
+    first_poll_timeout: float | None = 20.0
+    trusted_proxies: tuple[str, ...] = ()
+    allowed_origins: tuple[str | re.Pattern[str], ...] = ()

@@ -1,0 +1,140 @@
+"""Which requests get in: the checks of each request, in the reference's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twisted.web.http import Request
+
+from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.protocol.query import SessionQuery, parse_query
+from txengineio.server.options.engine import EngineOptions
+from txengineio.server.registry import SessionRegistry
+from txengineio.server.session import Session
+from txengineio.server.transports.opening import wants_websocket
+from txengineio.server.web.request import fields_of, header_values
+
+__all__ = ["ConnectionErrorEvent", "bad_request", "check_request", "check_revision"]
+
+# What a header value may consist of, beside the tabulator: RFC 9110, section 5.5.
+_FIRST_PRINTABLE: Final = 0x20
+_DELETE: Final = 0x7F
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionErrorEvent:
+    """What handlers of the event ``connection_error`` get: a request was refused.
+
+    Attributes:
+        request: The request.
+        code: Why.
+        message: The text that goes with the code.
+        context: What was wrong: a ``name`` where the code stands for several cases, and
+            the offending values under names of their own.
+    """
+
+    request: Request
+    code: ErrorCode
+    message: str
+    context: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, request: Request, rejection: RequestRejected) -> ConnectionErrorEvent:
+        """Tell of a refusal."""
+        return cls(
+            request=request,
+            code=rejection.code,
+            message=rejection.code.message,
+            context=rejection.context,
+        )
+
+
+def bad_request(name: str, **context: Any) -> RequestRejected:
+    """Make the refusal of a request that is wrong in the way that ``name`` says."""
+    return RequestRejected(ErrorCode.BAD_REQUEST, name=name, context=context)
+
+
+def check_request(
+    request: Request, options: EngineOptions, registry: SessionRegistry
+) -> tuple[SessionQuery, Session | None]:
+    """Return what a request asks for, and the session that it belongs to.
+
+    Raises:
+        RequestRejected: It must not get in.
+    """
+    _, _, query_string = request.uri.partition(b"?")
+    query = parse_query(query_string, options.transports)
+    _check_origin(request)
+    upgrade = query.transport == "websocket" and wants_websocket(request)
+    session = None
+    if query.sid is not None:
+        session = _check_session(query, upgrade, registry)
+    elif request.method != b"GET":
+        raise RequestRejected(
+            ErrorCode.BAD_HANDSHAKE_METHOD,
+            context={"method": request.method.decode("latin-1")},
+        )
+    if not _transport_fits(query, session, upgrade, request, options):
+        raise bad_request("TRANSPORT_HANDSHAKE_ERROR")
+    return query, session
+
+
+def _transport_fits(
+    query: SessionQuery,
+    session: Session | None,
+    upgrade: bool,
+    request: Request,
+    options: EngineOptions,
+) -> bool:
+    """Whether a request is of the kind that its transport takes."""
+    if query.transport == "websocket":
+        return upgrade and (session is None or options.allow_upgrades)
+    return not (wants_websocket(request) and "websocket" in options.transports)
+
+
+def check_revision(query: SessionQuery, options: EngineOptions) -> None:
+    """Raise if the client's protocol revision is not served.
+
+    Raises:
+        RequestRejected: It is not.
+    """
+    if query.revision == 3 and not options.allow_eio3:  # noqa: PLR2004
+        raise RequestRejected(
+            ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
+            context={"protocol": query.revision},
+        )
+
+
+def _check_origin(request: Request) -> None:
+    if fields_of(request) is not None:
+        # There is no such character in what has come whole.
+        return
+    for origin in header_values(request, b"Origin"):
+        if any(
+            (code < _FIRST_PRINTABLE and code != ord("\t")) or code == _DELETE
+            for code in origin
+        ):
+            raise bad_request("INVALID_ORIGIN", origin=origin.decode("latin-1"))
+
+
+def _check_session(
+    query: SessionQuery, upgrade: bool, registry: SessionRegistry
+) -> Session:
+    assert query.sid is not None
+    session = registry.find(query.sid)
+    if session is None:
+        raise RequestRejected(ErrorCode.UNKNOWN_SID, context={"sid": query.sid})
+    current = session.transport.name
+    if query.transport != current and not upgrade:
+        raise bad_request(
+            "TRANSPORT_MISMATCH", transport=query.transport, previousTransport=current
+        )
+    if query.revision != session.protocol_revision:
+        raise bad_request(
+            "PROTOCOL_MISMATCH",
+            protocol=query.revision,
+            previousProtocol=session.protocol_revision,
+        )
+    return session

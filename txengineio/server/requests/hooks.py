@@ -1,0 +1,73 @@
+"""Asking the application: who may come in, and under which id."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.http import Request
+
+from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.server.options.engine import EngineOptions
+from txengineio.server.registry import SessionRegistry, new_sid
+from txengineio.server.requests.checks import bad_request
+from txengineio.server.requests.hook_timeout import RequestGone, TookTooLong, ask
+
+__all__ = ["ask_for_permission", "choose_sid"]
+
+_log = Logger()
+
+
+async def ask_for_permission(
+    request: Request, options: EngineOptions, clock: IReactorTime
+) -> None:
+    """Ask ``allow_request`` about a request that would open a session.
+
+    Raises:
+        RequestRejected: It says no.
+        TookTooLong: It says nothing.
+        RequestGone: The client has gone away meanwhile.
+    """
+    if options.allow_request is None:
+        return
+    answer = await ask(options.allow_request, request, clock)
+    if answer is True:
+        return
+    # Anything but a clear yes is a no.
+    message = answer if isinstance(answer, str) and answer else None
+    raise RequestRejected(
+        ErrorCode.FORBIDDEN,
+        message=message,
+        context={} if message is None else {"message": message},
+    )
+
+
+async def choose_sid(
+    request: Request,
+    options: EngineOptions,
+    registry: SessionRegistry,
+    clock: IReactorTime,
+) -> str:
+    """Return the id of a new session.
+
+    Raises:
+        RequestRejected: ``generate_id`` failed, or gave an id that cannot be used.
+        TookTooLong: It gave none.
+        RequestGone: The client has gone away meanwhile.
+    """
+    if options.generate_id is None:
+        return new_sid()
+    try:
+        sid = await ask(options.generate_id, request, clock)
+    except (RequestGone, TookTooLong):
+        raise
+    except Exception as error:
+        _log.failure("generate_id failed")
+        raise bad_request("ID_GENERATION_ERROR", error=error) from error
+    if not isinstance(sid, str) or not sid:
+        problem = f"generate_id must give a str that is not empty, not {type(sid)}"
+    elif not registry.is_free(sid):
+        problem = "generate_id gave the id of a session that is still open"
+    else:
+        return sid
+    _log.error("{problem}", problem=problem)
+    raise bad_request("ID_GENERATION_ERROR", error=problem)

@@ -1,0 +1,126 @@
+"""What belongs to an answer to a poll or a POST beside its payload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from twisted.logger import Logger
+from twisted.web.http import Request
+
+from txengineio.server.interfaces import IEngine
+from txengineio.server.options.compression import HttpCompression
+from txengineio.server.session import Session
+from txengineio.server.web.header_lines import ConstantHeaders
+from txengineio.server.web.headers import add_vary, check_headers, move_added, received
+from txengineio.server.web.request import fields_of, header_values
+
+__all__ = ["BINARY", "POSTED", "TEXT", "complete", "compressed", "let_change"]
+
+
+def _not_stored(content_type: str) -> ConstantHeaders:
+    return ConstantHeaders({"Content-Type": content_type, "cache-control": "no-store"})
+
+
+TEXT: Final = _not_stored("text/plain; charset=UTF-8")
+"""Headers of a poll's answer that is text."""
+
+BINARY: Final = _not_stored("application/octet-stream")
+"""Headers of a poll's answer that is binary."""
+
+POSTED: Final = _not_stored("text/html")
+"""Headers of the answer to a POST."""
+
+_log = Logger()
+
+
+def compressed(
+    request: Request,
+    compression: HttpCompression,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> tuple[Mapping[str, str], bytes]:
+    """Compress a body in the way that its client likes best, if there is one."""
+    # Caches have to know, whatever this client gets.
+    add_vary(request.responseHeaders, "Accept-Encoding")
+    accepted = received(request, "Accept-Encoding")
+    encoding = compression.choose(", ".join(accepted))
+    if encoding is None:
+        return headers, body
+    body = compression.compress(body, encoding)
+    return {**headers, "Content-Encoding": encoding}, body
+
+
+def complete(
+    request: Request,
+    session: Session,
+    headers: Mapping[str, Any],
+    length: int,
+    first: bool,
+) -> Mapping[str, Any]:
+    """Return all headers of an answer, and let the application change them.
+
+    Args:
+        request: The request that is answered.
+        session: The session that it belongs to.
+        headers: The headers so far.
+        length: Bytes of the body.
+        first: Whether no answer of the session came before.
+    """
+    engine = session.engine
+    cookie = engine.options.cookie if first else None
+    hostile = _has_xss_filter(request)
+    if engine.handlers is None and cookie is None and not hostile:
+        return headers
+    changed = {**headers, "Content-Length": str(length)}
+    if hostile:
+        changed["X-XSS-Protection"] = "0"
+    if cookie is not None:
+        changed["Set-Cookie"] = [cookie.header(session.id)]
+    changed = let_change(engine, request, changed, first)
+    move_added(changed, request)
+    # What is true of the body is not the application's to change.
+    return {
+        name: value
+        for name, value in changed.items()
+        if name.lower() != "content-length"
+    }
+
+
+def let_change(
+    engine: IEngine, request: Request, headers: Mapping[str, Any], first: bool
+) -> dict[str, Any]:
+    """Let the handlers of the engine's events change the headers of an answer.
+
+    Args:
+        engine: The engine; the events are ``initial_headers`` and ``headers``.
+        request: The request that is answered.
+        headers: The headers so far.
+        first: Whether this is the first answer of a session.
+
+    Returns:
+        What the handlers have made of them; if that cannot be sent, what they were.
+    """
+    if engine.handlers is None and not headers:
+        return {}
+    changed = dict(headers)
+    if first:
+        engine.emit("initial_headers", changed, request)
+    engine.emit("headers", changed, request)
+    try:
+        check_headers(changed)
+    except ValueError:
+        _log.failure("the answer does without the headers that were added")
+        return dict(headers)
+    return changed
+
+
+def _has_xss_filter(request: Request) -> bool:
+    """Whether the client is an Internet Explorer, which would look into the payload."""
+    fields = fields_of(request)
+    if fields is not None and not fields.may_be_explorer:
+        return False
+    for agent in header_values(request, b"User-Agent"):
+        if b"Trident/" in agent or b"MSIE" in agent:
+            return True
+    return False

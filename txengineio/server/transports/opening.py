@@ -1,0 +1,164 @@
+"""The opening request of a WebSocket, checked: RFC 6455, section 4.2.1.
+
+The request has been read; this takes what matters out of its headers, once.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha1
+from typing import Any, Final, NamedTuple
+
+from twisted.web.http import Request
+
+from txengineio.server.web.headers import header_lines, received
+from txengineio.server.web.request import fields_of
+
+__all__ = ["BadOpening", "OpeningRequest", "opening_response", "wants_websocket"]
+
+_VERSIONS: Final = ("13", "8")
+_NAMES: Final = (
+    "connection",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "upgrade",
+)
+_LINES: Final = re.compile(
+    rb"\r\n(%b):([^\r]*)" % "|".join(_NAMES).encode(), re.IGNORECASE
+)
+_UPGRADE: Final = b"\r\nUpgrade: websocket\r\n"
+# Sixteen bytes in base64.
+_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_TOKEN: Final = frozenset(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+
+class BadOpening(Exception):
+    """A request asks for a WebSocket in a way that RFC 6455 does not allow.
+
+    Args:
+        message: What is wrong with it.
+        status: The HTTP status of the answer.
+        headers: Headers that the answer must have.
+    """
+
+    def __init__(
+        self, message: str, status: int = 400, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.headers = headers or {}
+
+
+def _values_of(request: Request) -> Mapping[str, list[str]]:
+    """Return the values of the headers that matter here, by their names."""
+    fields = fields_of(request)
+    if fields is None:
+        return {name: received(request, name) for name in _NAMES}
+    values: dict[str, list[str]] = {name: [] for name in _NAMES}
+    for name, value in _LINES.findall(fields.lines):
+        text = value.strip(b" \t").decode("latin-1")
+        values[name.lower().decode("ascii")].append(text)
+    return values
+
+
+def _tokens(values: list[str]) -> list[str]:
+    text = ",".join(values).strip()
+    return [token.strip() for token in text.split(",")] if text else []
+
+
+def wants_websocket(request: Request) -> bool:
+    """Whether a request asks to become a WebSocket.
+
+    A request that asks for another protocol (some clients offer ``h2c`` on each GET) is
+    plain HTTP.
+    """
+    fields = fields_of(request)
+    if fields is not None:
+        if not fields.upgrades:
+            return False
+        # What nearly every client says.
+        if _UPGRADE in fields.lines:
+            return True
+    upgrades = _tokens(_values_of(request)["upgrade"])
+    return "websocket" in upgrades or "websocket" in map(str.lower, upgrades)
+
+
+class OpeningRequest(NamedTuple):
+    """What a client's opening request asks for.
+
+    Attributes:
+        key: Its ``Sec-WebSocket-Key``.
+        version: Its ``Sec-WebSocket-Version``: 13, or 8, which differs in nothing here.
+        subprotocols: The subprotocols that it offers.
+        extensions: Its ``Sec-WebSocket-Extensions``, or an empty string.
+    """
+
+    key: str
+    version: int
+    subprotocols: list[str]
+    extensions: str
+
+    @classmethod
+    def of(cls, request: Request) -> OpeningRequest:
+        """Read a request.
+
+        Raises:
+            BadOpening: It breaks a rule.
+        """
+        if request.method != b"GET":
+            raise BadOpening("Invalid HTTP method", 405, {"Allow": "GET"})
+        if request.clientproto != b"HTTP/1.1":
+            raise BadOpening("HTTP Version Not Supported", 505)
+        values = _values_of(request)
+        keys = values["sec-websocket-key"]
+        if len(keys) != 1 or not _KEY.fullmatch(keys[0].strip()):
+            raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
+        versions = values["sec-websocket-version"]
+        if len(versions) != 1 or versions[0].strip() not in _VERSIONS:
+            raise BadOpening(
+                "Missing or invalid Sec-WebSocket-Version header",
+                headers={"Sec-WebSocket-Version": "13, 8"},
+            )
+        if "upgrade" not in map(str.lower, _tokens(values["connection"])):
+            raise BadOpening("Invalid Connection header")
+        subprotocols = _tokens(values["sec-websocket-protocol"])
+        if subprotocols and not _are_unique_tokens(subprotocols):
+            raise BadOpening("Invalid Sec-WebSocket-Protocol header")
+        return cls(
+            key=keys[0].strip(),
+            version=int(versions[0]),
+            subprotocols=subprotocols,
+            extensions=", ".join(values["sec-websocket-extensions"]),
+        )
+
+
+def _are_unique_tokens(names: list[str]) -> bool:
+    unique = set(names)
+    return len(unique) == len(names) and all(
+        name and set(name) <= _TOKEN for name in unique
+    )
+
+
+def opening_response(opening: OpeningRequest, headers: Mapping[str, Any]) -> bytes:
+    """Return the answer that accepts a WebSocket: RFC 6455, section 4.2.2.
+
+    Args:
+        opening: The request.
+        headers: More headers; a list of values makes as many lines.
+    """
+    accept = b64encode(sha1(opening.key.encode() + _GUID).digest()).decode()
+    lines = ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket"]
+    lines += ["Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}"]
+    if opening.subprotocols:
+        lines.append(f"Sec-WebSocket-Protocol: {opening.subprotocols[0]}")
+    for name, value in headers.items():
+        lines += [f"{name}: {line}" for line in header_lines(value)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

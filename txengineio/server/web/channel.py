@@ -1,0 +1,178 @@
+"""Connections to a site that serves engines: the short path of their requests.
+
+A request to an engine that comes whole is served without Twisted's parser; everything
+else goes on to that, with the deadlines of a `TimedChannel`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPFactory, Request, _GenericHTTPChannelProtocol
+from typing_extensions import override
+
+from txengineio.net.direct_writes import can_write_directly
+from txengineio.net.watched_connection import watch_closely, watch_port
+from txengineio.server.web.request import EngineIORequest
+from txengineio.server.web.request_parser import Fields, parse_complete_request
+from txengineio.server.web.request_timeouts import TimedChannel
+
+__all__ = ["EngineIOChannel", "engine_channel"]
+
+_MIN_LEFT: Final = 0.001
+"""Seconds of the idle time-out that are worth waiting for."""
+
+
+class EngineIOChannel(TimedChannel):
+    """A connection to an `EngineIOSite`.
+
+    Attributes:
+        writes_directly: Whether there is nothing between the channel and its socket.
+    """
+
+    # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
+    _is_between = True
+    _served_at = 0.0
+    _host: IAddress
+
+    # Twisted sets it: an `EngineIOSite`.
+    site: Any
+
+    writes_directly = False
+
+    # Kept by the site's `TimerWheel`.
+    due_bucket: int | None = None
+
+    @override
+    def connectionMade(self) -> None:
+        """Find out now what cannot be asked when the connection is gone."""
+        transport: Any = self.transport
+        if self.site.short_path and watch_closely(transport):
+            watch_port(transport.server)
+        self.writes_directly = can_write_directly(transport)
+        if self.writes_directly:
+            # As Twisted's method, which asks first what each transport can do.
+            transport.setTcpNoDelay(True)
+            self.setTimeout(self.timeOut)
+            self._networkProducer = transport
+            transport.registerProducer(self, True)
+        else:
+            super().connectionMade()
+        self._host = transport.getHost()
+        self._last: dict[bytes, Fields] = {}
+
+    @override
+    def getHost(self) -> IAddress:
+        """Return the address that the connection was made to."""
+        return self._host
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Receive a request, or a piece of one."""
+        if self._is_between and self._take_whole(data):
+            return
+        self._is_between = False
+        super().dataReceived(data)
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Serve a request for an engine that has come whole; say whether it is one."""
+        site = self.site
+        received = parse_complete_request(data, self._last) if site.short_path else None
+        if received is None or self.requestFactory is not EngineIORequest:
+            return False
+        if not self.is_there():
+            # TLS goes on reading until the other side has closed the connection, too.
+            return False
+        method, target, fields, body = received
+        path = target.partition(b"?")[0]
+        engine = site.engine_at(path)
+        if engine is None or (body and len(body) > engine.max_body_size):
+            return False
+        self._last[method] = fields
+        request = EngineIORequest.of_whole(self, received, path)
+        request.engine = engine
+        # As Twisted does before it hands over a request, but for the idle time-out:
+        # to stop and start that costs more than to find out when it is over.
+        self._is_between = False
+        self.requests.append(request)
+        self._handlingRequest = True
+        self.line_mode = 0
+        request.process()
+        return True
+
+    @override
+    def requestDone(self, request: Request) -> None:
+        """Go on with the next request."""
+        received_by = getattr(request, "received_by", None)
+        if received_by is not None and not self._dataBuffer:
+            del self.requests[0]
+            self._handlingRequest = False
+            self.line_mode = 1
+            self._is_between = True
+            self._served_at = self.site.reactor.seconds()
+            return
+        is_last = not any(self._dataBuffer) and not self._buffer
+        super().requestDone(request)
+        self._is_between = is_last
+
+    # Twisted's time-out, without a call of the reactor for each connection.
+
+    @override
+    def setTimeout(self, period: Any) -> Any:
+        """Close the connection after so many idle seconds; never if it is None."""
+        before, self.timeOut = self.timeOut, period
+        if period is None:
+            self.site.timers.cancel(self)
+        else:
+            self.site.timers.schedule(self, period)
+        return before
+
+    @override
+    def resetTimeout(self) -> None:
+        """Begin to count anew."""
+        if self.due_bucket is not None and self.timeOut is not None:
+            self.site.timers.schedule(self, self.timeOut)
+
+    def due(self) -> None:
+        """Act: the time has come."""
+        self.timeoutConnection()
+
+    @override
+    def timeoutConnection(self) -> None:
+        """Close the connection, unless it was not idle for so long."""
+        period = self.timeOut or 0
+        passed = self.site.reactor.seconds() - self._served_at
+        left = period if self._handlingRequest else period - passed
+        # What rounding leaves may be less than what makes the time go on.
+        if left > _MIN_LEFT:
+            self.site.timers.schedule(self, left)
+        else:
+            super().timeoutConnection()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the request that is not answered; forget it."""
+        super().connectionLost(reason)
+        # One that has come whole knows its channel: both would wait for the collector.
+        self.requests = []
+
+
+class _NegotiatedChannel(_GenericHTTPChannelProtocol):
+    """Twisted's, which speaks the protocol that is negotiated with TLS."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """Get out of the way where nothing is negotiated."""
+        if can_write_directly(transport):
+            transport.protocol = self._channel
+        self._channel.makeConnection(transport)
+
+
+def engine_channel(_factory: HTTPFactory) -> _GenericHTTPChannelProtocol:
+    """Make what Twisted makes for each connection, with an `EngineIOChannel` in it.
+
+    Where HTTP/2 is negotiated, Twisted puts a channel of its own in its place.
+    """
+    return _NegotiatedChannel(EngineIOChannel())

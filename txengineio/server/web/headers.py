@@ -1,0 +1,113 @@
+"""Headers of answers: adding to those that are there, and handing them to a 101."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from twisted.web.http import Request
+from twisted.web.http_headers import Headers
+
+from txengineio.server.web.request import EngineIORequest, header_values
+
+__all__ = [
+    "add_vary",
+    "check_headers",
+    "header_lines",
+    "headers_so_far",
+    "move_added",
+    "received",
+]
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOT_IN_VALUES: Final = re.compile(r"[\0\r\n]")
+
+# Of these an answer may have several lines, from different people.
+_ADDED: Final = frozenset({"set-cookie", "vary"})
+
+# What Twisted sets on each answer, and what has another meaning, or none, on a 101.
+_NOT_FOR_101: Final = frozenset(
+    {
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"date",
+        b"server",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+def received(request: Request, name: str) -> list[str]:
+    """Return the values of a header that a client sent, whatever bytes they are of."""
+    values = header_values(request, name.encode("ascii"))
+    return [value.decode("latin-1") for value in values]
+
+
+def header_lines(value: Any) -> list[str]:
+    """Return the values of a header: one for each line that it makes."""
+    return [
+        str(each) for each in (value if isinstance(value, (list, tuple)) else [value])
+    ]
+
+
+def add_vary(headers: Headers, name: str) -> None:
+    """Say that an answer depends on a header of the request."""
+    fields = ", ".join(headers.getRawHeaders("Vary", ())).split(", ")
+    known = [field for field in fields if field]
+    if "*" not in known and name.lower() not in (field.lower() for field in known):
+        headers.setRawHeaders("Vary", [", ".join([*known, name])])
+
+
+def move_added(headers: dict[str, Any], request: Request) -> None:
+    """Move what must not replace anything from ``headers`` to the request's answer.
+
+    Two names that differ only in case are two cookies, not one that replaces the other.
+    """
+    for name in [name for name in headers if name.lower() in _ADDED]:
+        for line in header_lines(headers.pop(name)):
+            request.responseHeaders.addRawHeader(name, line)
+
+
+def headers_so_far(request: Request) -> dict[str, Any]:
+    """Return the headers that were set on a request whose connection is taken over.
+
+    Middlewares set them, other resources on the way, and Twisted's sessions.
+    """
+    headers: dict[str, Any] = {}
+    if isinstance(request, EngineIORequest) and not (
+        request.has_headers() or request.has_cookies()
+    ):
+        return headers
+    for name, values in request.responseHeaders.getAllRawHeaders():
+        if name.lower() not in _NOT_FOR_101:
+            headers[name.decode("latin-1")] = [
+                each.decode("utf-8", "replace") for each in values
+            ]
+    if request.cookies:
+        cookies = [cookie.decode("utf-8", "replace") for cookie in request.cookies]
+        headers["Set-Cookie"] = [*headers.get("Set-Cookie", ()), *cookies]
+    return headers
+
+
+def check_headers(headers: Mapping[Any, Any]) -> None:
+    """Raise if a header would become more than it says.
+
+    Raises:
+        ValueError: A name is no token, or a value is no text, or has an end of a line
+            in it, or something that has no encoding.
+    """
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name if isinstance(name, str) else ""):
+            raise ValueError(f"the name of a header must be a token, not {name!r}")
+        for each in value if isinstance(value, (list, tuple)) else [value]:
+            # Numbers make sense, and nothing else that is no text: str(b"x") is "b'x'".
+            if not isinstance(each, (str, int)):
+                raise ValueError(f"the header {name} must be a str, not {each!r}")
+            line = str(each)
+            if _NOT_IN_VALUES.search(line):
+                raise ValueError(f"the value of the header {name} has a line end in it")
+            line.encode()

@@ -1,0 +1,239 @@
+"""Requests that come whole and have nothing unusual about them: a short path.
+
+What a client that polls sends is small, comes in one piece and looks the same each
+time. Such a request is taken apart here; what its headers say is found out only if they
+are others than those of the last request. Everything else, be it incomplete, pipelined,
+chunked, folded, to be the last of its connection, or wrong in any way, is not for this
+module: Twisted's parser finds out what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, AnyStr, Final, TypeAlias
+
+from twisted.web.http_headers import Headers
+from typing_extensions import override
+
+__all__ = [
+    "CompleteRequest",
+    "Fields",
+    "ReceivedHeaders",
+    "parse_complete_request",
+]
+
+_MAX_HEAD: Final = 8192
+"""Bytes of a head that is taken apart here; Twisted allows for some more."""
+
+# RFC 9112, section 3, and RFC 9110, sections 5.1 and 5.5, as far as it is usual: what
+# stands before a line is a line end, so that a name can be looked for with it.
+_LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1(?=\r\n)")
+_FIELDS: Final = re.compile(
+    rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*){1,99}\r\n"
+)
+_MAX_DIGITS: Final = 18
+_LENGTH: Final = re.compile(
+    rb"\r\ncontent-length:[\t ]*([0-9]{1,%d})[\t ]*\r" % _MAX_DIGITS
+)
+
+
+class Fields:
+    """The header fields of a request as they came, and what matters about them.
+
+    Args:
+        lines: The lines, with a line end before each and at the end.
+        lowered: The same in lower case.
+        length: Bytes of the body.
+        digits: Where in the lines the digits of the length are, from and up to.
+
+    Attributes:
+        lines: As above.
+        length: As above.
+        upgrades: Whether there is an ``Upgrade``.
+        has_origin: Whether there is an ``Origin``.
+        may_say_binary: Whether the body may be said to be ``application/octet-stream``.
+        may_be_explorer: Whether the client may be an Internet Explorer.
+    """
+
+    __slots__ = (
+        "_digits",
+        "has_origin",
+        "length",
+        "lines",
+        "may_be_explorer",
+        "may_say_binary",
+        "upgrades",
+    )
+
+    def __init__(
+        self, lines: bytes, lowered: bytes, length: int, digits: tuple[int, int]
+    ) -> None:
+        self.lines = lines
+        self.length = length
+        self._digits = digits
+        self.upgrades = b"\r\nupgrade:" in lowered
+        self.has_origin = b"\r\norigin:" in lowered
+        self.may_say_binary = b"octet-stream" in lowered
+        self.may_be_explorer = b"MSIE" in lines or b"Trident/" in lines
+
+    def with_other_length(self, lines: bytes) -> Fields | None:
+        """Return the fields of other lines, if they differ in the length alone.
+
+        To parse them takes several times as long, and most bodies of a client are not
+        as long as the one before.
+        """
+        start, end = self._digits
+        behind = len(lines) - len(self.lines) + end
+        digits = lines[start:behind]
+        if (
+            not digits.isdigit()
+            or len(digits) > _MAX_DIGITS
+            or lines[:start] != self.lines[:start]
+            or lines[behind:] != self.lines[end:]
+        ):
+            return None
+        fields = Fields.__new__(Fields)
+        fields.lines, fields.length = lines, int(digits)
+        fields._digits = start, behind
+        # None of these can be about the length.
+        fields.upgrades, fields.has_origin = self.upgrades, self.has_origin
+        fields.may_say_binary = self.may_say_binary
+        fields.may_be_explorer = self.may_be_explorer
+        return fields
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of a header, in their order."""
+        return _values_in(self.lines, name)
+
+
+CompleteRequest: TypeAlias = tuple[bytes, bytes, Fields, bytes]
+"""``GET`` or ``POST``, path and query, the headers, and the body."""
+
+
+def parse_complete_request(
+    data: bytes, last: Mapping[bytes, Fields]
+) -> CompleteRequest | None:
+    """Take a request apart.
+
+    Args:
+        data: All that has come since the last request.
+        last: The headers that came last with each method.
+
+    Returns:
+        The request; None if this is not exactly one whole request, or an unusual one.
+    """
+    line = _LINE.match(data)
+    if line is None:
+        return None
+    method, target = line.groups()
+    start = line.end()
+    end = data.find(b"\r\n\r\n", start, _MAX_HEAD) + 2
+    lines = data[start:end]
+    fields = last.get(method)
+    if fields is not None and fields.lines != lines:
+        fields = fields.with_other_length(lines)
+    if fields is None:
+        fields = _parse_fields(lines)
+    if fields is None or len(data) - end - 2 != fields.length:
+        return None
+    return method, target, fields, data[end + 2 :]
+
+
+def _parse_fields(lines: bytes) -> Fields | None:
+    """Return what headers say; None if there is anything unusual about them."""
+    if _FIELDS.fullmatch(lines) is None:
+        return None
+    lowered = lines.lower()
+    # What changes how a request is read, or what becomes of its connection.
+    if (
+        b"\r\ntransfer-encoding:" in lowered
+        or b"\r\nexpect:" in lowered
+        or b"close" in lowered
+    ):
+        return None
+    if b"\r\ncontent-length:" not in lowered:
+        return Fields(lines, lowered, 0, (0, 0))
+    length = _LENGTH.search(lowered)
+    if length is None or lowered.count(b"\r\ncontent-length:") != 1:
+        return None
+    return Fields(lines, lowered, int(length[1]), length.span(1))
+
+
+@lru_cache(maxsize=256)
+def _beginning(name: bytes) -> bytes:
+    """Return what the line of a header begins with.
+
+    Raises:
+        InvalidHeaderName: There cannot be a header of that name.
+    """
+    Headers().hasHeader(name)
+    return b"\r\n%b:" % name.lower()
+
+
+def _values_in(lines: bytes, name: bytes) -> list[bytes]:
+    """Return the values of a header.
+
+    Raises:
+        InvalidHeaderName: There cannot be a header of that name.
+    """
+    values = []
+    beginning = _beginning(name)
+    lowered = lines.lower()
+    start = lowered.find(beginning)
+    # Most that is looked for is not there.
+    while start >= 0:
+        start += len(beginning)
+        end = lowered.index(b"\r\n", start)
+        values.append(lines[start:end].strip(b" \t"))
+        start = lowered.find(beginning, end)
+    return values
+
+
+class ReceivedHeaders(Headers):
+    """The headers of a request, parsed when more than a value of them is asked for.
+
+    Args:
+        lines: As in `Fields`.
+    """
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: bytes) -> None:
+        # Twisted's attribute for what is parsed stays unset until it is asked for.
+        self._lines = lines
+
+    def __getattr__(self, name: str) -> Any:
+        """Parse the headers: they are asked for."""
+        if name != "_rawHeaders":
+            raise AttributeError(name)
+        super().__init__()
+        lines, self._lines = self._lines, b""
+        for line in lines[2:-2].split(b"\r\n"):
+            field, _, value = line.partition(b":")
+            self.addRawHeader(field, value.strip(b" \t"))
+        return self._rawHeaders
+
+    @override
+    def copy(self) -> Headers:
+        if self._lines:
+            return ReceivedHeaders(self._lines)
+        return Headers(dict(self.getAllRawHeaders()))
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For the module `copy`: both would keep what only one of them may change.
+        return Headers, (dict(self.getAllRawHeaders()),)
+
+    @override
+    def hasHeader(self, name: AnyStr) -> bool:
+        if self._lines and isinstance(name, bytes):
+            return _beginning(name) in self._lines.lower()
+        return super().hasHeader(name)
+
+    @override
+    def getRawHeaders(self, name: Any, default: Any = None) -> Sequence[Any] | Any:
+        if self._lines and isinstance(name, bytes):
+            return _values_in(self._lines, name) or default
+        return super().getRawHeaders(name, default)

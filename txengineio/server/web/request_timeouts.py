@@ -1,0 +1,97 @@
+"""Requests that have to arrive in time, however slowly their bytes trickle in.
+
+Twisted's time-out starts anew with each byte, so that one byte a minute keeps a
+connection for hours. Here the head of a request as a whole has a deadline, and so has
+its body, by its size. Between two requests, Twisted's time-out stays what it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from typing_extensions import override
+
+__all__ = ["HEAD_TIMEOUT", "MIN_BODY_RATE", "TimedChannel"]
+
+HEAD_TIMEOUT: Final = 20.0
+"""Seconds from the first byte of a request to the end of its headers."""
+
+BODY_TIMEOUT: Final = 30.0
+"""Seconds that any body may take."""
+
+MIN_BODY_RATE: Final = 1000.0
+"""Bytes of a body for which there is another second."""
+
+
+class TimedChannel(HTTPChannel):
+    """A connection on which requests have to arrive in time."""
+
+    _deadline: IDelayedCall | None = None
+    _time = HEAD_TIMEOUT
+    _is_complete = False
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Receive a piece of a request; if it is not the last, wait, but not long."""
+        self._is_complete = False
+        super().dataReceived(data)
+        # Afterwards, so that a request that comes in one piece costs nothing.
+        waits = not self._is_complete and not self._handlingRequest
+        if waits and self._deadline is None and self.is_there():
+            self._deadline = self.callLater(self._time, self._too_late)
+
+    def is_there(self) -> bool:
+        """Whether the connection is not about to be closed."""
+        transport: Any = self.transport
+        return not transport.disconnecting and self._abortingCall is None
+
+    @override
+    def headerReceived(self, line: bytes) -> bool:
+        """Receive a header, unless it has a number that Python does not convert."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:
+            # A length of thousands of digits.
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    @override
+    def allHeadersReceived(self) -> None:
+        """Give the body its own time; the headers are complete."""
+        self._met()
+        # A chunked body does not say how long it is.
+        length = getattr(self, "length", None) or 0
+        self._time = BODY_TIMEOUT + length / MIN_BODY_RATE
+        super().allHeadersReceived()
+
+    @override
+    def allContentReceived(self) -> None:
+        """Wait no more; the request is complete."""
+        self._met()
+        self._is_complete = True
+        self._time = HEAD_TIMEOUT
+        super().allContentReceived()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Wait no more; there is nobody to wait for."""
+        self._met()
+        super().connectionLost(reason)
+
+    def _met(self) -> None:
+        if self._deadline is not None:
+            deadline, self._deadline = self._deadline, None
+            deadline.cancel()
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        self._log.info(
+            "a request has not arrived within {seconds} s; its connection is dropped",
+            seconds=self._time,
+        )
+        transport: Any = self.transport
+        transport.abortConnection()

@@ -1,0 +1,169 @@
+"""Sites that serve engines: beside other resources, or one engine and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.http import RESPONSES, Request, datetimeToString
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Site
+from typing_extensions import override
+
+from txengineio.errors import InvalidOption
+from txengineio.server.web.channel import engine_channel
+from txengineio.server.web.request import EngineIORequest, IReceivesRequests
+from txengineio.server.web.resource import EngineIOResource
+from txengineio.session.timers import TimerWheel, resolution_for
+
+__all__ = ["DEFAULT_PATH", "EngineIOSite", "engine_site", "path_segments"]
+
+DEFAULT_PATH: Final = "/engine.io/"
+
+_NOT_IMPLEMENTED: Final = 501
+
+
+class EngineIOSite(Site):
+    """A site that serves engines at paths of their own, beside other resources.
+
+    There is no access log: the query of a request tells its session's id, which is a
+    credential.
+
+    Args:
+        resource: The root of everything that is not for an engine.
+        engines: The engines by their paths; all below a path is the engine's, too.
+        reactor: For time-outs; by default the global reactor.
+
+    Attributes:
+        timers: When connections have been idle for too long.
+        short_path: Whether requests that come whole go around Twisted's parser, and
+            connections are watched apart from the reactor's others. To be set before
+            connections come; nothing but speed depends on it.
+    """
+
+    noisy = False
+    protocol = engine_channel
+    requestFactory = EngineIORequest
+
+    def __init__(
+        self,
+        resource: IResource,
+        engines: Mapping[str, IReceivesRequests],
+        reactor: IReactorTime | None = None,
+    ) -> None:
+        super().__init__(resource, reactor=reactor)
+        self.short_path = True
+        self.timers = TimerWheel(self.reactor, resolution_for(self.timeOut or 1.0))
+        self._engines = [
+            (path.removesuffix("/").encode("ascii"), engine)
+            for path, engine in engines.items()
+        ]
+        # What hardly any request goes without.
+        self._engines_by_path = {
+            path: engine
+            for prefix, engine in self._engines
+            for path in (prefix, prefix + b"/")
+        }
+        # The beginnings of answers, by status; each of them is good for a second.
+        self._starts: dict[int, bytes] = {}
+        self._starts_second = -1
+
+    def engine_at(self, uri: bytes) -> IReceivesRequests | None:
+        """Return the engine that a target, or its path, belongs to, if any."""
+        engine = self._engines_by_path.get(uri)
+        if engine is not None:
+            return engine
+        path = uri.partition(b"?")[0]
+        if not path.startswith(b"/"):
+            # An absolute target, as to a proxy: RFC 9112, section 3.2.2.
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+        for prefix, engine in self._engines:
+            if path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
+                return engine
+        return None
+
+    def start_of(self, status: int) -> bytes:
+        """Return the beginning of an answer: its first line, and its ``Date``."""
+        now = self.reactor.seconds()
+        if int(now) != self._starts_second:
+            self._starts_second = int(now)
+            self._starts.clear()
+        start = self._starts.get(status)
+        if start is None:
+            reason = RESPONSES.get(status, b"Unknown Status")
+            line = b"HTTP/1.1 %d %b\r\nDate: %b\r\n"
+            start = line % (status, reason, datetimeToString(now))
+            self._starts[status] = start
+        return start
+
+    @override
+    def startFactory(self) -> None:
+        """Do nothing: Twisted prepares an access log here, once a second."""
+
+    @override
+    def stopFactory(self) -> None:
+        """Do nothing: there is no access log to close."""
+
+    @override
+    def log(self, request: Request) -> None:
+        """Do nothing."""
+
+
+class _Elsewhere(Resource):
+    """Answers what is not for the engine."""
+
+    @override
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return _Elsewhere()
+
+    @override
+    def render(self, request: Request) -> bytes:
+        request.setResponseCode(_NOT_IMPLEMENTED)
+        request.setHeader(b"Content-Type", b"text/plain; charset=UTF-8")
+        return b"Not Implemented"
+
+
+def path_segments(path: str) -> list[bytes]:
+    """Split an absolute path; the slash at its end may be missing.
+
+    Raises:
+        InvalidOption: It is not absolute, or has a part that no client can ask for.
+    """
+    expected = "an absolute path such as /engine.io/"
+    if not path.startswith("/") or not path.isascii() or not path.isprintable():
+        raise InvalidOption("path", expected, path)
+    segments = path.removesuffix("/").split("/")[1:]
+    if not all(segments) or {"?", "#", "%", " "} & set(path):
+        raise InvalidOption("path", expected, path)
+    return [segment.encode("ascii") for segment in segments]
+
+
+def engine_site(
+    engine: IReceivesRequests,
+    path: str = DEFAULT_PATH,
+    *,
+    beside: Mapping[bytes, Resource] | None = None,
+    reactor: IReactorTime | None = None,
+) -> EngineIOSite:
+    """Make a site that serves ``engine`` at ``path``, and 501 nearly everywhere else.
+
+    Args:
+        engine: The engine.
+        path: Where it is served; everything below belongs to it too.
+        beside: Resources by their names at the root of the site.
+        reactor: For the site's time-outs; by default the global reactor.
+
+    Raises:
+        InvalidOption: The path makes no sense, or leaves no room for what is beside.
+    """
+    if beside and not path_segments(path):
+        raise InvalidOption("path", "a path other than /", path)
+    resource: Resource = EngineIOResource(engine)
+    for segment in reversed(path_segments(path)):
+        parent = _Elsewhere()
+        parent.putChild(segment, resource)
+        resource = parent
+    for name, page in (beside or {}).items():
+        resource.putChild(name, page)
+    return EngineIOSite(resource, {path: engine}, reactor=reactor)

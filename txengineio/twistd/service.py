@@ -1,0 +1,236 @@
+"""The service of ``twistd engineio``: it listens, and it ends well."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from typing_extensions import override
+
+from txengineio.server.engine import Engine
+from txengineio.server.web.health import HealthResource
+from txengineio.server.web.site import engine_site, path_segments
+
+__all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place"]
+
+DEFAULT_DRAIN_TIMEOUT: Final = 1.5
+"""Seconds that stopping waits for sessions to end before it drops them."""
+
+GC_THRESHOLD: Final = 5_000
+"""New objects after which the garbage collector looks at them.
+
+Python's own 700, or 2,000, are those of some hundred sessions. While thousands come and
+stay, each of them would be looked at again and again, though hardly anything here is
+garbage that only a collector finds.
+"""
+
+_GRACE: Final = 0.1
+"""Seconds that the answers to parked polls get to leave the process."""
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something is served beside the engine.
+
+    Attributes:
+        purpose: What is served, for the log.
+        description: The endpoint as it was asked for; errors name it so.
+        endpoint: Where to listen.
+        site: What is served.
+        path: Where people find it there.
+    """
+
+    purpose: str
+    description: str
+    endpoint: IStreamServerEndpoint
+    site: Site
+    path: str = "/"
+
+
+class EngineIOService(Service):
+    """Serves an engine while it runs.
+
+    Args:
+        engine: The engine.
+        endpoints: Where to listen, each with the description that errors name.
+        path: The path to serve.
+        reactor: The reactor.
+        beside: What the same site serves beside the engine.
+        others: What is served elsewhere.
+        drain_timeout: Seconds that stopping may wait for sessions to end.
+        owns_process: Whether nothing else matters in the process: a second signal to
+            stop drops everything at once, and the garbage collector is told to leave
+            alone what is loaded when the service starts, and not to look at the rest
+            that often.
+
+    Attributes:
+        site: What is served on the endpoints.
+        others: What is served elsewhere.
+    """
+
+    _log = Logger()
+
+    def __init__(  # noqa: PLR0913 - the command line's parts, each used once
+        self,
+        engine: Engine,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        path: str,
+        reactor: Any,
+        *,
+        beside: Mapping[bytes, Resource] | None = None,
+        others: Sequence[Place] = (),
+        drain_timeout: float = DEFAULT_DRAIN_TIMEOUT,
+        owns_process: bool = False,
+    ) -> None:
+        self.engine = engine
+        if path_segments(path):
+            beside = {b"healthz": HealthResource(engine), **(beside or {})}
+        self._has_page = b"" in (beside or ())
+        self.site = engine_site(engine, path, beside=beside, reactor=reactor)
+        self._endpoints = endpoints
+        self._path = path
+        self.others = others
+        self._reactor = reactor
+        self._drain_timeout = drain_timeout
+        self._owns_process = owns_process
+        self._ports: list[IListeningPort] = []
+        self._listens = False
+
+    @override
+    def privilegedStartService(self) -> None:
+        """Listen; ports below 1024 may still be had now.
+
+        Raises:
+            SystemExit: An endpoint cannot listen; its text says which and why.
+        """
+        super().privilegedStartService()
+        self._listens = True
+        for description, endpoint in self._endpoints:
+            port = self._listen(description, endpoint, self.site)
+            self._log.info(
+                "Engine.IO is served at {url} (transports: {transports})",
+                url=_url(port, description, self._path),
+                transports=", ".join(self.engine.options.transports),
+            )
+            if self._has_page:
+                self._log.info(
+                    "Look inside with a browser: {url}",
+                    url=_url(port, description, "/"),
+                )
+        for place in self.others:
+            port = self._listen(place.description, place.endpoint, place.site)
+            self._log.info(
+                "{purpose}: {url}",
+                purpose=place.purpose,
+                url=_url(port, place.description, place.path),
+            )
+
+    def _listen(
+        self, description: str, endpoint: IStreamServerEndpoint, site: Site
+    ) -> IListeningPort:
+        outcome: list[IListeningPort | Failure] = []
+        endpoint.listen(site).addBoth(outcome.append)
+        # Nothing that describes an endpoint needs more time than the call.
+        port = outcome[0] if outcome else Failure(TimeoutError("not at once"))
+        if isinstance(port, Failure):
+            raise SystemExit(
+                f"twistd engineio: cannot listen on {description}: {port.value}"
+            )
+        self._ports.append(port)
+        return port
+
+    @override
+    def startService(self) -> None:
+        """Say what runs; listen first if that was not done before."""
+        super().startService()
+        if not self._listens:
+            self.privilegedStartService()
+        application = self.engine.application
+        runs = getattr(application, "protocol", None) or type(application)
+        self._log.info(
+            "The application is {name}", name=f"{runs.__module__}.{runs.__qualname__}"
+        )
+        if self._owns_process:
+            # Modules stay for good: to look at them again in each full collection would
+            # stop everything for some 15 ms. To look once more now takes longer, and
+            # finds next to nothing.
+            gc.freeze()
+            young, *others = gc.get_threshold()
+            # Whoever has it look at more, or never, has chosen so.
+            if 0 < young < GC_THRESHOLD:
+                gc.set_threshold(GC_THRESHOLD, *others)
+
+    @override
+    def stopService(self) -> Deferred[None]:
+        """Let no new session in, bring the others to their end, stop listening.
+
+        Returns:
+            Fires soon after the drain timeout, whatever the clients do.
+        """
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        ports, self._ports = self._ports, []
+        self._log.info(
+            "Stopping with {count} sessions open", count=len(self.engine.sessions)
+        )
+        with self._second_signal_aborts():
+            # Still listening: who polls comes for the rest on a new connection, and
+            # load balancers see that there is nothing more to be had here.
+            await self.engine.drain(self._drain_timeout)
+        await DeferredList([maybeDeferred(port.stopListening) for port in ports])
+        # What was written, goodbyes to parked polls among it, leaves by the reactor.
+        await deferLater(self._reactor, _GRACE)
+
+    @contextmanager
+    def _second_signal_aborts(self) -> Iterator[None]:
+        if not self._owns_process:
+            yield
+            return
+
+        def caught(number: int, _frame: object) -> None:
+            self._reactor.callFromThread(self._abort, signal.Signals(number).name)
+
+        before = {each: signal.signal(each, caught) for each in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _abort(self, name: str) -> None:
+        self._log.warn(
+            "{signal} again: {sessions} sessions are dropped",
+            signal=name,
+            sessions=len(self.engine.sessions),
+        )
+        self.engine.close()
+        self.engine.abort_connections()
+
+
+def _url(port: IListeningPort, description: str, path: str) -> str:
+    """Return where a client connects: a URL, or the path of a Unix socket."""
+    address: Any = port.getHost()
+    host = getattr(address, "host", None)
+    path = "/" + "/".join(part.decode() for part in path_segments(path)) + "/"
+    if host is None:
+        return f"{description} ({path})"
+    scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{scheme}://{host}:{address.port}{path.replace('//', '/')}"
