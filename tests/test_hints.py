@@ -9,14 +9,21 @@ import pytest
 from twisted.logger import (
     ILogObserver,
     LogEvent,
+    LogLevel,
     eventAsJSON,
     formatEvent,
     globalLogPublisher,
 )
 from zope.interface import implementer
 
+from tests.doubles import ended_with
 from tests.wiring import Server
-from txengineio.errors import ErrorCode, RequestRejected, TransportError
+from txengineio.errors import (
+    CloseReason,
+    ErrorCode,
+    RequestRejected,
+    TransportError,
+)
 from txengineio.hints import hint_for
 
 
@@ -101,6 +108,50 @@ def test_a_page_of_another_origin(log: Log) -> None:
     text = formatEvent(log.only())
     assert "https://evil.example" in text
     assert "allowed_origins" in text
+
+
+@pytest.mark.parametrize("own_site", [True, False])
+def test_a_refused_request_is_named(log: Log, own_site: bool) -> None:
+    server = Server.new(own_site=own_site)
+    server.request(EIO="4", sid="unknown-session-id")
+
+    assert formatEvent(log.only()) == (
+        "GET /engine.io/ from 192.0.2.1 refused: Session ID unknown (sid='unknow…)"
+    )
+    told = fields(log.only())
+    assert told["path"] == "/engine.io/"
+    assert told["address"] == "192.0.2.1"
+    assert "unknown-session-id" not in eventAsJSON(log.only())
+
+
+def test_a_refused_websocket_is_named(log: Log) -> None:
+    Server.new().open_websocket(headers={"Sec-WebSocket-Version": "7"})
+
+    text = formatEvent(log.only())
+    assert text.startswith("WebSocket at /engine.io/ from 192.0.2.1 refused: ")
+
+
+def test_the_client_behind_a_proxy_is_named(log: Log) -> None:
+    server = Server.new(trusted_proxies=["192.0.2.1"])
+    server.request(EIO="3", headers={"X-Forwarded-For": "192.0.2.7"})
+
+    assert fields(log.only())["address"] == "192.0.2.7"
+
+
+def test_a_path_cannot_fill_the_log(log: Log) -> None:
+    path = "/engine.io/" + "x" * 1000
+    Server.new().connect().request("GET", f"{path}?EIO=3&transport=polling")
+
+    assert len(formatEvent(log.only())) < 300
+
+
+@pytest.mark.parametrize("own_site", [True, False])
+def test_a_tab_that_closes_while_it_polls_is_no_fault(log: Log, own_site: bool) -> None:
+    client = Server.new(own_site=own_site).open_polling()
+    client.poll().abort()
+
+    assert ended_with(client.protocol) is CloseReason.TRANSPORT_ERROR
+    assert log.only()["log_level"] is LogLevel.debug
 
 
 @pytest.mark.parametrize(

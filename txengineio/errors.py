@@ -236,12 +236,17 @@ class TransportError(EngineIOError):
     Args:
         message: The reference implementation's text for the failure.
         description: The exception that caused it, if there is one.
+        peer_left: Whether the peer has just gone away, as a browser does whose tab is
+            closed. That is nobody's fault, and leaves no line in the log.
     """
 
-    def __init__(self, message: str, description: object = None) -> None:
+    def __init__(
+        self, message: str, description: object = None, *, peer_left: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.description = description
+        self.peer_left = peer_left
 
     @override
     def __str__(self) -> str:

@@ -71,7 +71,8 @@ def test_a_bad_option_is_named(options: dict[str, Any], named: str) -> None:
 def test_listening_alone_there_is_nothing_elsewhere(target: str) -> None:
     exchange = Server(plain_site=False).get(target)
     assert exchange.status == 501
-    assert exchange.text == "Not Implemented"
+    # The reference says no more than that.
+    assert exchange.text.startswith("Not Implemented")
 
 
 class Page(Resource):

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
@@ -199,7 +199,9 @@ class BaseSession(Consumer):
         self.closed = closed = SessionClosed(reason, description)
         if description is not None:
             # Sessions come and go without a line in the log; only faults leave one.
-            self._log.info(
+            peer_left = getattr(description, "peer_left", False)
+            self._log.emit(
+                LogLevel.debug if peer_left else LogLevel.info,
                 "session {session}… on {transport} ended: {reason}: {problem}{advice}",
                 session=self.id[:6],
                 transport=self.transport.name,

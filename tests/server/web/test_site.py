@@ -53,7 +53,8 @@ def test_it_serves_the_engine_at_its_path_and_nothing_elsewhere(
     exchange = server.connect().request("GET", f"{target}?EIO=4&transport=polling")
     assert exchange.answer.status == status
     if status == 501:
-        assert exchange.answer.text == "Not Implemented"
+        says = "Not Implemented: Engine.IO is served at /a/b/\n"
+        assert exchange.answer.text == says
         assert exchange.answer.header("Content-Type") == "text/plain; charset=UTF-8"
 
 

@@ -13,11 +13,17 @@ from twisted.web.http import Request
 from txengineio.errors import RequestRejected
 from txengineio.hints import hint_for
 from txengineio.protocol.query import SessionQuery, polling_sid
+from txengineio.server.handshake_request import client_address
 from txengineio.server.interfaces import IEngine
+from txengineio.server.options.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import ConnectionErrorEvent, check_request
 from txengineio.server.requests.handshakes import Handshakes
-from txengineio.server.requests.hook_timeout import RequestGone, TookTooLong
+from txengineio.server.requests.hook_timeout import (
+    HOOK_TIMEOUT,
+    RequestGone,
+    TookTooLong,
+)
 from txengineio.server.requests.middleware import Middleware, run_middlewares
 from txengineio.server.requests.session_limits import LimitExceeded
 from txengineio.server.requests.uploads import Uploads
@@ -31,6 +37,9 @@ __all__ = ["Dispatcher"]
 
 _INTERNAL_ERROR: Final = 500
 _UNAVAILABLE: Final = 503
+
+_MAX_PATH: Final = 100
+"""Characters of a path that the log shows."""
 
 
 class Dispatcher:
@@ -56,6 +65,7 @@ class Dispatcher:
         self._engine = engine
         self._registry = registry
         self._handshakes = arrivals
+        self._proxies = TrustedProxies(engine.options.trusted_proxies)
 
     def receive(self, request: Request) -> None:
         """Answer a request, or see to it that it will be answered."""
@@ -126,18 +136,13 @@ class Dispatcher:
         """Answer a request that cannot be served: the one place where that is done."""
         error = failure.value
         if isinstance(error, RequestRejected):
-            self._log.info(
-                "request refused: {problem}{advice}",
-                problem=str(error),
-                code=error.code.value,
-                advice=hint_for(error),
-            )
-            self._count(error.code.value)
-            event = ConnectionErrorEvent.of(request, error)
-            self._engine.emit("connection_error", event)
-            refuse(request, error)
+            self._reject(request, error)
         elif isinstance(error, BadOpening):
-            self._log.info("WebSocket refused: {error}", error=error)
+            self._log.info(
+                "WebSocket at {path} from {address} refused: {error}",
+                error=error,
+                **self._request_fields(request),
+            )
             self._count(error.status)
             headers = {"Content-Type": "text/plain; charset=UTF-8", **error.headers}
             respond(request, error.status, headers, error.message.encode())
@@ -146,13 +151,47 @@ class Dispatcher:
             retry_after = {"Retry-After": str(error.retry_after)}
             respond(request, error.status, retry_after, b"")
         elif isinstance(error, TookTooLong):
-            self._log.error("the application does not say what to do with a request")
+            self._log.error(
+                "{method} {path} from {address} refused: the application took more "
+                "than {seconds:g} s to decide about it",
+                seconds=HOOK_TIMEOUT,
+                **self._request_fields(request),
+            )
             respond_nothing(request, _UNAVAILABLE)
         elif isinstance(error, RequestGone):
-            self._log.debug("a client has gone before its request was served")
+            self._log.debug("a client left before its request was served")
         else:
-            self._log.failure("a request failed", failure=failure)
+            self._log.failure(
+                "{method} {path} from {address} failed",
+                failure=failure,
+                **self._request_fields(request),
+            )
             respond_nothing(request, _INTERNAL_ERROR)
+
+    def _reject(self, request: Request, error: RequestRejected) -> None:
+        self._log.info(
+            "{method} {path} from {address} refused: {problem}{advice}",
+            problem=str(error),
+            code=error.code.value,
+            advice=hint_for(error),
+            **self._request_fields(request),
+        )
+        self._count(error.code.value)
+        event = ConnectionErrorEvent.of(request, error)
+        self._engine.emit("connection_error", event)
+        refuse(request, error)
+
+    def _request_fields(self, request: Request) -> dict[str, Any]:
+        """Return what a line in the log says about a request.
+
+        The query stays out of it: a session's id in it is a credential.
+        """
+        path = ascii(request.uri.partition(b"?")[0].decode("latin-1"))[1:-1]
+        return {
+            "method": ascii(request.method.decode("latin-1"))[1:-1],
+            "path": path if len(path) <= _MAX_PATH else f"{path[:_MAX_PATH]}…",
+            "address": client_address(request, self._proxies) or "a Unix socket",
+        }
 
     def _count(self, code: int) -> None:
         if self._engine.statistics is not None:

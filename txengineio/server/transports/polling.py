@@ -57,6 +57,7 @@ _METHOD_NOT_ALLOWED: Final = 405
 _TOO_LARGE: Final = 413
 
 _POST_OVERLAP: Final = "data request overlap from client"
+_POLL_LOST: Final = "poll connection closed prematurely"
 _POST_LOST: Final = "data request connection closed prematurely"
 
 _NOOP: Final[OutgoingPacket] = (PacketType.NOOP, None, False, None)
@@ -175,7 +176,7 @@ class PollingTransport:
     def _poll_lost(self, request: Request) -> None:
         if request is self._parked:
             self._unpark()
-            self._fail("poll connection closed prematurely")
+            self._fail(_POLL_LOST, peer_left=True)
 
     def _unpark(self) -> Request | None:
         request, self._parked = self._parked, None
@@ -202,7 +203,7 @@ class PollingTransport:
             self._receiving = None
             # A body that is too large costs the client its POST, not its session.
             if not refused:
-                self._fail(_POST_LOST)
+                self._fail(_POST_LOST, peer_left=True)
 
     def _post(self, request: Request) -> None:
         if request is self._receiving:
@@ -290,14 +291,15 @@ class PollingTransport:
     def _post_lost(self, request: Request) -> None:
         if request in self._held_posts:
             self._held_posts.remove(request)
-            self._fail(_POST_LOST)
+            self._fail(_POST_LOST, peer_left=True)
 
     def _overlap(self, request: Request, message: str) -> None:
         self._fail(message)
         respond_nothing(request, _BAD_REQUEST)
 
-    def _fail(self, message: str) -> None:
-        self.session.transport_failed(TransportError(message))
+    def _fail(self, message: str, *, peer_left: bool = False) -> None:
+        error = TransportError(message, peer_left=peer_left)
+        self.session.transport_failed(error)
 
     # --- IPacketTransport -------------------------------------------------------------
 

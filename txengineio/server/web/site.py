@@ -111,17 +111,25 @@ class EngineIOSite(Site):
 
 
 class _Elsewhere(Resource):
-    """Answers what is not for the engine."""
+    """Answers what is not for the engine.
+
+    Args:
+        text: What it says; it begins with the reference's text.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__()
+        self._text = text
 
     @override
     def getChild(self, path: bytes, request: Request) -> Resource:
-        return _Elsewhere()
+        return _Elsewhere(self._text)
 
     @override
     def render(self, request: Request) -> bytes:
         request.setResponseCode(_NOT_IMPLEMENTED)
         request.setHeader(b"Content-Type", b"text/plain; charset=UTF-8")
-        return b"Not Implemented"
+        return self._text
 
 
 def path_segments(path: str) -> list[bytes]:
@@ -160,8 +168,10 @@ def engine_site(
     if beside and not path_segments(path):
         raise InvalidOption("path", "a path other than /", path)
     resource: Resource = EngineIOResource(engine)
-    for segment in reversed(path_segments(path)):
-        parent = _Elsewhere()
+    segments = path_segments(path)
+    where = b"/" + b"".join(segment + b"/" for segment in segments)
+    for segment in reversed(segments):
+        parent = _Elsewhere(b"Not Implemented: Engine.IO is served at %b\n" % where)
         parent.putChild(segment, resource)
         resource = parent
     for name, page in (beside or {}).items():
