@@ -141,7 +141,7 @@ class LazyRequest(Request):
 
     @override
     def isSecure(self) -> bool:
-        """Whether the request came over TLS, or `setHost` has said so."""
+        """Whether the request came over TLS, or ``setHost`` has said so."""
         # Twisted asks for an adapter, each time; the channel goes with the answer.
         channel: Any = getattr(self, "channel", None)
         if channel is None or can_write_directly(channel.transport):
