@@ -8,7 +8,7 @@ import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ PRINTS = re.compile(r"<!-- prints: (.*?) -->\s*\Z")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SERVER = re.compile(r"(?:127\.0\.0\.1|localhost):8080")
 PORT = re.compile(r"\b(8080|8081|8443)\b")
+
+NOBODY = "127.0.0.1:1"
+"""Where no server listens."""
 
 # What needs a network, rights or a system that a test has not: syntax only.
 NOT_RUN = {"cd", "echo", "git", "kill", "npm", "pip", "systemctl"}
@@ -118,6 +121,31 @@ def test_python_blocks_run(server: str, tmp_path: Path) -> None:
         for page in PAGES
         for block in blocks(page, "python")
     }
+    problems = [
+        f"{name} ended with {result['status']}:\n{result['output']}"
+        for name, result in run_blocks(found, server, tmp_path).items()
+        if result["status"] or (found[name].prints or "") not in result["output"]
+    ]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.socket
+def test_service_of_the_guide_logs_no_failure_without_a_server(tmp_path: Path) -> None:
+    found = {
+        block.name: block
+        for block in blocks(GUIDE / "client.md", "python")
+        if "EngineIOClientService" in block.text
+    }
+    assert found
+    for result in run_blocks(found, NOBODY, tmp_path).values():
+        assert result["status"] == 0, result["output"]
+        assert "not sent: " in result["output"]
+
+
+def run_blocks(
+    found: Mapping[str, Block], server: str, folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Run blocks; return the status of each, and what it printed."""
     sources = [
         (
             name,
@@ -129,21 +157,15 @@ def test_python_blocks_run(server: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tests.documentation"],
         cwd=ROOT,
-        input=json.dumps({"folder": str(tmp_path), "blocks": sources}),
+        input=json.dumps({"folder": str(folder), "blocks": sources}),
         stdout=subprocess.PIPE,
         text=True,
         timeout=DEADLINE,
         check=True,
     )
-    results = json.loads(run.stdout)
+    results: dict[str, dict[str, Any]] = json.loads(run.stdout)
     assert results.keys() == found.keys()
-    problems = [
-        f"{name} ended with {results[name]['status']}:\n{results[name]['output']}"
-        for name, block in found.items()
-        if results[name]["status"]
-        or (block.prints or "") not in results[name]["output"]
-    ]
-    assert not problems, "\n".join(problems)
+    return results
 
 
 # --- shells ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What an engine counts, as OpenMetrics; needs the extra ``txengineio[metrics]``.
+"""What an engine counts, as OpenMetrics; needs the package ``prometheus-client``.
 
     registry = CollectorRegistry()
     registry.register(EngineMetrics(engine))

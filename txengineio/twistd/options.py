@@ -225,7 +225,7 @@ class Options(LimitOptions):
         if (self["metrics"] or self["metrics-listen"]) and not find_spec(
             "prometheus_client"
         ):
-            raise UsageError("metrics need: pip install 'txengineio[metrics]'")
+            raise UsageError("metrics need: pip install prometheus-client")
         # For who tries the server out; an application's site is its own.
         self["shows_inspector"] = (
             self["app"] is None
