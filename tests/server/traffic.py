@@ -80,6 +80,8 @@ LINES = [
     "Transfer-Encoding: identity",
     "Transfer-Encoding: gzip",
     "Expect: 100-continue",
+    "Expect: x",
+    "Host: b",
     "Content-Length: 0",
     "Content-Length: 3",
     "content-length:5",

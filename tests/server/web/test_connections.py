@@ -149,7 +149,7 @@ def test_no_length_is_too_long(server: Server, digits: int, target: str) -> None
     if digits > 4300:
         # More than Python converts.
         connection.send(b"x")
-        assert exchange.connection.peek() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
+        assert exchange.answer.status == 400
         assert connection.is_closed
     elif digits > 1 and target == "/engine.io/":
         assert exchange.answer.status == 413

@@ -6,6 +6,7 @@
 ``request_parser``    requests that arrive in one segment
 ``lazy_request``      requests that make what Twisted gives them when it is asked for
 ``request``           requests whose bodies are bounded while they arrive
+``strict_channel``    what a strict server does not let pass
 ``request_timeouts``  how long a request may take to arrive
 ``responses``         answers, each of them once and whole
 ``headers``           headers of answers that others have set

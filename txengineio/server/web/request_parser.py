@@ -151,6 +151,7 @@ def _parse_fields(lines: bytes) -> Fields | None:
         b"\r\ntransfer-encoding:" in lowered
         or b"\r\nexpect:" in lowered
         or b"close" in lowered
+        or lowered.count(b"\r\nhost:") != 1
     ):
         return None
     if b"\r\ncontent-length:" not in lowered:

@@ -12,8 +12,9 @@ from typing import Any, Final
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 from typing_extensions import override
+
+from txengineio.server.web.strict_channel import StrictChannel
 
 __all__ = ["HEAD_TIMEOUT", "MIN_BODY_RATE", "TimedChannel"]
 
@@ -27,7 +28,7 @@ MIN_BODY_RATE: Final = 1000.0
 """Bytes of a body for which there is another second."""
 
 
-class TimedChannel(HTTPChannel):
+class TimedChannel(StrictChannel):
     """A connection on which requests have to arrive in time."""
 
     _deadline: IDelayedCall | None = None
@@ -48,16 +49,6 @@ class TimedChannel(HTTPChannel):
         """Whether the connection is not about to be closed."""
         transport: Any = self.transport
         return not transport.disconnecting and self._abortingCall is None
-
-    @override
-    def headerReceived(self, line: bytes) -> bool:
-        """Receive a header, unless it has a number that Python does not convert."""
-        try:
-            return bool(super().headerReceived(line))
-        except ValueError:
-            # A length of thousands of digits.
-            self._respondToBadRequestAndDisconnect()
-            return False
 
     @override
     def allHeadersReceived(self) -> None:

@@ -8,6 +8,7 @@ from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
 from txengineio.server.web.request import IReceivesRequests
+from txengineio.server.web.strict_channel import problem_with
 
 __all__ = ["EngineIOResource"]
 
@@ -30,6 +31,15 @@ class EngineIOResource(Resource):
 
     @override
     def render(self, request: Request) -> int:
-        """Hand every request, whatever its method, to the engine."""
-        self.engine.handle_request(request)
+        """Hand every request, whatever its method, to the engine.
+
+        In a site that is not ours nobody has looked at what Twisted lets pass.
+        """
+        status = problem_with(request, request.clientproto)
+        if status:
+            request.setResponseCode(status)
+            request.setHeader(b"Content-Length", b"0")
+            request.finish()
+        else:
+            self.engine.handle_request(request)
         return NOT_DONE_YET
