@@ -14,8 +14,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
+CANARIES := build/canaries
 
-.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz clean
+.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz canaries clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -76,6 +77,16 @@ fuzz: $(VENV)/.installed-test
 	@for target in $(TARGETS); do \
 		$(BIN)/python -m tests.fuzz.launch $$target -max_total_time=$(SECONDS) || exit 1; \
 	done
+
+# Whether the private names of Twisted and Autobahn that we use are still there in the
+# newest releases of both, or in what comes next: make canaries PRE=--pre
+PRE ?=
+canaries: | $(BIN)/python
+	@test -x $(CANARIES)/bin/python || $(BIN)/python -m venv $(CANARIES)
+	$(CANARIES)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade $(PRE) \
+		'twisted[tls]' autobahn --editable '.[test]'
+	@$(CANARIES)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(twisted|autobahn) '
+	$(CANARIES)/bin/python -m pytest $$(find tests -name 'test_*_names.py')
 
 # What the tests with Crossbar.io need; they are skipped without. 375 MB, in an
 # environment of its own, since it wants old versions of what is in the other one.

@@ -20,6 +20,8 @@ function plain(data) {
 const engine = new Server({
   allowEIO3: options.allow_eio3,
   maxHttpBufferSize: options.max_http_buffer_size,
+  httpRequestBodyTimeout: options.http_request_body_timeout,
+  maxBufferedChunks: options.max_buffered_chunks,
   cors: options.cors,
   cookie: options.cookie,
   initialPacket: options.initial_packet,
