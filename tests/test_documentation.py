@@ -42,6 +42,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 SERVER = re.compile(r"(?:127\.0\.0\.1|localhost):8080")
 PORT = re.compile(r"\b(8080|8081|8443)\b")
 
+TWISTD = "from twisted.scripts.twistd import run; run()"
+
 NOBODY = "127.0.0.1:1"
 """Where no server listens."""
 
@@ -301,6 +303,29 @@ def test_every_block_says_what_it_is(page: Path) -> None:
     fences = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
     assert set(fences[::2]) <= known
     assert set(fences[1::2]) <= {""}
+
+
+@pytest.mark.socket
+def test_readme_shows_what_a_new_server_says() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = text.partition("It says where clients connect:\n\n")[2]
+    expected = [line.strip() for line in shown.partition("\n\n")[0].splitlines()]
+    command = [sys.executable, "-c", TWISTD, "-n", "--pidfile=", "engineio"]
+    with subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as server:
+        try:
+            assert server.stdout is not None
+            said: list[str] = []
+            for line in server.stdout:
+                said.append(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8080", line.strip()))
+                if "The application is" in line:
+                    break
+        finally:
+            server.terminate()
+    assert expected
+    for line in expected:
+        assert any(each.endswith(f"] {line}") for each in said), said
 
 
 # --- lists ----------------------------------------------------------------------------
