@@ -16,7 +16,6 @@ from zope.interface import implementer
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import CloseReason, SessionClosed
 from txengineio.protocol.packets import Packet
-from txengineio.server.interfaces import IEngine
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
 from txengineio.session.backlog import Buffers
@@ -39,7 +38,7 @@ __all__ = [
 ]
 
 
-class RecordingProtocol(EngineIOProtocol):
+class RecordingProtocol(EngineIOProtocol[Any]):
     """One session's application: what happens to it is in ``events``, in order."""
 
     application: RecordingApplication
@@ -206,7 +205,6 @@ class RecordingAttempt:
         raise AssertionError
 
 
-@implementer(IEngine)
 class RecordingEngine(EventEmitter):
     """An engine without a network: sessions are put into it by hand."""
 

@@ -6,7 +6,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from txengineio.application import EngineIOProtocol
+from txengineio.application import AnySession, EngineIOProtocol
 from txengineio.errors import CloseReason, SessionClosed
 
 
@@ -33,7 +33,7 @@ def test_the_callbacks_may_be_left_out() -> None:
 
 
 def test_a_plain_twisted_factory_builds_it_and_is_known_to_it() -> None:
-    factory = Factory.forProtocol(EngineIOProtocol)
+    factory = Factory.forProtocol(EngineIOProtocol[AnySession])
     protocol = factory.buildProtocol(None)
     assert isinstance(protocol, EngineIOProtocol)
     assert protocol.factory is factory

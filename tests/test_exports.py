@@ -15,6 +15,7 @@ import pytest
 import txengineio
 
 PUBLIC = {
+    "AnySession",
     "BufferOverflow",
     "ClientSession",
     "CloseReason",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from txengineio.application import EngineIOProtocol
+from txengineio.application import AnySession, EngineIOProtocol
 from txengineio.errors import (
     BufferOverflow,
     CloseReason,
@@ -42,6 +42,7 @@ _CLIENT: Final = {
 }
 
 __all__ = [  # see `_CLIENT`
+    "AnySession",
     "BufferOverflow",
     "ClientSession",
     "CloseReason",

@@ -1,5 +1,6 @@
 """What type checkers know of the package's names; `__init__.py` loads some later."""
 
+from txengineio.application import AnySession as AnySession
 from txengineio.application import EngineIOProtocol as EngineIOProtocol
 from txengineio.client.connect import connect as connect
 from txengineio.client.service import EngineIOClientService as EngineIOClientService

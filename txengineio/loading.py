@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.protocol import Factory
 from twisted.python.reflect import namedAny
 
-from txengineio.application import EngineIOProtocol
-from txengineio.errors import EngineIOError
+from txengineio.application import factory_of
+from txengineio.errors import EngineIOError, InvalidOption
 
-__all__ = ["NotLoadable", "factory_for", "load_application", "load_object"]
+__all__ = ["NotLoadable", "load_application", "load_object"]
 
 
 class NotLoadable(EngineIOError):
@@ -42,19 +41,7 @@ def load_application(name: str) -> IProtocolFactory:
     Raises:
         NotLoadable: There is no such thing, or it is no application.
     """
-    application = load_object(name)
-    if isinstance(application, type) and issubclass(application, EngineIOProtocol):
-        return factory_for(application)
-    if IProtocolFactory.providedBy(application):
-        return application
-    raise NotLoadable(
-        f"{name} must be an EngineIOProtocol subclass or a factory of such "
-        f"protocols, not {type(application).__name__}"
-    )
-
-
-def factory_for(protocol: type[EngineIOProtocol]) -> IProtocolFactory:
-    """Return a factory of this protocol that does not log each time it starts."""
-    factory = Factory.forProtocol(protocol)
-    factory.noisy = False
-    return factory
+    try:
+        return factory_of(load_object(name), name)
+    except InvalidOption as problem:
+        raise NotLoadable(str(problem)) from problem

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import cast
+from types import ModuleType
+from typing import Protocol, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python import runtime
 
-__all__ = ["reactor_or_global", "steady_seconds"]
+__all__ = ["AnyReactor", "KeepsTime", "reactor_or_global", "steady_seconds"]
 
 
-def reactor_or_global(reactor: IReactorTime | None) -> IReactorTime:
+class KeepsTime(Protocol):
+    """A reactor, for type checkers that know nothing of zope.interface."""
+
+    def seconds(self) -> float:
+        """Return the time."""
+
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+    ) -> object:
+        """Call something after so many seconds."""
+
+
+AnyReactor = IReactorTime | KeepsTime | ModuleType
+"""A reactor as users have it; `twisted.internet.reactor` they take for a module."""
+
+
+def reactor_or_global(reactor: AnyReactor | None) -> IReactorTime:
     """Return the reactor, or the global one if it is None."""
     if reactor is not None:
-        return reactor
+        return cast(IReactorTime, reactor)
     # Only now: importing it installs a reactor, and perhaps not the one that is wanted.
     from twisted.internet import reactor as installed  # noqa: PLC0415, TID251
 

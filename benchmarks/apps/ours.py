@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import Any
 
 from twisted.internet import asyncioreactor, epollreactor
 from txengineio import EngineIOProtocol
@@ -12,6 +13,9 @@ _BACKLOG = 1024
 
 class Application(EngineIOProtocol):
     """Echo, or broadcast what begins with "B"."""
+
+    # The server's; older revisions, which are measured too, cannot be told so.
+    session: Any
 
     @override
     def messageReceived(self, message: str | bytes) -> None:

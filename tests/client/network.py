@@ -124,7 +124,7 @@ class Network:
         self.stalls = False
         self.stalls_from: int | None = None
 
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         return _Endpoint(self, uri)
 
     @property

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.web.http import Request
 from twisted.web.resource import Resource
@@ -23,8 +22,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "IRC/6.9"}
 
 
 def build(**options: Any) -> Engine:
-    application = Factory.forProtocol(EngineIOProtocol)
-    return Engine(application, reactor=MemoryReactorClock(), **options)
+    return Engine(EngineIOProtocol, reactor=MemoryReactorClock(), **options)
 
 
 @pytest.mark.behaviour("B153")

@@ -134,7 +134,7 @@ def test_requests_are_served(worker: Worker) -> None:
         ({1: 2}, "extra must be a mapping"),
         ({}, "must be given once"),
         ({"app": APP, "handler": APP}, "must be given once"),
-        ({"app": None}, r"app must be package\.module:name"),
+        ({"app": None}, r"app must be an EngineIOProtocol subclass"),
         ({"app": APP, "ping_intervall": 5}, "ping_intervall"),
         ({"app": APP, "ping_interval": "5"}, "ping_interval must be"),
         ({"app": APP, "path": "/eio/"}, "path"),

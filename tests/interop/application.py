@@ -36,6 +36,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio import EngineIOProtocol, SessionClosed
+from txengineio.server.session import Session
 
 __all__ = ["CommandsFactory"]
 
@@ -43,7 +44,7 @@ STREAM_PERIOD = 0.005
 STREAM_GROUP = 10
 
 
-class Commands(EngineIOProtocol):
+class Commands(EngineIOProtocol[Session]):
     """Echoes messages and obeys commands.
 
     Args:

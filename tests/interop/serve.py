@@ -23,7 +23,7 @@ from twisted.internet.endpoints import (
     UNIXServerEndpoint,
 )
 from twisted.internet.error import ReactorNotRunning
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import Certificate, CertificateOptions
 from twisted.internet.stdio import StandardIO
@@ -38,6 +38,7 @@ from typing_extensions import override
 from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
+from txengineio.server.interfaces import ListeningPort
 from txengineio.server.web.health import HealthResource
 from txengineio.server.web.site import engine_site
 
@@ -95,7 +96,7 @@ async def _serve(reactor: Any, launch: Launch) -> None:
     engine = Engine(CommandsFactory(reactor), reactor=reactor, **launch.engine)
     engine.websockets.short_path = launch.short_path
     endpoint = _endpoint(reactor, launch)
-    port: IListeningPort
+    port: ListeningPort
     if launch.static is None and launch.short_path:
         port = await engine.listen(endpoint)
     elif launch.static is None:

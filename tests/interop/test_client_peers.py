@@ -29,7 +29,7 @@ ORDERED = 1000
 @pytest_twisted.ensureDeferred
 async def test_messages_come_back_unchanged(peer: Peer, mode: str) -> None:
     client = await peer.open(**MODES[mode])
-    sent = [
+    sent: list[str | bytes] = [
         "hello",
         "石室詩士施氏",
         "😀",
@@ -52,7 +52,10 @@ async def test_large_messages_come_back(peer: Peer, mode: str) -> None:
     client = await peer.open(**MODES[mode])
     # python-engineio 4.15 on aiohttp reads no more of a POST than its first chunk.
     size = 50_000 if peer.name == "python" and mode != "websocket" else LARGE
-    sent = ["0123456789" * (size // 10), bytes(range(250)) * (size // 250)]
+    sent: list[str | bytes] = [
+        "0123456789" * (size // 10),
+        bytes(range(250)) * (size // 250),
+    ]
     for message in sent:
         client.session.send(message)
     assert await client.received(2) == sent

@@ -14,7 +14,6 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.protocol import Factory
 
 from tests.interop.client_peers import Peer, running_peer
 from tests.interop.launch import LOOPBACK
@@ -98,8 +97,7 @@ class Doorman:
     """An engine in this process that lets nobody in."""
 
     def __init__(self, **options: Any) -> None:
-        factory = Factory.forProtocol(EngineIOProtocol)
-        self.engine = Engine(factory, reactor=reactor, **options)
+        self.engine = Engine(EngineIOProtocol, reactor=reactor, **options)
 
     async def failure(self, transport: str, **options: Any) -> ConnectFailed:
         endpoint = TCP4ServerEndpoint(reactor, 0, interface=LOOPBACK)

@@ -32,7 +32,7 @@ from txengineio import CloseReason, ConnectCause
 
 pytestmark = pytest.mark.socket
 
-MESSAGES = ["hello", b"\0\xff", "x" * 100_000, b"\1" * 100_000]
+MESSAGES: list[str | bytes] = ["hello", b"\0\xff", "x" * 100_000, b"\1" * 100_000]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ class WithCertificate:
         authority = Path(certificates.authority).read_bytes()
         self._authority = Certificate.loadPEM(authority)
 
-    def creatorForNetloc(self, hostname: bytes, _port: int) -> Any:  # noqa: N802
+    def creatorForNetloc(self, hostname: bytes, _port: int) -> Any:
         return optionsForClientTLS(
             hostname.decode("ascii"),
             trustRoot=self._authority,

@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from twisted.internet import defer, endpoints, protocol, task
+from twisted.internet import defer, endpoints, task
 
 from tests.wiring import opening_headers
 from txengineio import Engine, EngineIOProtocol
@@ -64,9 +64,9 @@ async def send_all(reactor: Any, session: Any, heed: bool) -> dict[str, Any]:
 
 
 async def run(reactor: Any, transport: str) -> None:
-    engine = Engine(protocol.Factory.forProtocol(EngineIOProtocol), reactor=reactor)
+    engine = Engine(EngineIOProtocol, reactor=reactor)
     endpoint = endpoints.TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-    port = (await engine.listen(endpoint)).getHost().port  # type: ignore[attr-defined]
+    port = (await engine.listen(endpoint)).getHost().port
     clients = []
     results = []
     for heed in (True, False):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import array
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, FirstError, gatherResults
+from typing_extensions import Buffer
 
 from tests.conftest import FlushLoggedErrors
 from tests.doubles import RecordingTransport, has_fired
@@ -73,7 +75,7 @@ def test_what_the_transport_cannot_take_is_kept_in_order() -> None:
     ],
 )
 def test_text_is_text_and_everything_bytes_like_is_bytes(
-    message: object, data: str | bytes
+    message: str | Buffer, data: str | bytes
 ) -> None:
     opened = open_session()
     opened.session.send(message)
@@ -82,7 +84,7 @@ def test_text_is_text_and_everything_bytes_like_is_bytes(
 
 
 @pytest.mark.parametrize("message", [None, 1, 1.5, ["a"], {"a": "b"}, object()])
-def test_nothing_else_can_be_sent(message: object) -> None:
+def test_nothing_else_can_be_sent(message: Any) -> None:
     opened = open_session()
     with pytest.raises(TypeError):
         opened.session.send(message)

@@ -209,7 +209,7 @@ class Port:
     def getHost(self) -> object:
         return self.address
 
-    def stopListening(self) -> object:  # noqa: N802  # Twisted's name
+    def stopListening(self) -> object:  # Twisted's name
         return self.stopped
 
 
@@ -220,7 +220,7 @@ class Endpoint:
     def __init__(self, result: Any) -> None:
         self.result = result
 
-    def listen(self, protocolFactory: IProtocolFactory) -> Any:  # noqa: N803
+    def listen(self, protocolFactory: IProtocolFactory) -> Any:
         return self.result
 
 

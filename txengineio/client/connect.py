@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.cookiejar import CookieJar
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 from twisted.internet.address import HostnameAddress
@@ -12,15 +12,20 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 from twisted.web.client import URI
-from zope.interface import implementer
+from typing_extensions import Unpack
 
-from txengineio.application import EngineIOProtocol
+from txengineio.application import (
+    Application,
+    BuildsProtocols,
+    EngineIOProtocol,
+    factory_of,
+)
 from txengineio.client.deadline import Deadline
 from txengineio.client.failures import connect_failed, refused, unreadable
 from txengineio.client.http.endpoints import Endpoints
 from txengineio.client.http.http_client import HttpClient, cookie_jar
 from txengineio.client.opening import Opening, read_handshake
-from txengineio.client.options import ClientOptions
+from txengineio.client.options import ClientArguments, ClientOptions
 from txengineio.client.polling import PollingTransport, read_payload
 from txengineio.client.session import ClientSession
 from txengineio.client.target import DEFAULT_PATH, Target, parse_target
@@ -39,34 +44,60 @@ from txengineio.errors import (
 from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.revisions import codec_for
 from txengineio.protocol.states import ReadyState
-from txengineio.reactor import reactor_or_global
+from txengineio.reactor import AnyReactor, reactor_or_global
 from txengineio.session.backlog import Buffers
-from txengineio.session.interfaces import IPacketReceiver, ISessionOwner
+from txengineio.session.interfaces import IPacketReceiver
 
 __all__ = ["Connection", "connect"]
 
 _OK = 200
 
-_upgraded: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-"""The origins with which sessions of a factory have moved to WebSocket."""
+_Protocol = TypeVar("_Protocol", bound=EngineIOProtocol)
+
+_upgraded: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
+"""The origins with which sessions of an application have moved to WebSocket."""
+
+
+@overload
+def connect(
+    url: str,
+    factory: type[_Protocol],
+    *,
+    reactor: AnyReactor | None = None,
+    path: str = DEFAULT_PATH,
+    query: Mapping[str, str] | None = None,
+    **options: Unpack[ClientArguments],
+) -> Deferred[_Protocol]: ...
+
+
+@overload
+def connect(
+    url: str,
+    factory: BuildsProtocols | IProtocolFactory,
+    *,
+    reactor: AnyReactor | None = None,
+    path: str = DEFAULT_PATH,
+    query: Mapping[str, str] | None = None,
+    **options: Unpack[ClientArguments],
+) -> Deferred[EngineIOProtocol[ClientSession]]: ...
 
 
 def connect(  # the ones that are not options say where to and what for
     url: str,
-    factory: IProtocolFactory,
+    factory: Application,
     *,
-    reactor: IReactorTime | None = None,
+    reactor: AnyReactor | None = None,
     path: str = DEFAULT_PATH,
     query: Mapping[str, str] | None = None,
-    **options: Any,
-) -> Deferred[EngineIOProtocol]:
+    **options: Unpack[ClientArguments],
+) -> Deferred[Any]:
     """Open a session with a server.
 
     Args:
         url: ``http:``, ``https:``, ``ws:`` or ``wss:``; the scheme says whether to use
             TLS, not which transport.
-        factory: Builds the application's protocol, an `EngineIOProtocol`, once the
-            session is open.
+        factory: An `EngineIOProtocol` subclass, or a factory that builds such a
+            protocol once the session is open.
         reactor: By default the global one.
         path: Where the engine is; a path in the URL may say it instead.
         query: Parameters for each request, beside those in the URL.
@@ -77,7 +108,8 @@ def connect(  # the ones that are not options say where to and what for
         `ConnectFailed`, or with what the factory raised. It can be cancelled.
 
     Raises:
-        InvalidOption: An option does not exist, or a value makes no sense.
+        InvalidOption: The factory is none, an option does not exist, or a value makes
+            no sense.
     """
     checked = ClientOptions.from_mapping(options)
     target = parse_target(url, path=path, query=query, revision=checked.revision)
@@ -85,7 +117,6 @@ def connect(  # the ones that are not options say where to and what for
     return Connection(target, factory, checked, jar, reactor_or_global(reactor)).open()
 
 
-@implementer(ISessionOwner)
 class Connection:
     """One attempt to open a session, and what the session needs afterwards.
 
@@ -110,7 +141,7 @@ class Connection:
     def __init__(
         self,
         target: Target,
-        application: IProtocolFactory,
+        application: Application,
         options: ClientOptions,
         jar: CookieJar,
         clock: IReactorTime,
@@ -121,6 +152,7 @@ class Connection:
         self.buffers = Buffers()
         self._target = target
         self._application = application
+        self._factory = factory_of(application, "factory")
         self._options = options
         self._codec = codec_for(options.revision)
         self._endpoints = options.endpoints or Endpoints(
@@ -276,7 +308,7 @@ class Connection:
         session.open()
         address = HostnameAddress(self._target.host.encode("ascii"), self._target.port)
         try:
-            protocol = self._application.buildProtocol(address)
+            protocol = self._factory.buildProtocol(address)
             if protocol is None:
                 raise ConnectFailed(ConnectCause.NO_PROTOCOL)
         except BaseException:

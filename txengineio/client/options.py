@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from http.cookiejar import CookieJar
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypedDict, cast
 
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IPolicyForHTTPS
+from twisted.internet.defer import Deferred
+from twisted.web.client import URI
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import (
+    IAgent,
+    IAgentEndpointFactory,
+    IBodyProducer,
+    IPolicyForHTTPS,
+    IResponse,
+)
 from zope.interface import Interface
 
 from txengineio.checks import (
@@ -22,7 +31,7 @@ from txengineio.checks import (
 from txengineio.errors import InvalidOption
 from txengineio.protocol.revisions import CODECS
 
-__all__ = ["TRANSPORTS", "ClientOptions"]
+__all__ = ["TRANSPORTS", "ClientArguments", "ClientOptions"]
 
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -87,6 +96,53 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
 }
 
 
+class MakesRequests(Protocol):
+    """An ``IAgent``, for type checkers that know nothing of zope.interface."""
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """Make a request."""
+
+
+class FindsEndpoints(Protocol):
+    """The same for an ``IAgentEndpointFactory``."""
+
+    def endpointForURI(self, uri: URI) -> object:
+        """Return the endpoint to connect to."""
+
+
+class VerifiesServers(Protocol):
+    """The same for an ``IPolicyForHTTPS``."""
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> object:
+        """Return what makes the connections of TLS."""
+
+
+class ClientArguments(TypedDict, total=False):
+    """The options as type checkers know them: what may be given for each."""
+
+    transports: Iterable[str]
+    upgrade: bool
+    remember_upgrade: bool
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str] | CookieJar | None
+    agent: IAgent | MakesRequests | None
+    endpoints: IAgentEndpointFactory | FindsEndpoints | None
+    tls: IPolicyForHTTPS | VerifiesServers | None
+    revision: int
+    connect_timeout: float
+    open_timeout: float
+    upgrade_timeout: float
+    request_timeout: float
+    max_http_buffer_size: int
+    max_post_packets: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
     """What a client is told when it connects.
@@ -120,8 +176,8 @@ class ClientOptions:
     transports: tuple[str, ...] = TRANSPORTS
     upgrade: bool = True
     remember_upgrade: bool = False
-    headers: Any = ()
-    cookies: Any = None
+    headers: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    cookies: Mapping[str, str] | CookieJar | None = None
     agent: IAgent | None = None
     endpoints: IAgentEndpointFactory | None = None
     tls: IPolicyForHTTPS | None = None
@@ -141,11 +197,12 @@ class ClientOptions:
             object.__setattr__(self, field.name, _CHECKS[field.name](field.name, value))
 
     @classmethod
-    def from_mapping(cls, options: Mapping[str, Any]) -> ClientOptions:
+    def from_mapping(cls, options: Mapping[str, object]) -> ClientOptions:
         """Build the options from names and values.
 
         Raises:
             InvalidOption: A name does not exist, or a value makes no sense.
         """
         check_names(options, [field.name for field in fields(cls)])
-        return cls(**options)
+        # Each is checked as it is built.
+        return cls(**cast(dict[str, Any], options))

@@ -10,16 +10,17 @@ from typing import Any
 from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from typing_extensions import override
+from typing_extensions import Buffer, Unpack, override
 
-from txengineio.application import EngineIOProtocol
+from txengineio.application import Application, EngineIOProtocol, factory_of
 from txengineio.checks import check_whole_number
 from txengineio.client.connect import Connection
 from txengineio.client.http.http_client import cookie_jar
-from txengineio.client.options import ClientOptions
+from txengineio.client.options import ClientArguments, ClientOptions
+from txengineio.client.session import ClientSession
 from txengineio.client.target import DEFAULT_PATH, parse_target
 from txengineio.errors import (
     CloseReason,
@@ -29,7 +30,7 @@ from txengineio.errors import (
 )
 from txengineio.protocol.packets import message_data
 from txengineio.protocol.states import ReadyState
-from txengineio.reactor import reactor_or_global
+from txengineio.reactor import AnyReactor, reactor_or_global
 from txengineio.session.events import EventEmitter
 
 __all__ = ["EngineIOClientService"]
@@ -47,7 +48,9 @@ class _State(Enum):
     STOPPING = "stopping"
 
 
-_Waiter = tuple[Deferred[EngineIOProtocol], int | None]
+ClientProtocol = EngineIOProtocol[ClientSession]
+
+_Waiter = tuple[Deferred[ClientProtocol], int | None]
 _Message = tuple[str | bytes, Deferred[None]]
 
 
@@ -75,7 +78,8 @@ class EngineIOClientService(Service, EventEmitter):
         options: See `ClientOptions`.
 
     Raises:
-        InvalidOption: An option does not exist, or a value makes no sense.
+        InvalidOption: The factory is none, an option does not exist, or a value makes
+            no sense.
     """
 
     EVENTS = frozenset({"connected", "disconnected", "connect_failed", "retry"})
@@ -85,14 +89,14 @@ class EngineIOClientService(Service, EventEmitter):
     def __init__(  # noqa: PLR0913  # as of `connect`
         self,
         url: str,
-        factory: IProtocolFactory,
+        factory: Application,
         *,
-        reactor: IReactorTime | None = None,
+        reactor: AnyReactor | None = None,
         retry_policy: Callable[[int], float] | None = None,
         max_queued: int = 0,
         path: str = DEFAULT_PATH,
         query: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Unpack[ClientArguments],
     ) -> None:
         EventEmitter.__init__(self)
         self._options = ClientOptions.from_mapping(options)
@@ -101,13 +105,13 @@ class EngineIOClientService(Service, EventEmitter):
         )
         # One for all sessions: a load balancer finds the same server again.
         self._jar = cookie_jar(self._target, self._options.cookies)
-        self._factory = factory
+        self._factory = factory_of(factory, "factory")
         self._clock = reactor_or_global(reactor)
         self._retry_policy = retry_policy or backoffPolicy()
         self._max_queued = check_whole_number("max_queued", max_queued, 0)
         self._state = _State.STOPPED
         self._failures = 0
-        self._protocol: EngineIOProtocol | None = None
+        self._protocol: ClientProtocol | None = None
         self._connecting: Deferred[Any] | None = None
         self._retry_call: IDelayedCall | None = None
         self._waiters: list[_Waiter] = []
@@ -117,13 +121,13 @@ class EngineIOClientService(Service, EventEmitter):
     # --- for the application ----------------------------------------------------------
 
     @property
-    def protocol(self) -> EngineIOProtocol | None:
+    def protocol(self) -> ClientProtocol | None:
         """The protocol of the session, while there is one."""
         return self._protocol
 
     def when_connected(
         self, fail_after_failures: int | None = None
-    ) -> Deferred[EngineIOProtocol]:
+    ) -> Deferred[ClientProtocol]:
         """Return a Deferred that fires with the protocol once there is a session.
 
         Args:
@@ -135,11 +139,11 @@ class EngineIOClientService(Service, EventEmitter):
             return succeed(self._protocol)
         if self._state in (_State.STOPPED, _State.STOPPING):
             return fail(_stopped())
-        deferred: Deferred[EngineIOProtocol] = Deferred()
+        deferred: Deferred[ClientProtocol] = Deferred()
         self._waiters.append((deferred, fail_after_failures))
         return deferred
 
-    def send(self, message: Any) -> Deferred[None]:
+    def send(self, message: str | Buffer) -> Deferred[None]:
         """Send a message by the session that there is, or queue it for the next one.
 
         Args:
@@ -239,7 +243,7 @@ class EngineIOClientService(Service, EventEmitter):
         connecting.addCallbacks(self._connected, self._not_connected)
         connecting.addErrback(self._broken)
 
-    def _connected(self, protocol: EngineIOProtocol) -> None:
+    def _connected(self, protocol: ClientProtocol) -> None:
         self._connecting = None
         self._protocol = protocol
         if self._state is _State.STOPPING:
@@ -254,7 +258,7 @@ class EngineIOClientService(Service, EventEmitter):
             self._hand_over()
         protocol.session.when_closed().addCallback(self._disconnected, protocol)
 
-    def _disconnected(self, _reason: CloseReason, protocol: EngineIOProtocol) -> None:
+    def _disconnected(self, _reason: CloseReason, protocol: ClientProtocol) -> None:
         self._protocol = None
         closed = protocol.session.closed
         self._log.info("disconnected: {closed}", closed=closed)

@@ -14,8 +14,8 @@ the above say ``path: "/eio/"``. To serve the usual path, give ``"/"`` to
 
 ``extra`` has the options of the engine and
 
-- ``app``, the application as ``package.module:name``: an `EngineIOProtocol` subclass or
-  a factory of such protocols (``handler`` is another name for it);
+- ``app``, the application: an `EngineIOProtocol` subclass or a factory of such
+  protocols, or ``package.module:name`` for it (``handler`` is another name for it);
 - ``wamp``, for a bridge to a realm (see `txengineio.integrations.wamp`): a mapping of
   ``transports`` and ``realm``, and where needed ``authentication``, ``prefix`` and
   ``queue_limit``.
@@ -43,12 +43,13 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from typing_extensions import override
 
-from txengineio.application import EngineIOProtocol
+from txengineio.application import EngineIOProtocol, factory_of
 from txengineio.errors import InvalidOption
 from txengineio.integrations.wamp import WampBridge
-from txengineio.loading import factory_for, load_application, load_object
+from txengineio.loading import load_application, load_object
 from txengineio.server.engine import Engine
 from txengineio.server.web import resource
+from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.site import DEFAULT_PATH, path_segments
 
 __all__ = ["STOP_TIMEOUT", "EngineIOResource", "EngineIORootResource"]
@@ -124,7 +125,7 @@ class EngineIOResource(resource.EngineIOResource):
             self._bridge.stop()
 
 
-class EngineIORootResource(Resource):
+class EngineIORootResource(ChildResource):
     """Serves an engine at Engine.IO's usual path, as the root of a web transport.
 
     It belongs at ``"/"``; what else the configuration has goes beside it. Anything else
@@ -219,13 +220,13 @@ def _application(settings: dict[str, Any], *, is_bridged: bool) -> IProtocolFact
     """Take the application out of the settings."""
     names = [settings.pop(key) for key in ("app", "handler") if key in settings]
     if not names and is_bridged:
-        return factory_for(EngineIOProtocol)
+        return factory_of(EngineIOProtocol)
     if len(names) != 1:
         expected = "given once, as package.module:name"
         raise InvalidOption("app (or handler)", expected, names)
-    if not isinstance(names[0], str):
-        raise InvalidOption("app", "package.module:name", names[0])
-    return load_application(names[0])
+    if isinstance(names[0], str):
+        return load_application(names[0])
+    return factory_of(names[0], "app")
 
 
 def _with_callables(settings: Mapping[str, Any], names: Any) -> dict[str, Any]:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import (
-    IListeningPort,
-    IProtocolFactory,
-    IReactorTime,
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
 from twisted.web.http import Request
-from zope.interface import implementer
+from typing_extensions import Buffer, Unpack
 
+from txengineio.application import Application, factory_of
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
-from txengineio.reactor import reactor_or_global, steady_seconds
-from txengineio.server.interfaces import IEngine
-from txengineio.server.options.engine import EngineOptions
+from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
+from txengineio.server.interfaces import ListeningPort, ServerEndpoint
+from txengineio.server.options.engine import EngineArguments, EngineOptions
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.dispatcher import Dispatcher
 from txengineio.server.requests.handshakes import Handshakes
@@ -29,7 +27,7 @@ from txengineio.server.requests.middleware import CorsMiddleware, Middleware
 from txengineio.server.session import Session
 from txengineio.server.statistics import Statistics
 from txengineio.server.transports.websocket import EngineWebSocketFactory
-from txengineio.server.web.request import EngineIORequest, IReceivesRequests
+from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.site import DEFAULT_PATH, engine_site
 from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter
@@ -39,8 +37,9 @@ from txengineio.websocket.frames import encode_frame
 
 __all__ = ["Engine"]
 
+_Middleware = TypeVar("_Middleware", bound=Middleware)
 
-@implementer(IEngine, IReceivesRequests)
+
 class Engine(EventEmitter):
     """Serves one application to any number of clients.
 
@@ -49,13 +48,14 @@ class Engine(EventEmitter):
     `handle_request`.
 
     Args:
-        application: Builds the application's protocol for each session, an
-            `EngineIOProtocol`. None instead of a protocol refuses the session.
+        application: An `EngineIOProtocol` subclass, or a factory that builds such a
+            protocol for each session; None instead of a protocol refuses the session.
         reactor: Where time comes from; by default the global reactor.
         options: See `EngineOptions`.
 
     Raises:
-        InvalidOption: An option does not exist, or its value makes no sense.
+        InvalidOption: The application is none, an option does not exist, or its value
+            makes no sense.
     """
 
     EVENTS = frozenset(
@@ -75,13 +75,13 @@ class Engine(EventEmitter):
 
     def __init__(
         self,
-        application: IProtocolFactory,
+        application: Application,
         *,
-        reactor: IReactorTime | None = None,
-        **options: Any,
+        reactor: AnyReactor | None = None,
+        **options: Unpack[EngineArguments],
     ) -> None:
         super().__init__()
-        self.application = application
+        self.application = factory_of(application)
         self.options = EngineOptions.from_mapping(options)
         self.clock = reactor_or_global(reactor)
         self.timers = TimerWheel(
@@ -127,7 +127,7 @@ class Engine(EventEmitter):
         """Act on an upload that broke off; an `EngineIORequest` calls this."""
         self._dispatcher.uploads.lost(request, refused)
 
-    def use(self, middleware: Middleware) -> Middleware:
+    def use(self, middleware: _Middleware) -> _Middleware:
         """Add a middleware: it sees each request before the engine looks at it.
 
         Middlewares run in the order in which they were added, for plain requests and
@@ -146,7 +146,7 @@ class Engine(EventEmitter):
         self._dispatcher.middlewares.append(middleware)
         return middleware
 
-    def broadcast(self, message: Any, *, compress: bool = True) -> int:
+    def broadcast(self, message: str | Buffer, *, compress: bool = True) -> int:
         """Send a message to every open session; it is encoded only once.
 
         Args:
@@ -170,8 +170,10 @@ class Engine(EventEmitter):
         return taken
 
     def listen(
-        self, endpoint: IStreamServerEndpoint, path: str = DEFAULT_PATH
-    ) -> Deferred[IListeningPort]:
+        self,
+        endpoint: ServerEndpoint | IStreamServerEndpoint,
+        path: str = DEFAULT_PATH,
+    ) -> Deferred[ListeningPort]:
         """Serve the engine, and nothing else, on an endpoint.
 
         Args:
@@ -182,7 +184,8 @@ class Engine(EventEmitter):
             Fires with the port; it fails as ``endpoint.listen`` does.
         """
         self._handshakes.accepting = True
-        return endpoint.listen(engine_site(self, path, reactor=self.clock))
+        site = engine_site(self, path, reactor=self.clock)
+        return cast(Deferred[ListeningPort], endpoint.listen(site))
 
     def close(self) -> Deferred[None]:
         """Tell every session that it is over; let no new one in.

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory
-from zope.interface import Attribute, Interface
+from zope.interface import Interface
 
-from txengineio.server.options.engine import EngineOptions
-from txengineio.server.statistics import Statistics
-from txengineio.session.interfaces import ISessionOwner
-
-__all__ = ["IEngine", "ISlot"]
-
-
-class IEngine(ISessionOwner):
-    """What the parts of the server, and applications, may ask of the engine."""
-
-    options: EngineOptions = Attribute("What the engine was told when it was built.")
-    application: IProtocolFactory = Attribute("Builds the application's protocols.")
-    sessions: Mapping[str, Any] = Attribute("The open sessions by id; read-only.")
-    statistics: Statistics | None = Attribute("What is counted; None while nothing is.")
-
-    def broadcast(message: Any, *, compress: bool = True) -> int:
-        """Send a message to every open session."""
-
-    def close() -> Deferred[None]:
-        """Tell every session that it is over."""
+__all__ = ["ISlot", "ListeningPort", "ServerEndpoint"]
 
 
 class ISlot(Interface):
@@ -36,3 +15,24 @@ class ISlot(Interface):
 
     def leave() -> None:
         """Make room; once is enough."""
+
+
+class ListeningPort(Protocol):
+    """A port that listens, for type checkers that know nothing of zope.interface."""
+
+    def getHost(self) -> Any:
+        """Return where it listens: an address of a type that depends on the endpoint.
+
+        It is an `IPv4Address` or an `IPv6Address` for TCP, and a `UNIXAddress` for a
+        Unix socket.
+        """
+
+    def stopListening(self) -> Deferred[None] | None:
+        """Take no more connections."""
+
+
+class ServerEndpoint(Protocol):
+    """An endpoint, for type checkers that know nothing of zope.interface."""
+
+    def listen(self, protocolFactory: Any) -> Deferred[Any]:
+        """Listen; the Deferred fires with the port."""

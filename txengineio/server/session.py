@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol
 
-from typing_extensions import override
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
+from typing_extensions import Buffer, override
 
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import Role, SessionInput
 from txengineio.server.handshake_request import HandshakeRequest
-from txengineio.server.interfaces import IEngine, ISlot
+from txengineio.server.interfaces import ISlot
+from txengineio.server.options.engine import EngineOptions
+from txengineio.server.statistics import Statistics
 from txengineio.session.base import BaseSession
-from txengineio.session.interfaces import IPacketTransport
+from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 from txengineio.session.traffic import Traffic
 
-__all__ = ["Session"]
+__all__ = ["IEngine", "Session"]
+
+
+class IEngine(ISessionOwner, Protocol):
+    """What the parts of the server, and applications, may ask of the engine."""
+
+    @property
+    def options(self) -> EngineOptions:
+        """What the engine was told when it was built."""
+
+    @property
+    def application(self) -> IProtocolFactory:
+        """Builds the application's protocols."""
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The open sessions by id; read-only."""
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """What is counted; None while nothing is."""
+
+    def broadcast(self, message: str | Buffer, *, compress: bool = True) -> int:
+        """Send a message to every open session; return how many took it."""
+
+    def close(self) -> Deferred[None]:
+        """Tell every session that it is over."""
 
 
 class Session(BaseSession):

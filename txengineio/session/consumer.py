@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IConsumer, IProducer
+from typing_extensions import Buffer
 from zope.interface import implementer
 
 from txengineio.session.backlog import Flow
@@ -29,7 +28,7 @@ class Consumer(Outgoing):
             return fail(self.closed)
         return succeed(None) if self.writable else self._flowing().wait()
 
-    def write(self, data: Any) -> None:
+    def write(self, data: str | Buffer) -> None:
         """Send a message, as ``send`` does; producers call this."""
         self.send(data)
 

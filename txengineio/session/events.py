@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 from txengineio.errors import LocalProtocolError
 from txengineio.session.callbacks import call_guarded
 
 __all__ = ["EventEmitter"]
 
-Handler = Callable[..., Any]
+Handler = Callable[..., object]
+_Handler = TypeVar("_Handler", bound=Handler)
 Handlers = dict[str, list[Handler]]
 
 
@@ -38,7 +39,7 @@ class EventEmitter:
         self.handlers: Handlers | None = None
         self._other_handlers: Handlers | None = None
 
-    def on(self, event: str, handler: Handler) -> Handler:
+    def on(self, event: str, handler: _Handler) -> _Handler:
         """Call ``handler`` each time that ``event`` happens.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
@@ -102,18 +102,27 @@ class IPacketTransport(Interface):
         """Undo `pause_reading`."""
 
 
-class ISessionOwner(Interface):
+class ISessionOwner(Protocol):
     """Who a session belongs to: an engine, or one connection of a client."""
 
-    clock: IReactorTime = Attribute("Where time comes from.")
-    timers: Schedule = Attribute("When heartbeats are due.")
-    buffers: Buffers = Attribute("What its sessions keep back.")
-    handlers: Mapping[str, list[Callable[..., Any]]] | None = Attribute(
-        "The handlers of its events; None while there are none."
-    )
+    @property
+    def clock(self) -> IReactorTime:
+        """Where time comes from."""
 
-    def emit(event: str, *arguments: object) -> None:
+    @property
+    def timers(self) -> Schedule:
+        """When heartbeats are due."""
+
+    @property
+    def buffers(self) -> Buffers:
+        """What its sessions keep back."""
+
+    @property
+    def handlers(self) -> Mapping[str, list[Callable[..., object]]] | None:
+        """The handlers of its events; None while there are none."""
+
+    def emit(self, event: str, *arguments: object) -> None:
         """Call the handlers of one of its events."""
 
-    def session_ended(session: Any, reason: CloseReason) -> None:
+    def session_ended(self, session: Any, reason: CloseReason) -> None:
         """Forget a session; only the session itself calls this, once."""

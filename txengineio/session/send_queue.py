@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from typing_extensions import Buffer
 
 from txengineio.errors import BufferOverflow, CloseReason, SessionClosed
 from txengineio.protocol.packets import (
@@ -108,10 +108,10 @@ class Outgoing(EventEmitter):
 
     def send(  # noqa: C901  # a call for each step would cost more than the step
         self,
-        message: Any,
+        message: str | Buffer,
         *,
         compress: bool = True,
-        on_flushed: Callable[[IPacketTransport], Any] | None = None,
+        on_flushed: Callable[[IPacketTransport], object] | None = None,
         pre_encoded_frame: bytes | None = None,
         volatile: bool = False,
     ) -> bool:

@@ -15,11 +15,11 @@ from twisted.python.usage import UsageError
 from twisted.web.resource import Resource
 from typing_extensions import override
 
-from txengineio.application import EngineIOProtocol
+from txengineio.application import EngineIOProtocol, factory_of
 from txengineio.checks import check_duration
 from txengineio.errors import InvalidOption
 from txengineio.integrations.inspector.pages import inspector_pages
-from txengineio.loading import NotLoadable, factory_for, load_application
+from txengineio.loading import NotLoadable, load_application
 from txengineio.server.engine import Engine
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.web.health import HealthResource
@@ -291,7 +291,7 @@ def _load_application(name: str | None) -> IProtocolFactory:
         UsageError: There is no such thing, or it is no application.
     """
     if name is None:
-        return factory_for(EchoProtocol)
+        return factory_of(EchoProtocol)
     # As with `python -m`: what is in the current directory can be imported.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

@@ -41,7 +41,7 @@ class Endpoints:
         self._timeout = timeout
         self._endpoints: dict[tuple[bool, bytes, int], IStreamClientEndpoint] = {}
 
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Return the endpoint for a URI; Twisted's agent calls this."""
         secure = uri.scheme in (b"https", b"wss")
         key = secure, uri.host, uri.port

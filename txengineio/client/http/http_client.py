@@ -98,7 +98,7 @@ class HttpClient:
         # What is inflated has no limit in Twisted: a small answer could fill the
         # memory.
         self._headers.setRawHeaders("Accept-Encoding", ["identity"])
-        for name, value in options.headers:
+        for name, value in dict(options.headers).items():
             self._headers.setRawHeaders(name, [value])
 
     def open(self, resource: str) -> Deferred[Answer]:

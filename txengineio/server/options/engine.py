@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from txengineio.checks import (
     TRANSPORTS,
@@ -21,9 +21,13 @@ from txengineio.server.options.compression import HttpCompression
 from txengineio.server.options.cookies import CookieOptions
 from txengineio.server.options.cors import CorsOptions
 from txengineio.server.options.deflate import DeflateOptions
-from txengineio.server.options.limits import LIMIT_CHECKS, Limits
+from txengineio.server.options.limits import LIMIT_CHECKS, LimitArguments, Limits
 
-__all__ = ["TRANSPORTS", "EngineOptions"]
+__all__ = ["TRANSPORTS", "EngineArguments", "EngineOptions"]
+
+
+RequestCallback = Callable[[Any], object]
+"""Called with the request, in whichever way the application types it."""
 
 
 def _check_cors(_name: str, value: object) -> object:
@@ -60,6 +64,25 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "per_message_deflate": _check_deflate,
     **LIMIT_CHECKS,
 }
+
+
+class EngineArguments(LimitArguments, total=False):
+    """The options as type checkers know them: what may be given for each."""
+
+    ping_interval: float
+    ping_timeout: float
+    upgrade_timeout: float
+    max_http_buffer_size: int
+    transports: Iterable[str]
+    allow_upgrades: bool
+    allow_request: RequestCallback | None
+    initial_packet: str | bytes | None
+    allow_eio3: bool
+    generate_id: RequestCallback | None
+    cookie: bool | CookieOptions | Mapping[str, object] | None
+    cors: bool | CorsOptions | Mapping[str, object] | RequestCallback | None
+    http_compression: bool | HttpCompression | Mapping[str, object] | None
+    per_message_deflate: bool | DeflateOptions | Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +128,12 @@ class EngineOptions(Limits):
     max_http_buffer_size: int = 1_000_000
     transports: tuple[str, ...] = TRANSPORTS
     allow_upgrades: bool = True
-    allow_request: Callable[[Any], Any] | None = None
+    allow_request: RequestCallback | None = None
     initial_packet: str | bytes | None = None
     allow_eio3: bool = False
-    generate_id: Callable[[Any], Any] | None = None
+    generate_id: RequestCallback | None = None
     cookie: CookieOptions | None = None
-    cors: CorsOptions | Callable[[Any], Any] | None = None
+    cors: CorsOptions | RequestCallback | None = None
     http_compression: HttpCompression | None = field(default_factory=HttpCompression)
     per_message_deflate: DeflateOptions | None = None
 
@@ -120,14 +143,15 @@ class EngineOptions(Limits):
             object.__setattr__(self, each.name, checked)
 
     @classmethod
-    def from_mapping(cls, options: Mapping[str, Any]) -> EngineOptions:
+    def from_mapping(cls, options: Mapping[str, object]) -> EngineOptions:
         """Build the options from names and values.
 
         Raises:
             InvalidOption: A name does not exist, or a value makes no sense.
         """
         check_names(options, [each.name for each in fields(cls)])
-        return cls(**options)
+        # Each is checked as it is built.
+        return cls(**cast(dict[str, Any], options))
 
     @property
     def upgrades(self) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ never meet.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from txengineio.checks import check_duration, check_size, check_whole_number
 from txengineio.errors import InvalidOption
@@ -18,7 +18,7 @@ from txengineio.server.options.proxies import check_networks
 from txengineio.session.frugal import MAX_FRAGMENTS
 from txengineio.session.receive_queue import MAX_PENDING_MESSAGES
 
-__all__ = ["LIMIT_CHECKS", "Limits"]
+__all__ = ["LIMIT_CHECKS", "LimitArguments", "Limits"]
 
 _MIB: Final = 1 << 20
 
@@ -62,6 +62,23 @@ LIMIT_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "trusted_proxies": check_networks,
     "allowed_origins": check_origins,
 }
+
+
+class LimitArguments(TypedDict, total=False):
+    """The limits as type checkers know them: what may be given for each."""
+
+    max_buffered_bytes: int | None
+    max_total_buffered_bytes: int | None
+    max_pending_messages: int
+    max_packets_per_payload: int
+    max_message_fragments: int
+    max_sessions: int | None
+    max_sessions_per_address: int | None
+    handshakes_per_second: float | None
+    handshake_burst: int
+    first_poll_timeout: float | None
+    trusted_proxies: Iterable[str]
+    allowed_origins: str | Iterable[str | re.Pattern[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ from txengineio.errors import RequestRejected
 from txengineio.hints import hint_for
 from txengineio.protocol.query import SessionQuery, polling_sid
 from txengineio.server.handshake_request import client_address
-from txengineio.server.interfaces import IEngine
 from txengineio.server.options.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import ConnectionErrorEvent, check_request
@@ -27,7 +26,7 @@ from txengineio.server.requests.hook_timeout import (
 from txengineio.server.requests.middleware import Middleware, run_middlewares
 from txengineio.server.requests.session_limits import LimitExceeded
 from txengineio.server.requests.uploads import Uploads
-from txengineio.server.session import Session
+from txengineio.server.session import IEngine, Session
 from txengineio.server.transports.opening import BadOpening
 from txengineio.server.transports.polling import PollingTransport
 from txengineio.server.web.request import EngineIORequest

@@ -19,14 +19,13 @@ from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import steady_seconds
 from txengineio.server.handshake_request import HandshakeRequest, client_address
-from txengineio.server.interfaces import IEngine
 from txengineio.server.options.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry, new_sid
 from txengineio.server.requests.checks import bad_request, check_revision
 from txengineio.server.requests.hooks import ask_for_permission, choose_sid
 from txengineio.server.requests.origins import OriginCheck
 from txengineio.server.requests.session_limits import SessionLimits, Slot
-from txengineio.server.session import Session
+from txengineio.server.session import IEngine, Session
 from txengineio.server.transports.answers import let_change
 from txengineio.server.transports.deflate import Deflate, negotiate_deflate
 from txengineio.server.transports.jsonp import polling_transport

@@ -31,7 +31,7 @@ __all__ = ["CorsMiddleware", "Middleware", "run_middlewares"]
 
 _log = Logger()
 
-Middleware = Callable[[Request], Any]
+Middleware = Callable[[Any], object]
 """Called with a request; may return a Deferred or be a coroutine function."""
 
 

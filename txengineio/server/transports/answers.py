@@ -8,9 +8,8 @@ from typing import Any, Final
 from twisted.logger import Logger
 from twisted.web.http import Request
 
-from txengineio.server.interfaces import IEngine
 from txengineio.server.options.compression import HttpCompression
-from txengineio.server.session import Session
+from txengineio.server.session import IEngine, Session
 from txengineio.server.web.header_lines import ConstantHeaders
 from txengineio.server.web.headers import add_vary, check_headers, move_added, received
 from txengineio.server.web.request import fields_of, header_values

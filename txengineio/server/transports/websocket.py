@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from txengineio.net.watched_connection import watch_closely
 from txengineio.protocol.codec import Codec
-from txengineio.server.interfaces import IEngine
+from txengineio.server.session import IEngine
 from txengineio.server.transports.deflate import Deflate
 from txengineio.server.transports.opening import OpeningRequest, opening_response
 from txengineio.session.frugal import protocol_options

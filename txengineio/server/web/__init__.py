@@ -13,6 +13,7 @@
 ``header_lines``      headers as bytes
 ``takeover``          a request's connection, taken for another protocol
 ``resource``          an engine in any site
+``child_resource``    resources that type checkers let be children of others
 ``health``            the page for load balancers
 ====================  ===============================================================
 """

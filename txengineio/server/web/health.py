@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from twisted.web.http import Request
-from twisted.web.resource import Resource
+
+from txengineio.server.web.child_resource import ChildResource
 
 __all__ = ["HealthResource", "TakesSessions"]
 
@@ -21,7 +22,7 @@ class TakesSessions(Protocol):
         ...
 
 
-class HealthResource(Resource):
+class HealthResource(ChildResource):
     """Answers 200 while the engine takes new sessions, and 503 once it does not.
 
     Args:

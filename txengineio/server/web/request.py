@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.server import Request
 from typing_extensions import override
-from zope.interface import Attribute, Interface
 
 from txengineio.errors import PayloadTooLarge
 from txengineio.hints import hint_for
@@ -50,15 +49,17 @@ _DRAIN_LIMIT: Final = 16 * 1024 * 1024
 _HTTP_1_1: Final = b"HTTP/1.1"
 
 
-class IReceivesRequests(Interface):
+class IReceivesRequests(Protocol):
     """What answers requests: an engine."""
 
-    max_body_size: int = Attribute("Bytes of a request's body, at most.")
+    @property
+    def max_body_size(self) -> int:
+        """Bytes of a request's body, at most."""
 
-    def handle_request(request: HTTPRequest) -> None:
+    def handle_request(self, request: HTTPRequest) -> None:
         """Answer a request, now or later, or take its connection over."""
 
-    def body_begun(request: EngineIORequest) -> int:
+    def body_begun(self, request: EngineIORequest) -> int:
         """Learn that a request's headers are complete and its body begins.
 
         A request that comes whole is handed over at once, without this.
@@ -67,7 +68,7 @@ class IReceivesRequests(Interface):
             A status that the request is to be answered with at once; 0 for none.
         """
 
-    def body_lost(request: EngineIORequest, refused: bool) -> None:
+    def body_lost(self, request: EngineIORequest, refused: bool) -> None:
         """Learn that a request whose body had begun will never be complete.
 
         Args:

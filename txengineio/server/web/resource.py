@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.web.http import Request
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
+from txengineio.errors import InvalidOption
+from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.request import IReceivesRequests
 from txengineio.server.web.strict_channel import problem_with
 
-__all__ = ["EngineIOResource"]
+__all__ = ["EngineIOResource", "check_engine"]
 
 
-class EngineIOResource(Resource):
+def check_engine(engine: object, name: str = "engine") -> IReceivesRequests:
+    """Return what is an engine.
+
+    Args:
+        engine: What was given for one.
+        name: What to call it in an error.
+
+    Raises:
+        InvalidOption: It is none.
+    """
+    handles = callable(getattr(engine, "handle_request", None))
+    if isinstance(engine, type) or not handles:
+        raise InvalidOption(name, "an Engine, as Engine(YourProtocol) makes it", engine)
+    return cast(IReceivesRequests, engine)
+
+
+class EngineIOResource(ChildResource):
     """Serves an engine: polling, WebSocket and upgrades, with or without a slash.
 
     ``root.putChild(b"engine.io", EngineIOResource(engine))`` is all that a site needs.
 
     Args:
         engine: The `Engine`.
+
+    Raises:
+        InvalidOption: It is something else, such as the factory of its protocols.
     """
 
     # Clients may add anything behind the path.
@@ -27,7 +49,7 @@ class EngineIOResource(Resource):
 
     def __init__(self, engine: IReceivesRequests) -> None:
         super().__init__()
-        self.engine = engine
+        self.engine = check_engine(engine)
 
     @override
     def render(self, request: Request) -> int:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import RESPONSES, Request, datetimeToString
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
+from txengineio.reactor import AnyReactor
 from txengineio.server.web.channel import engine_channel
 from txengineio.server.web.request import EngineIORequest, IReceivesRequests
-from txengineio.server.web.resource import EngineIOResource
+from txengineio.server.web.resource import EngineIOResource, check_engine
 from txengineio.session.timers import TimerWheel, resolution_for
 
 __all__ = ["DEFAULT_PATH", "EngineIOSite", "engine_site", "path_segments"]
@@ -32,7 +32,8 @@ class EngineIOSite(Site):
 
     Args:
         resource: The root of everything that is not for an engine.
-        engines: The engines by their paths; all below a path is the engine's, too.
+        engines: The engines by their absolute paths, such as ``"/engine.io/"``; all
+            below a path is the engine's, too.
         reactor: For time-outs; by default the global reactor.
 
     Attributes:
@@ -48,15 +49,15 @@ class EngineIOSite(Site):
 
     def __init__(
         self,
-        resource: IResource,
+        resource: IResource | Resource,
         engines: Mapping[str, IReceivesRequests],
-        reactor: IReactorTime | None = None,
+        reactor: AnyReactor | None = None,
     ) -> None:
-        super().__init__(resource, reactor=reactor)
+        super().__init__(cast(IResource, resource), reactor=reactor)
         self.short_path = True
         self.timers = TimerWheel(self.reactor, resolution_for(self.timeOut or 1.0))
         self._engines = [
-            (path.removesuffix("/").encode("ascii"), engine)
+            (_prefix(path), check_engine(engine, f"the engine at {path}"))
             for path, engine in engines.items()
         ]
         # What hardly any request goes without.
@@ -132,14 +133,16 @@ class _Elsewhere(Resource):
         return self._text
 
 
-def path_segments(path: str) -> list[bytes]:
+def path_segments(path: object) -> list[bytes]:
     """Split an absolute path; the slash at its end may be missing.
 
     Raises:
         InvalidOption: It is not absolute, or has a part that no client can ask for.
     """
     expected = "an absolute path such as /engine.io/"
-    if not path.startswith("/") or not path.isascii() or not path.isprintable():
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise InvalidOption("path", expected, path)
+    if not path.isascii() or not path.isprintable():
         raise InvalidOption("path", expected, path)
     segments = path.removesuffix("/").split("/")[1:]
     if not all(segments) or {"?", "#", "%", " "} & set(path):
@@ -147,12 +150,16 @@ def path_segments(path: str) -> list[bytes]:
     return [segment.encode("ascii") for segment in segments]
 
 
+def _prefix(path: str) -> bytes:
+    return b"".join(b"/" + segment for segment in path_segments(path))
+
+
 def engine_site(
     engine: IReceivesRequests,
     path: str = DEFAULT_PATH,
     *,
     beside: Mapping[bytes, Resource] | None = None,
-    reactor: IReactorTime | None = None,
+    reactor: AnyReactor | None = None,
 ) -> EngineIOSite:
     """Make a site that serves ``engine`` at ``path``, and 501 nearly everywhere else.
 
