@@ -17,11 +17,16 @@ function plain(data) {
   return data === undefined || data === null ? "" : { binary: Buffer.from(data).toString("hex") };
 }
 
+// What is undefined would take the place of a default.
+const limits = {};
+if ("http_request_body_timeout" in options)
+  limits.httpRequestBodyTimeout = options.http_request_body_timeout * 1000;
+if ("max_buffered_chunks" in options) limits.maxBufferedChunks = options.max_buffered_chunks;
+
 const engine = new Server({
+  ...limits,
   allowEIO3: options.allow_eio3,
   maxHttpBufferSize: options.max_http_buffer_size,
-  httpRequestBodyTimeout: options.http_request_body_timeout,
-  maxBufferedChunks: options.max_buffered_chunks,
   cors: options.cors,
   cookie: options.cookie,
   initialPacket: options.initial_packet,
