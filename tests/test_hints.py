@@ -23,8 +23,8 @@ from txengineio.errors import (
     ErrorCode,
     RequestRejected,
     TransportError,
+    advice_in,
 )
-from txengineio.hints import hint_for
 
 
 @implementer(ILogObserver)
@@ -78,9 +78,32 @@ def test_a_post_that_is_too_large(log: Log, own_site: bool) -> None:
     client.post("4" + "x" * 100)
 
     assert formatEvent(log.only()).endswith(
-        "POST refused: 101 bytes received, at most 100 are allowed; "
-        "to allow it, raise max_http_buffer_size (--max-http-buffer-size)"
+        "on polling ended: transport error: payload too large (101 bytes received, "
+        "at most 100 are allowed); to allow it, raise max_http_buffer_size "
+        "(--max-http-buffer-size)"
     )
+
+
+def test_a_post_that_is_too_large_and_for_nobody(log: Log) -> None:
+    server = Server.new(own_site=True, max_http_buffer_size=100)
+    server.connect().request("POST", server.target(), b"x" * 101)
+
+    assert formatEvent(log.only()).startswith("POST refused: payload too large (101")
+
+
+@pytest.mark.parametrize("problem", ["too many chunks", "http request timeout"])
+def test_a_post_in_many_pieces_or_a_slow_one(log: Log, problem: str) -> None:
+    server = Server.new(own_site=True, max_buffered_chunks=2)
+    post = server.open_polling().start_post(None)
+    post.connection.send(b"1\r\n4\r\n" * (3 if problem == "too many chunks" else 2))
+    name = "max_buffered_chunks"
+    if problem == "http request timeout":
+        server.advance(31)
+        name = "http_request_body_timeout"
+
+    assert problem in formatEvent(log.only())
+    flag = "--" + name.replace("_", "-")
+    assert f"to allow more, raise {name} ({flag})" in formatEvent(log.only())
 
 
 def test_a_client_that_does_not_read(log: Log) -> None:
@@ -157,14 +180,14 @@ def test_a_tab_that_closes_while_it_polls_is_no_fault(log: Log, own_site: bool) 
 @pytest.mark.parametrize(
     "problem",
     [
-        None,
+        ValueError("not ours"),
         TransportError("overlap from client"),
         RequestRejected(ErrorCode.UNKNOWN_SID),
         RequestRejected(ErrorCode.FORBIDDEN),
     ],
 )
-def test_no_advice_where_there_is_nothing_to_change(problem: object) -> None:
-    assert hint_for(problem) == ""
+def test_no_advice_where_there_is_nothing_to_change(problem: Exception) -> None:
+    assert advice_in(problem) == ""
 
 
 def test_an_upgrade_that_comes_to_nothing(log: Log) -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # floor and from those below it. Names are relative to the package, "" is the package
 # itself; a pattern without a dot and a star is one module.
 LAYERS = [
-    ["errors", "hints"],
+    ["errors"],
     ["protocol", "protocol.*"],
     ["application", "checks", "reactor"],
     ["loading"],

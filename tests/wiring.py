@@ -284,11 +284,13 @@ class PollingClient:
         body = SEPARATOR.join(packets).encode()
         return self.server.request("POST", sid=self.sid, body=body, headers=headers)
 
-    def start_post(self, size: int) -> Exchange:
-        """Send the head of a POST only."""
+    def start_post(self, size: int | None) -> Exchange:
+        """Send the head of a POST only; its body is chunked if it has no size."""
         connection = self.server.connect()
         target = self.server.target(sid=self.sid)
         fields = {"Content-Length": str(size)}
+        if size is None:
+            fields = {"Transfer-Encoding": "chunked"}
         return connection.request("POST", target, None, fields)
 
     @property

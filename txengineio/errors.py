@@ -40,9 +40,12 @@ __all__ = [
     "RequestRejected",
     "SessionClosed",
     "TransportError",
+    "advice_in",
 ]
 
 
+_MORE_BYTES = "to allow it, raise max_http_buffer_size (--max-http-buffer-size)"
+_OLD_CLIENT = "allow_eio3 (--allow-eio3) serves clients of revision 3"
 _SHOWN_OF_A_SID = 7  # with the quotation mark
 _SHOWN_OF_A_VALUE = 100
 
@@ -120,7 +123,14 @@ class ConnectCause(Enum):
 
 
 class EngineIOError(Exception):
-    """Root of all exceptions that this package raises."""
+    """Root of all exceptions that this package raises.
+
+    Attributes:
+        hint: What to change if this should not happen again, for a line in the log.
+            Empty where there is no such advice, or where the text gives it already.
+    """
+
+    hint: str = ""
 
 
 class ProtocolError(EngineIOError):
@@ -154,6 +164,8 @@ class PayloadTooLarge(RemoteProtocolError):
         size: Bytes received or announced, as far as known.
         limit: Bytes allowed.
     """
+
+    hint = _MORE_BYTES
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(size, limit)
@@ -210,6 +222,8 @@ class RequestRejected(RemoteProtocolError):
     ) -> None:
         super().__init__(code)
         self.code = code
+        if code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION:
+            self.hint = _OLD_CLIENT
         self.message = message
         self.context: dict[str, Any] = dict(context or {})
         if name is not None:
@@ -235,18 +249,28 @@ class TransportError(EngineIOError):
 
     Args:
         message: The reference implementation's text for the failure.
-        description: The exception that caused it, if there is one.
+        description: The exception that caused it, if there is one. Its hint is this
+            one's, too.
         peer_left: Whether the peer has just gone away, as a browser does whose tab is
             closed. That is nobody's fault, and leaves no line in the log.
+        hint: What to change, if the description does not say it.
     """
 
     def __init__(
-        self, message: str, description: object = None, *, peer_left: bool = False
+        self,
+        message: str,
+        description: object = None,
+        *,
+        peer_left: bool = False,
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.description = description
         self.peer_left = peer_left
+        if not hint and isinstance(description, EngineIOError):
+            hint = description.hint
+        self.hint = hint
 
     @override
     def __str__(self) -> str:
@@ -335,3 +359,13 @@ class InvalidOption(EngineIOError):
     @override
     def __str__(self) -> str:
         return f"{self.name} must be {self.expected}, not {self.got!r}"
+
+
+def advice_in(error: BaseException) -> str:
+    """Return what a line in the log adds about what to change; often there is nothing.
+
+    Args:
+        error: What the line is about.
+    """
+    hint = error.hint if isinstance(error, EngineIOError) else ""
+    return f"; {hint}" if hint else ""

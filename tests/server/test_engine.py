@@ -32,7 +32,7 @@ def test_it_provides_what_it_says() -> None:
     asked: IEngine = engine
     assert asked.options.ping_interval == 25.0
     serves: IReceivesRequests = engine
-    assert serves.max_body_size == 1_000_000
+    assert serves.body_limits.max_size == 1_000_000
 
 
 @pytest.mark.behaviour("B154")

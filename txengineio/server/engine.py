@@ -14,7 +14,7 @@ from twisted.web.http import Request
 from typing_extensions import Buffer, Unpack
 
 from txengineio.application import Application, factory_of
-from txengineio.errors import CloseReason
+from txengineio.errors import CloseReason, TransportError
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
@@ -27,6 +27,7 @@ from txengineio.server.requests.middleware import CorsMiddleware, Middleware
 from txengineio.server.session import Session
 from txengineio.server.statistics import Statistics
 from txengineio.server.transports.websocket import EngineWebSocketFactory
+from txengineio.server.web.body_limits import BodyLimits
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.site import DEFAULT_PATH, engine_site
 from txengineio.session.backlog import Buffers
@@ -83,6 +84,11 @@ class Engine(EventEmitter):
         super().__init__()
         self.application = factory_of(application)
         self.options = EngineOptions.from_mapping(options)
+        self.body_limits = BodyLimits(
+            self.options.max_http_buffer_size,
+            self.options.max_buffered_chunks,
+            self.options.http_request_body_timeout,
+        )
         self.clock = reactor_or_global(reactor)
         self.timers = TimerWheel(
             self.clock,
@@ -110,11 +116,6 @@ class Engine(EventEmitter):
         """Whether new sessions are let in: until `drain` or `close`."""
         return self._handshakes.accepting
 
-    @property
-    def max_body_size(self) -> int:
-        """Bytes of a request's body, at most."""
-        return self.options.max_http_buffer_size
-
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""
         self._dispatcher.receive(request)
@@ -123,9 +124,9 @@ class Engine(EventEmitter):
         """Look at a request whose body begins; an `EngineIORequest` calls this."""
         return self._dispatcher.uploads.begun(request)
 
-    def body_lost(self, request: EngineIORequest, refused: bool) -> None:
+    def body_lost(self, request: EngineIORequest, error: TransportError) -> bool:
         """Act on an upload that broke off; an `EngineIORequest` calls this."""
-        self._dispatcher.uploads.lost(request, refused)
+        return self._dispatcher.uploads.lost(request, error)
 
     def use(self, middleware: _Middleware) -> _Middleware:
         """Add a middleware: it sees each request before the engine looks at it.

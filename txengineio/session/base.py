@@ -16,8 +16,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
-from txengineio.errors import CloseReason, SessionClosed, TransportError
-from txengineio.hints import hint_for
+from txengineio.errors import CloseReason, SessionClosed, TransportError, advice_in
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketData, PacketType
 from txengineio.protocol.states import (
@@ -207,7 +206,7 @@ class BaseSession(Consumer):
                 transport=self.transport.name,
                 reason=reason.value,
                 problem=str(description),
-                advice=hint_for(description),
+                advice=advice_in(description),
             )
         self._stop_waiting()
         # Unknown first: the last answer to a poll may let in a request behind it.

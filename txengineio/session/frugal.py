@@ -12,7 +12,6 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from typing_extensions import override
 
 from txengineio.errors import TransportError
-from txengineio.hints import TOO_MANY_FRAGMENTS
 from txengineio.session.interfaces import IPacketReceiver
 
 __all__ = [
@@ -31,6 +30,10 @@ MAX_PIECES: Final = 1024
 Who sends a frame byte by byte would make it take forty times its size.
 """
 
+_TOO_MANY_FRAGMENTS: Final = "too many fragments in a message"
+_MORE_FRAGMENTS: Final = (
+    "to allow more, raise max_message_fragments (--max-message-fragments)"
+)
 _POLICY_VIOLATION: Final = WebSocketProtocol.CLOSE_STATUS_CODE_POLICY_VIOLATION
 
 
@@ -70,7 +73,7 @@ class FrugalWebSocketProtocol(WebSocketProtocol):
         self._fragments += 1
         if self._fragments > self.max_fragments and not self.failedByMe:
             # Their number, whatever their size: empty ones take memory and time too.
-            self._refuse(TOO_MANY_FRAGMENTS, self.max_fragments)
+            self._refuse(_TOO_MANY_FRAGMENTS, self.max_fragments)
         super().onMessageFrameBegin(length)
 
     @override
@@ -83,7 +86,8 @@ class FrugalWebSocketProtocol(WebSocketProtocol):
         """Fail the connection: the peer does what is allowed, but too often."""
         super()._fail_connection(_POLICY_VIOLATION, message)
         if self.receiver is not None:
-            error = TransportError(message, f"at most {limit} are allowed")
+            allowed = f"at most {limit} are allowed"
+            error = TransportError(message, allowed, hint=_MORE_FRAGMENTS)
             self.receiver.transport_failed(error)
 
     def answer_last_ping(self) -> None:

@@ -23,8 +23,7 @@ from twisted.internet.interfaces import IPushProducer
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.errors import PacketDecodeError, TransportError
-from txengineio.hints import TOO_LARGE
+from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import BARE_PACKETS, PacketType, encode_text_packet
@@ -154,10 +153,11 @@ class WebSocketTransport(ReadingWebSocketProtocol):
     ) -> None:
         super()._fail_connection(code, reason)
         if self.receiver is not None:
-            message = "websocket error"
+            error = TransportError("websocket error", reason)
             if code == WebSocketProtocol.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
-                message = TOO_LARGE
-            self.receiver.transport_failed(TransportError(message, reason))
+                hint = PayloadTooLarge.hint
+                error = TransportError("Max payload size exceeded", reason, hint=hint)
+            self.receiver.transport_failed(error)
 
     @override
     def sendCloseFrame(

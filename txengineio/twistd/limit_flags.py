@@ -63,6 +63,15 @@ class LimitOptions(UsageOptions):
             "Frames of one WebSocket message, at most",
             optional=False,
         ),
+        _parameter(
+            "max-buffered-chunks", "Pieces of the body of one POST", optional=False
+        ),
+        _parameter(
+            "http-request-body-timeout",
+            "Seconds that the body of a POST may take",
+            float,
+            optional=False,
+        ),
         _parameter("max-sessions", "Sessions at a time, at most"),
         _parameter(
             "max-sessions-per-address", "Sessions at a time from one address, at most"

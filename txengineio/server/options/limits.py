@@ -54,6 +54,8 @@ LIMIT_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "max_pending_messages": _count,
     "max_packets_per_payload": _count,
     "max_message_fragments": _count,
+    "max_buffered_chunks": _count,
+    "http_request_body_timeout": check_duration,
     "max_sessions": _optional_count,
     "max_sessions_per_address": _optional_count,
     "handshakes_per_second": _optional_rate,
@@ -72,6 +74,8 @@ class LimitArguments(TypedDict, total=False):
     max_pending_messages: int
     max_packets_per_payload: int
     max_message_fragments: int
+    max_buffered_chunks: int
+    http_request_body_timeout: float
     max_sessions: int | None
     max_sessions_per_address: int | None
     handshakes_per_second: float | None
@@ -97,6 +101,12 @@ class Limits:
             413, and end the session.
         max_message_fragments: Frames that one WebSocket message may come in, empty ones
             too. More end the session, with the close code 1008.
+        max_buffered_chunks: Pieces that the body of one POST may come in, be it chunks
+            or what arrives at a time. More are answered with 413, and end the session.
+        http_request_body_timeout: Seconds from the head of a request to the end of its
+            body. A POST that takes longer is answered with 408, and ends the session.
+            However long that is, a body has to come with
+            `txengineio.server.web.request_timeouts.MIN_BODY_RATE`.
         max_sessions: Sessions at a time; None for no limit. Others are answered with
             503, and so they are while it takes time to let somebody in.
         max_sessions_per_address: Sessions at a time from one IPv4 address, or from one
@@ -124,6 +134,8 @@ class Limits:
     max_pending_messages: int = MAX_PENDING_MESSAGES
     max_packets_per_payload: int = 16_384
     max_message_fragments: int = MAX_FRAGMENTS
+    max_buffered_chunks: int = 10_000
+    http_request_body_timeout: float = 30.0
     max_sessions: int | None = 100_000
     max_sessions_per_address: int | None = None
     handshakes_per_second: float | None = None

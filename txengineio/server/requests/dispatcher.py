@@ -10,8 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
 
-from txengineio.errors import RequestRejected
-from txengineio.hints import hint_for
+from txengineio.errors import RequestRejected, advice_in
 from txengineio.protocol.query import SessionQuery, polling_sid
 from txengineio.server.handshake_request import client_address
 from txengineio.server.options.proxies import TrustedProxies
@@ -172,7 +171,7 @@ class Dispatcher:
             "{method} {path} from {address} refused: {problem}{advice}",
             problem=str(error),
             code=error.code.value,
-            advice=hint_for(error),
+            advice=advice_in(error),
             **self._request_fields(request),
         )
         self._count(error.code.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.web.http import Request
 
-from txengineio.errors import RequestRejected
+from txengineio.errors import RequestRejected, TransportError
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import check_request
@@ -46,12 +46,13 @@ class Uploads:
             return 0
         return transport.post_begun(request)
 
-    def lost(self, request: EngineIORequest, refused: bool) -> None:
-        """Act on an upload that broke off, or was refused for its size."""
+    def lost(self, request: EngineIORequest, error: TransportError) -> bool:
+        """Act on an upload that broke off, or was refused; say if a session ends."""
         if request.admitted is not None:
             _, session = request.admitted
             if session is not None and isinstance(session.transport, PollingTransport):
-                session.transport.post_lost(request, refused)
+                return session.transport.post_lost(request, error)
+        return False
 
     def answered(self, request: Request) -> None:
         """Learn that others have answered a request: its session need not wait."""

@@ -10,7 +10,6 @@ from typing import BinaryIO, cast
 from twisted.web.http import Request
 
 from txengineio.errors import TransportError
-from txengineio.hints import TOO_MANY_PACKETS
 from txengineio.protocol.packets import Packet
 from txengineio.server.web.request import EngineIORequest, fields_of, header_values
 
@@ -26,7 +25,12 @@ def bounded(packets: Iterator[Packet], size: int, limit: int) -> Iterator[Packet
 def _up_to(limit: int, packets: Iterator[Packet]) -> Iterator[Packet]:
     yield from islice(packets, limit)
     if next(packets, None) is not None:
-        raise TransportError(TOO_MANY_PACKETS, f"at most {limit} are allowed")
+        raise TransportError(
+            "too many packets in a payload",
+            f"at most {limit} are allowed",
+            hint="to allow more, raise max_packets_per_payload "
+            "(--max-packets-per-payload)",
+        )
 
 
 def read_body(request: Request) -> bytes:

@@ -15,10 +15,8 @@ from zope.interface import implementer
 from txengineio.errors import (
     CloseReason,
     PacketDecodeError,
-    PayloadTooLarge,
     TransportError,
 )
-from txengineio.hints import hint_for
 from txengineio.net.direct_writes import has_unsent_bytes
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
@@ -38,6 +36,7 @@ from txengineio.server.transports.bodies import (
     read_body,
     says_binary,
 )
+from txengineio.server.web.body_limits import too_large
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.responses import (
     OK,
@@ -197,13 +196,13 @@ class PollingTransport:
         if request is self._receiving:
             self._receiving = None
 
-    def post_lost(self, request: Request, refused: bool) -> None:
-        """Learn that a POST whose body had begun will never be complete."""
-        if request is self._receiving:
-            self._receiving = None
-            # A body that is too large costs the client its POST, not its session.
-            if not refused:
-                self._fail(_POST_LOST, peer_left=True)
+    def post_lost(self, request: Request, error: TransportError) -> bool:
+        """Learn that a POST will never be complete; say if the session ends for it."""
+        if request is not self._receiving:
+            return False
+        self._receiving = None
+        self.session.transport_failed(error)
+        return True
 
     def _post(self, request: Request) -> None:
         if request is self._receiving:
@@ -214,15 +213,9 @@ class PollingTransport:
         limit = self.session.engine.options.max_http_buffer_size
         size = body_size(request)
         if size > limit:
-            too_large = PayloadTooLarge(size, limit)
-            self._log.warn(
-                "session {session}…: POST refused: {problem}{advice}",
-                session=self.session.id[:6],
-                transport=self.name,
-                problem=str(too_large),
-                advice=hint_for(too_large),
-            )
+            # In somebody else's site it is here, however large it is.
             respond_nothing(request, _TOO_LARGE)
+            self.session.transport_failed(too_large(size, limit))
             return
         if self.session.traffic is not None:
             self.session.traffic.bytes_in += size

@@ -7,6 +7,7 @@
 ``lazy_request``      requests that make what Twisted gives them when it is asked for
 ``request``           requests whose bodies are bounded while they arrive
 ``strict_channel``    what a strict server does not let pass
+``body_limits``       how large a body may be, and how long it may take
 ``request_timeouts``  how long a request may take to arrive
 ``responses``         answers, each of them once and whole
 ``headers``           headers of answers that others have set

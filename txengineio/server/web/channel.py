@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly
 from txengineio.net.watched_connection import watch_closely, watch_port
+from txengineio.server.web.body_limits import too_slow
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.request_parser import Fields, parse_complete_request
 from txengineio.server.web.request_timeouts import TimedChannel
@@ -89,7 +90,7 @@ class EngineIOChannel(TimedChannel):
         method, target, fields, body = received
         path = target.partition(b"?")[0]
         engine = site.engine_at(path)
-        if engine is None or (body and len(body) > engine.max_body_size):
+        if engine is None or (body and len(body) > engine.body_limits.max_size):
             return False
         self._last[method] = fields
         request = EngineIORequest.of_whole(self, received, path)
@@ -117,6 +118,24 @@ class EngineIOChannel(TimedChannel):
         is_last = not any(self._dataBuffer) and not self._buffer
         super().requestDone(request)
         self._is_between = is_last
+
+    @override
+    def allHeadersReceived(self) -> None:
+        """Let an engine say how long the body may take; the headers are complete."""
+        super().allHeadersReceived()
+        request = self.requests[-1] if self.requests else None
+        if isinstance(request, EngineIORequest) and request.engine is not None:
+            self.limit_body_time(request.engine.body_limits.timeout)
+
+    @override
+    def give_up(self, seconds: float) -> None:
+        """Answer a body that is too slow; drop the connection of a head that is."""
+        request = self.requests[-1] if self.requests else None
+        if isinstance(request, EngineIORequest) and request.is_receiving:
+            request.refuse_body(too_slow(seconds))
+            self.loseConnection()
+        else:
+            super().give_up(seconds)
 
     # Twisted's time-out, without a call of the reactor for each connection.
 

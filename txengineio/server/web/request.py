@@ -14,13 +14,19 @@ from typing import Any, Final, Protocol, cast
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.server import Request
 from typing_extensions import override
 
-from txengineio.errors import PayloadTooLarge
-from txengineio.hints import hint_for
+from txengineio.errors import TransportError, advice_in
 from txengineio.net.direct_writes import write_directly
+from txengineio.server.web.body_limits import (
+    BodyLimits,
+    BodyRefused,
+    too_large,
+    too_many_chunks,
+)
 from txengineio.server.web.header_lines import ConstantHeaders, written, written_beside
 from txengineio.server.web.lazy_request import LazyRequest
 from txengineio.server.web.request_parser import Fields
@@ -33,12 +39,9 @@ __all__ = [
 ]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
-_TOO_LARGE: Final = (
-    b"HTTP/1.1 413 Request Entity Too Large\r\n"
-    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
-)
+_REFUSAL: Final = b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _DRAIN_TIMEOUT: Final = 5.0
-"""Seconds that the rest of a body that is too large may keep the server waiting.
+"""Seconds that the rest of a body that is refused may keep the server waiting.
 
 It is read and forgotten: closing at once would reset the connection, and the client
 would never see the answer.
@@ -47,14 +50,15 @@ _DRAIN_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of such a rest that are read; who sends more does not read answers anyway."""
 
 _HTTP_1_1: Final = b"HTTP/1.1"
+_LOST: Final = "data request connection closed prematurely"
 
 
 class IReceivesRequests(Protocol):
     """What answers requests: an engine."""
 
     @property
-    def max_body_size(self) -> int:
-        """Bytes of a request's body, at most."""
+    def body_limits(self) -> BodyLimits:
+        """What the bodies of requests must keep to."""
 
     def handle_request(self, request: HTTPRequest) -> None:
         """Answer a request, now or later, or take its connection over."""
@@ -68,12 +72,15 @@ class IReceivesRequests(Protocol):
             A status that the request is to be answered with at once; 0 for none.
         """
 
-    def body_lost(self, request: EngineIORequest, refused: bool) -> None:
+    def body_lost(self, request: EngineIORequest, error: TransportError) -> bool:
         """Learn that a request whose body had begun will never be complete.
 
         Args:
             request: The request.
-            refused: Whether that is so because its body is too large.
+            error: Why: the connection is lost, or the body goes beyond a limit.
+
+        Returns:
+            Whether a session ends for it.
         """
 
 
@@ -83,20 +90,21 @@ class EngineIORequest(LazyRequest):
     Attributes:
         engine: The engine that the request is for; None if it is for another resource.
         admitted: What the engine found out when the headers were complete.
+        isis_receiving: Whether its body arrives.
         lost: Called with the request when its connection is lost before the answer.
     """
 
     engine: IReceivesRequests | None = None
     admitted: Any = None
     lost: Callable[[Request], None] | None = None
-    _receiving = False
+    is_receiving = False
     _processing = True
     _status = 0
-    _limit = 0
     _received = 0
+    _chunks = 0
     _refused = False
 
-    _too_large_log = Logger()
+    _refusal_log = Logger()
 
     @override
     def gotLength(self, length: int | None) -> None:
@@ -112,52 +120,58 @@ class EngineIORequest(LazyRequest):
         self.site = channel.site
         self.content = BytesIO()
         if length != 0:
-            self._limit = self.engine.max_body_size
-            if length is not None and length > self._limit:
-                self._refuse(length)
-            elif hasattr(channel, "_command"):
+            if hasattr(channel, "_command"):
                 self.method, self.uri = channel._command, channel._path
-                self._receiving = True
+                self.is_receiving = True
                 self._status = self.engine.body_begun(self)
+            limit = self.engine.body_limits.max_size
+            if length is not None and length > limit:
+                self.refuse_body(too_large(length, limit))
 
     @override
     def handleContentChunk(self, data: bytes) -> None:
-        """Keep a piece of the body, as far as it is not too large."""
+        """Keep a piece of the body, as far as it keeps to the limits."""
         if self.engine is None:
             super().handleContentChunk(data)
             return
         self._received += len(data)
-        if not self._refused and self._received <= self._limit:
-            if not self._status:
-                self.content.write(data)
-        elif not self._refused:
-            self._refuse(self._received)
-        elif self._received > _DRAIN_LIMIT:
-            cast(Any, self.channel).transport.abortConnection()
+        self._chunks += 1
+        limits = self.engine.body_limits
+        if self._refused:
+            if self._received > _DRAIN_LIMIT:
+                cast(Any, self.channel).transport.abortConnection()
+        elif self._received > limits.max_size:
+            self.refuse_body(too_large(self._received, limits.max_size))
+        elif self._chunks > limits.max_chunks:
+            self.refuse_body(too_many_chunks(limits.max_chunks))
+        elif not self._status:
+            self.content.write(data)
 
-    def _refuse(self, size: int) -> None:
-        """Answer now that the body is too large, whatever is still to come of it."""
+    def refuse_body(self, error: BodyRefused) -> None:
+        """Answer now, whatever is still to come of the body."""
         self._refused = True
-        if self._receiving and self.engine is not None:
-            self._receiving = False
-            self.engine.body_lost(self, refused=True)
-        problem = PayloadTooLarge(size, self._limit)
-        self._too_large_log.warn(
-            "POST refused: {problem}{advice}",
-            problem=str(problem),
-            advice=hint_for(problem),
-        )
         self.content = BytesIO()
         # Twisted would say "go on" behind the answer.
         self.requestHeaders.removeHeader(b"Expect")
         channel: Any = self.channel
-        channel.transport.write(_TOO_LARGE)
+        reason = RESPONSES.get(error.status, b"")
+        channel.transport.write(_REFUSAL % (error.status, reason))
         channel.setTimeout(_DRAIN_TIMEOUT)
+        is_told = False
+        if self.is_receiving and self.engine is not None:
+            self.is_receiving = False
+            is_told = self.engine.body_lost(self, error)
+        if not is_told:
+            self._refusal_log.warn(
+                "POST refused: {problem}{advice}",
+                problem=str(error),
+                advice=advice_in(error),
+            )
 
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Serve the request; it is complete."""
-        self._receiving = False
+        self.is_receiving = False
         if self._refused:
             # Answered already.
             cast(Any, self.channel).loseConnection()
@@ -177,9 +191,9 @@ class EngineIORequest(LazyRequest):
     @override
     def connectionLost(self, reason: Failure) -> None:
         """Tell the engine if the body is not complete."""
-        if self._receiving and self.engine is not None:
-            self._receiving = False
-            self.engine.body_lost(self, refused=False)
+        if self.is_receiving and self.engine is not None:
+            self.is_receiving = False
+            self.engine.body_lost(self, TransportError(_LOST, peer_left=True))
         super().connectionLost(reason)
         lost, self.lost = self.lost, None
         if lost is not None:
@@ -187,7 +201,7 @@ class EngineIORequest(LazyRequest):
 
     def abort(self) -> None:
         """Drop the connection of a request whose body nobody wants any more."""
-        self._receiving = False
+        self.is_receiving = False
         # Twisted deletes it when a request is answered: a middleware may have done so.
         channel: Any = getattr(self, "channel", None)
         if channel is not None:

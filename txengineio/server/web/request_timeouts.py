@@ -55,8 +55,7 @@ class TimedChannel(StrictChannel):
         """Give the body its own time; the headers are complete."""
         self._met()
         # A chunked body does not say how long it is.
-        length = getattr(self, "length", None) or 0
-        self._time = BODY_TIMEOUT + length / MIN_BODY_RATE
+        self._time = BODY_TIMEOUT + (self.length or 0) / MIN_BODY_RATE
         super().allHeadersReceived()
 
     @override
@@ -80,9 +79,17 @@ class TimedChannel(StrictChannel):
 
     def _too_late(self) -> None:
         self._deadline = None
+        self.give_up(self._time)
+
+    def give_up(self, seconds: float) -> None:
+        """Drop the connection: a request was not there after so many seconds."""
         self._log.info(
             "a request has not arrived within {seconds} s; its connection is dropped",
-            seconds=self._time,
+            seconds=seconds,
         )
         transport: Any = self.transport
         transport.abortConnection()
+
+    def limit_body_time(self, limit: float) -> None:
+        """Let the body that comes now take no longer than so many seconds."""
+        self._time = min(self._time, limit)
