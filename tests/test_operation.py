@@ -79,9 +79,12 @@ def test_the_inspector_of_an_application_has_a_site_of_its_own() -> None:
     (place,) = service.others
 
     page = ask(place.site, "/").text
+    own = {"Host": "127.0.0.1", "X-Inspector": "1"}
+    state = ask(place.site, "/inspector/state", **own).json
 
+    assert 'data-engine="/engine.io/"' in page
     # It sends nothing by itself that the application has to understand.
-    assert 'data-engine="/engine.io/" data-echoes="no"' in page
+    assert state["echoes"] is False
     assert ask(place.site, "/engine.io/?EIO=4&transport=polling").status == 200
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import RequireProgram
+from tests.interop.browsers import Browser, running_browser
 from tests.interop.launch import Launch
 from tests.interop.servers import HERE, ServerProcess, running_server
 
@@ -26,28 +23,6 @@ EXCHANGED = [
     *({"event": "message", "binary": binary} for binary in BINARIES),
     {"event": "message", "text": "that is all"},
 ]
-
-
-class Browser:
-    """The process that drives the browser."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def tell(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        self._process.stdin.flush()
-
-    def stage(self, name: str) -> dict[str, Any]:
-        """Wait for what a stage has found out."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            pytest.fail(f"the browser ended before the stage {name!r}", pytrace=False)
-        facts: dict[str, Any] = json.loads(line)
-        assert facts.pop("stage") == name
-        return facts
 
 
 @pytest.fixture
@@ -66,32 +41,12 @@ def browser(
     node: str, require_program: RequireProgram, server: ServerProcess, tmp_path: Path
 ) -> Iterator[Browser]:
     chromium = require_program("chromium", "Chromium (Debian: chromium)")
-    with (tmp_path / "errors").open("w+") as errors:
-        process = subprocess.Popen(
-            [node, HERE / "node" / "browser.mjs"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
-        # A browser that hangs ends the pipe that the test reads from.
-        watchdog = threading.Timer(DEADLINE, process.kill)
-        watchdog.start()
-        try:
-            browser = Browser(process)
-            profile = str(tmp_path / "profile")
-            arguments = {"executable": chromium, "url": server.url, "profile": profile}
-            browser.tell(json.dumps(arguments))
-            yield browser
-            with process:
-                pass
-        finally:
-            watchdog.cancel()
-            watchdog.join()
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            errors.seek(0)
-            print(errors.read())  # noqa: T201
+    command: list[str | Path] = [node, HERE / "node" / "browser.mjs"]
+    profile = str(tmp_path / "profile")
+    with running_browser(
+        command, DEADLINE, executable=chromium, url=server.url, profile=profile
+    ) as browser:
+        yield browser
 
 
 def test_browser_session_on_each_transport_and_after_a_restart(

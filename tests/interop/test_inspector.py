@@ -6,45 +6,119 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import RequireProgram
-from tests.interop.servers import HERE, ROOT, run_client
+from tests.interop.browsers import Browser, running_browser
+from tests.interop.servers import HERE, ROOT, port_is_free, run_client
 
 pytestmark = pytest.mark.socket
 
 DEADLINE = 30.0
+CASE_DEADLINE = 150.0
 RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
 COMMAND = [sys.executable, "-c", RUN_TWISTD, "-n", "--pidfile=", "engineio"]
+LISTENS = re.compile(r"(?:Look inside with a browser|The inspector): (\S+)")
+ENGINE = re.compile(r"Engine\.IO is served at (\S+)")
+
+
+class Twistd:
+    """A server that was started as the README says.
+
+    Attributes:
+        url: Where its log says that the inspector is.
+        engine: Where its log says that the engine is.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        watchdog = threading.Timer(DEADLINE, self._process.kill)
+        watchdog.start()
+        self.engine = self._logged(ENGINE)
+        self.url = self._logged(LISTENS)
+        watchdog.cancel()
+
+    def _logged(self, pattern: re.Pattern[str]) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if found := pattern.search(line):
+                return found[1]
+        pytest.fail("the server has ended", pytrace=False)
+
+    def kill(self) -> None:
+        """End it without letting it clean up."""
+        self._process.kill()
+        self._process.communicate(timeout=DEADLINE)
+
+    def stop(self) -> None:
+        """End it as an operator would, and look at what it has logged."""
+        self._process.terminate()
+        output, _ = self._process.communicate(timeout=DEADLINE)
+        assert "Traceback" not in output
+        assert "Unhandled" not in output
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """Where the log of the server says that the inspector is."""
-    process = subprocess.Popen(
-        [*COMMAND, "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    """The inspector of a server that sends each message back."""
+    server = Twistd("--port", "0")
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def inspected() -> Iterator[Twistd]:
+    """A server with an application, and the inspector beside it."""
+    server = inspected_server("0")
+    yield server
+    server.stop()
+
+
+def inspected_server(port: str) -> Twistd:
+    return Twistd(
+        *("--app", "tests.interop.inspected:FACTORY", "--port", "0"),
+        *("--inspector", f"tcp:{port}:interface=127.0.0.1"),
     )
-    assert process.stdout is not None
-    watchdog = threading.Timer(DEADLINE, process.kill)
-    watchdog.start()
-    found = None
-    while found is None:
-        line = process.stdout.readline()
-        assert line, "the server has ended"
-        found = re.search(r"Look inside with a browser: (\S+)", line)
-    watchdog.cancel()
-    yield found[1]
-    process.terminate()
-    output, _ = process.communicate(timeout=DEADLINE)
-    assert "Traceback" not in output
-    assert "Unhandled" not in output
+
+
+def wait_for_port(server: Twistd) -> str:
+    """Return the port of an inspector that was killed, once it is free again."""
+    port = urlsplit(server.url).port
+    assert port is not None
+    deadline = time.monotonic() + DEADLINE
+    while not port_is_free(port):
+        assert time.monotonic() < deadline, f"port {port} is in use"
+        time.sleep(0.1)
+    return str(port)
+
+
+RunCase = Callable[[str, str, str], AbstractContextManager[Browser]]
+
+
+@pytest.fixture
+def run_case(require_program: RequireProgram, node: str, tmp_path: Path) -> RunCase:
+    """Look at an inspector with a case of ``inspector_cases.mjs``."""
+    chromium = require_program("chromium", "Chromium (Debian: chromium)")
+    command: list[str | Path] = [node, HERE / "node" / "inspector_cases.mjs"]
+
+    def run(case: str, url: str, engine: str) -> AbstractContextManager[Browser]:
+        profile = str(tmp_path / "profile")
+        arguments = {"case": case, "url": url, "engine": engine, "profile": profile}
+        return running_browser(command, CASE_DEADLINE, executable=chromium, **arguments)
+
+    return run
 
 
 def test_the_inspector_shows_and_does_what_it_says(
@@ -80,3 +154,131 @@ def test_the_inspector_shows_and_does_what_it_says(
     assert [sid for sid in facts["sids"] if sid in facts["html"]] == []
     # Nothing is cut off, on a desk or on a phone.
     assert (facts["wide"], facts["narrow"]) == (0, 0)
+
+
+def test_many_messages_at_once_are_drawn_once_a_frame(
+    inspected: Twistd, run_case: RunCase
+) -> None:
+    with run_case("flood", inspected.url, inspected.engine) as browser:
+        for transport in ("websocket", "polling"):
+            facts = browser.stage(transport)
+            assert facts["changes"] <= facts["frames"] + 1
+            # To draw, and to see whether somebody has scrolled.
+            assert facts["layouts"] <= 2 * facts["frames"] + 2
+            assert facts["kept"] == 500
+            assert re.fullmatch(r"1,00\d in, .* · 1 out, 11 B", facts["totals"])
+            assert re.fullmatch(
+                r"50\d earlier rows cut; the last 500 are kept\.", facts["cut"]
+            )
+            assert facts["inSight"] < 40
+            assert facts["trouble"] == []
+
+
+def test_an_application_gets_no_messages_unasked(
+    inspected: Twistd, run_case: RunCase
+) -> None:
+    with run_case("unasked", inspected.url, inspected.engine) as browser:
+        facts = browser.stage("unasked")
+
+    assert facts["before"] == []
+    assert re.fullmatch(r"inspector round trip \d+", facts["after"])
+    assert facts["trouble"] == []
+
+
+def test_nor_does_one_that_is_served_where_messages_came_back_before(
+    run_case: RunCase,
+) -> None:
+    server = Twistd("--port", "0")
+    with run_case("another", server.url, server.engine) as browser:
+        browser.stage("measured")
+        server.kill()
+        server = inspected_server(wait_for_port(server))
+        browser.tell("started")
+        assert browser.stage("another") == {"seen": []}
+    server.stop()
+
+
+def test_whole_messages_are_seen_and_copied(
+    inspected: Twistd, run_case: RunCase
+) -> None:
+    with run_case("whole", inspected.url, inspected.engine) as browser:
+        facts = browser.stage("whole")
+
+    sent, tail = facts["sent"], "x" * 400 + " the end"
+    assert facts["row"].startswith("<b>one</b>⏎say RLOexe.gnpPDF xxx")
+    assert facts["shown"] == f"<b>one</b>⏎\nsay RLOexe.gnpPDF {tail}"
+    assert facts["copied"] == sent
+    assert facts["focused"] == "log"
+    assert facts["long"] == 200_000
+    assert facts["binary"].splitlines() == [
+        "000000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef",
+        f"000010  {'00 ff':47}  ..",
+    ]
+    assert facts["trouble"] == []
+
+
+def test_all_sessions_are_found_sorted_and_counted(
+    inspected: Twistd, run_case: RunCase
+) -> None:
+    with run_case("crowd", inspected.url, inspected.engine) as browser:
+        facts = browser.stage("crowd")
+
+    assert (facts["shown"], facts["place"]) == (100, "1\u2013100 of 301")
+    assert facts["found"] == ["1 of 301 match"] * 3
+    assert facts["own"] == "1 of 301 match"
+    assert facts["everybody"] == 301
+    assert facts["counts"] == [True, []]
+    assert facts["trouble"] == []
+
+
+def test_the_focus_stays_when_rows_go_and_move(
+    inspected: Twistd, run_case: RunCase
+) -> None:
+    with run_case("focus", inspected.url, inspected.engine) as browser:
+        facts = browser.stage("focus")
+
+    assert facts == {
+        "afterClosing": True,
+        "afterLast": True,
+        "afterSorting": True,
+        "trouble": [],
+    }
+
+
+def test_a_server_that_goes_is_said_and_the_page_comes_back(run_case: RunCase) -> None:
+    server = Twistd("--port", "0")
+    with run_case("gone", server.url, server.engine) as browser:
+        facts = browser.stage("before")
+        assert (facts["badge"], facts["stale"], facts["usable"]) == ("1", 0, 1)
+
+        server.kill()
+        browser.tell("killed")
+        facts = browser.stage("gone")
+        assert (facts["badge"], facts["stale"]) == ("?", 1)
+        assert (facts["rows"], facts["usable"]) == (1, 0)
+        assert facts["news"].startswith("No answer from the server since ")
+        assert (facts["focused"], facts["closed"]) == ("Close", [])
+
+        server = Twistd("--port", wait_for_port(server))
+        browser.tell("started")
+        facts = browser.stage("back")
+        assert (facts["badge"], facts["stale"], facts["usable"]) == ("1", 0, 1)
+        assert facts["news"].startswith("The server is back since ")
+        assert any(each.startswith("connected again, ") for each in facts["events"])
+        # For a moment there was no row.
+        assert facts["focused"] in ("Close", "search")
+    server.stop()
+
+
+def test_nothing_wraps_that_should_not(inspected: Twistd, run_case: RunCase) -> None:
+    with run_case("narrow", inspected.url, inspected.engine) as browser:
+        facts = browser.stage("narrow")
+
+    assert {view: each["broken"] for view, each in facts["found"].items()} == {
+        "connection at 390": [],
+        "sessions at 390": [],
+        "connection at 1400": [],
+        "sessions at 1400": [],
+    }
+    assert [each["wider"] for each in facts["found"].values()] == [0] * 4
+    assert facts["trouble"] == []

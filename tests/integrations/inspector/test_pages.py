@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from twisted.internet.interfaces import IDelayedCall
 
 from tests.connection import Connection, Response
 from tests.wiring import Server
+from txengineio.integrations.inspector import pages as inspector
 from txengineio.integrations.inspector.pages import inspector_pages
+from txengineio.integrations.inspector.session_list import SLICE
 from txengineio.server.web.site import engine_site
 
+PAGE = Path(inspector.__file__).with_name("page")
 OWN = {"Host": "127.0.0.1:8080", "X-Inspector": "1"}
 
 
-def inspected(path: str = "/engine.io/") -> Server:
+def inspected(path: str = "/engine.io/", *, echoes: bool = True) -> Server:
     server = Server.new(own_site=True)
-    pages = inspector_pages(server.engine, path, echoes=True)
+    pages = inspector_pages(server.engine, path, echoes=echoes)
     server.site = engine_site(server.engine, path, beside=pages, reactor=server.clock)
     return server
 
@@ -31,9 +38,10 @@ def ask(
 @pytest.mark.parametrize(
     ("path", "content_type", "content"),
     [
-        ("/", "text/html", '<html lang="en" data-engine="/a&lt;b/" data-echoes="yes">'),
+        ("/", "text/html", '<html lang="en" data-engine="/a&lt;b/">'),
         ("/inspector/inspector.css", "text/css", ":root"),
-        ("/inspector/inspector.js", "text/javascript", "class Client"),
+        ("/inspector/inspector.js", "text/javascript", 'from "./connection.js"'),
+        ("/inspector/client.js", "text/javascript", "class Client"),
     ],
 )
 def test_the_page_and_its_parts(path: str, content_type: str, content: str) -> None:
@@ -46,6 +54,29 @@ def test_the_page_and_its_parts(path: str, content_type: str, content: str) -> N
     policy = answer.header("Content-Security-Policy") or ""
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_what_a_module_imports_is_served() -> None:
+    server = inspected()
+    missing = ["inspector.js"]
+    served: set[str] = set()
+    while missing:
+        name = missing.pop()
+        answer = ask(server, f"/inspector/{name}", {})
+        assert answer.status == 200, name
+        served.add(name)
+        missing += set(re.findall(r'from "\./(.+?)"', answer.text)) - served
+
+    assert served == {each.name for each in PAGE.glob("*.js")}
+
+
+@pytest.mark.parametrize("each", sorted(PAGE.glob("*.js")), ids=lambda path: path.name)
+def test_modules_of_the_page_are_small_and_plain(each: Path) -> None:
+    text = each.read_text("utf-8")
+
+    assert len(text.splitlines()) <= 500
+    # What comes from clients is text, never markup.
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(", text)
 
 
 def test_the_engine_is_beside_the_page() -> None:
@@ -69,6 +100,71 @@ def test_the_own_page_sees_the_sessions(host: str) -> None:
     assert '"total":1' in answer.text
 
 
+@pytest.mark.parametrize("echoes", [True, False])
+def test_the_state_says_how_many_there_are_and_whether_messages_come_back(
+    echoes: bool,
+) -> None:
+    server, other = inspected(echoes=echoes), inspected()
+    server.open_polling()
+
+    state = json.loads(ask(server, "/inspector/state", OWN).text)
+    again = json.loads(ask(server, "/inspector/state", OWN).text)
+    others = json.loads(ask(other, "/inspector/state", OWN).text)
+
+    assert (state["total"], state["echoes"]) == (1, echoes)
+    # A page sees by it that the server was started again.
+    assert state["run"] == again["run"] != others["run"]
+
+
+def test_a_list_is_searched_and_sorted() -> None:
+    server = inspected()
+    clients = [server.open_polling() for _ in range(3)]
+    clients[1].post("4some message")
+    own, largest = clients[2].sid[:6], clients[1].sid[:6]
+
+    path = f"/inspector/sessions?sort=in&descending=1&own={own}&search=polling%20192"
+    report = json.loads(ask(server, path, OWN).text)
+
+    assert [row["id"] for row in report["sessions"]][:2] == [own, largest]
+    assert [row["own"] for row in report["sessions"]] == [True, False, False]
+    assert (report["matching"], report["listed"]) == (3, 3)
+
+
+@pytest.mark.parametrize("query", ["sort=__class__", "page=0", "page=x", "own=%ff"])
+def test_what_cannot_be_asked_for_is_refused(query: str) -> None:
+    assert ask(inspected(), f"/inspector/sessions?{query}", OWN).status == 400
+
+
+def test_a_long_list_is_answered_when_it_is_there() -> None:
+    server = inspected()
+    for _ in range(SLICE + 1):
+        server.open_polling()
+
+    answer = ask(server, "/inspector/sessions", OWN)
+
+    assert json.loads(answer.text)["total"] == SLICE + 1
+
+
+def due_now(server: Server) -> list[IDelayedCall]:
+    now = server.clock.seconds()
+    return [call for call in server.clock.getDelayedCalls() if call.getTime() <= now]
+
+
+def test_who_leaves_before_the_list_is_there_stops_the_work() -> None:
+    server = inspected()
+    for _ in range(SLICE + 1):
+        server.open_polling()
+    connection = Connection(server.site, lambda: None)
+    exchange = connection.request("GET", "/inspector/sessions", None, OWN)
+    assert exchange.is_pending
+    (work,) = due_now(server)
+
+    connection.lose()
+    connection.transport.settle()
+
+    assert not work.active()
+
+
 STRANGERS = [
     # What a form, a picture or a script of another site would send.
     {"Host": "127.0.0.1:8080"},
@@ -84,8 +180,9 @@ STRANGERS = [
 
 
 @pytest.mark.parametrize("headers", STRANGERS)
-def test_nobody_else_sees_the_sessions(headers: dict[str, str]) -> None:
-    assert ask(inspected(), "/inspector/sessions", headers).status == 403
+@pytest.mark.parametrize("path", ["/inspector/sessions", "/inspector/state"])
+def test_nobody_else_sees_the_sessions(path: str, headers: dict[str, str]) -> None:
+    assert ask(inspected(), path, headers).status == 403
 
 
 def handle_of(server: Server) -> str:

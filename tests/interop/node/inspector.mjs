@@ -3,52 +3,13 @@
 // leaves screenshots there.
 
 import { readFileSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { chosen, log, rows, say, startBrowser, status } from "./inspector_page.mjs";
 
-const { executable, url, profile, pictures } = JSON.parse(readFileSync(0, "utf8"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: executable,
-  viewport: { width: 1280, height: 900 },
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-const facts = { trouble: [], elsewhere: [], sids: [] };
-const { origin } = new URL(url);
-
-async function open(hash = "") {
-  const page = await context.newPage();
-  page.on("pageerror", (error) => facts.trouble.push(String(error)));
-  page.on("console", (line) => line.type() === "error" && facts.trouble.push(line.text()));
-  page.on("request", (request) => {
-    const { protocol, origin: asked, searchParams } = new URL(request.url());
-    if (protocol !== "data:" && asked !== origin) facts.elsewhere.push(request.url());
-    if (searchParams.has("sid")) facts.sids.push(searchParams.get("sid"));
-  });
-  await page.goto(url + hash);
-  return page;
-}
-
-const status = (page, text) => page.locator("#status", { hasText: text }).waitFor();
-const log = (page) => page.locator("#log li:not(.event):not(.measurement)");
-const rows = (page) => page.locator("#rows tr");
-
-async function chosen(page, label, state) {
-  await page.getByText(label, { exact: true }).click();
-  await page.click("#connect");
-  await status(page, state);
-}
+const { pictures, ...arguments_ } = JSON.parse(readFileSync(0, "utf8"));
+const { context, facts, open } = await startBrowser(arguments_);
 
 async function said(page, text) {
-  await page.fill("#text", text);
-  await page.press("#text", "Enter");
+  await say(page, text);
   await log(page).filter({ hasText: text }).nth(1).waitFor();
 }
 

@@ -2,6 +2,10 @@
 
 ================  =================================================
 ``pages``         the page and what it asks for, as resources
+``selection``     which sessions a page wants, picked out of all
 ``session_list``  the sessions of an engine, as the page shows them
 ================  =================================================
+
+The page itself is in the folder ``page``: HTML, CSS and JavaScript modules, as browsers
+take them.
 """

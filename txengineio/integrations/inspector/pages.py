@@ -8,27 +8,40 @@ rebinding), which is why it wants to be asked by an address or as ``localhost``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine
 from html import escape
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import Final
+from pathlib import PurePath
+from secrets import token_urlsafe
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http import Request
 from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
+from txengineio.integrations.inspector.selection import Query
 from txengineio.integrations.inspector.session_list import SessionList
 from txengineio.server.engine import Engine
 
 __all__ = ["inspector_pages"]
 
+_log = Logger()
+
 _NO_CONTENT: Final = 204
+_BAD_REQUEST: Final = 400
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _METHOD_NOT_ALLOWED: Final = 405
+_INTERNAL_SERVER_ERROR: Final = 500
+
+# What the page is made of, beside its HTML.
+_CONTENT_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -40,6 +53,8 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+_RUN_BYTES: Final = 6
 
 # A page of another site cannot send it without asking first, and gets no answer then.
 _OWN_HEADER: Final = b"X-Inspector"
@@ -54,55 +69,87 @@ def inspector_pages(
         engine: The engine that it looks into.
         path: Where the same site serves the engine.
         echoes: Whether the application sends each message back: only then does the
-            page send messages by itself, to measure how long that takes.
+            page send messages unasked, to measure how long that takes.
 
     Returns:
         Resources by their names: ``""`` is the page.
     """
-    values = {"path": path, "echoes": "yes" if echoes else "no"}
+    folder = files(__package__).joinpath("page")
+    sessions = SessionList(engine)
     parts = Resource()
-    parts.putChild(b"inspector.css", _File("inspector.css", "text/css", {}))
-    parts.putChild(b"inspector.js", _File("inspector.js", "text/javascript", {}))
-    parts.putChild(b"sessions", _Sessions(SessionList(engine)))
-    page = _File("inspector.html", "text/html", values)
-    return {b"": page, b"inspector": parts}
+    for file in folder.iterdir():
+        content_type = _CONTENT_TYPES.get(PurePath(file.name).suffix)
+        if content_type is not None:
+            part = _Text(content_type, file.read_text("utf-8"))
+            parts.putChild(file.name.encode(), part)
+    parts.putChild(b"sessions", _Sessions(sessions))
+    parts.putChild(b"state", _State(sessions, echoes))
+    page = folder.joinpath("inspector.html").read_text("utf-8")
+    page = page.replace("{{path}}", escape(path))
+    return {b"": _Text("text/html", page), b"inspector": parts}
 
 
-class _File(Resource):
-    """A file of this package."""
+class _Text(Resource):
+    """A part of the page."""
 
     isLeaf = True
 
-    def __init__(self, name: str, content_type: str, values: Mapping[str, str]) -> None:
+    def __init__(self, content_type: str, text: str) -> None:
         super().__init__()
-        text = files(__package__).joinpath(name).read_text("utf-8")
-        for key, value in values.items():
-            text = text.replace(f"{{{{{key}}}}}", escape(value))
         self._body = text.encode()
         self._content_type = f"{content_type}; charset=UTF-8"
 
     def render_GET(self, request: Request) -> bytes:
-        """Send the file."""
+        """Send it."""
         return _answer(request, self._content_type, self._body)
+
+
+class _State(Resource):
+    """What the page asks for each second, whatever it shows; it costs little."""
+
+    isLeaf = True
+
+    def __init__(self, sessions: SessionList, echoes: bool) -> None:
+        super().__init__()
+        self._sessions = sessions
+        self._echoes = echoes
+        self._run = token_urlsafe(_RUN_BYTES)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Say how many sessions there are, whether messages come back, and who says so.
+
+        ``run`` is another one after a restart.
+        """
+        if not _is_asked_by_own_page(request):
+            return _problem(request, _FORBIDDEN)
+        state = {
+            "total": self._sessions.total,
+            "echoes": self._echoes,
+            "run": self._run,
+        }
+        return _json(request, state)
 
 
 class _Sessions(Resource):
     """The sessions: ``GET`` lists them, ``DELETE`` of a handle closes one."""
 
-    def __init__(self, census: SessionList) -> None:
+    def __init__(self, sessions: SessionList) -> None:
         super().__init__()
-        self._census = census
+        self._sessions = sessions
 
     @override
     def getChild(self, path: bytes, request: Request) -> Resource:
-        return _OneSession(self._census, path)
+        return _OneSession(self._sessions, path)
 
-    def render_GET(self, request: Request) -> bytes:
-        """List the sessions."""
+    def render_GET(self, request: Request) -> bytes | int:
+        """List those that the arguments ask for, see `Query.from_arguments`."""
         if not _is_asked_by_own_page(request):
             return _problem(request, _FORBIDDEN)
-        report = json.dumps(self._census.report(), separators=(",", ":"))
-        return _answer(request, "application/json", report.encode())
+        try:
+            query = Query.from_arguments(request.args)
+        except ValueError:
+            return _problem(request, _BAD_REQUEST)
+        return _answer_later(request, self._sessions.report(query))
 
 
 class _OneSession(Resource):
@@ -110,11 +157,9 @@ class _OneSession(Resource):
 
     isLeaf = True
 
-    _log = Logger()
-
-    def __init__(self, census: SessionList, handle: bytes) -> None:
+    def __init__(self, sessions: SessionList, handle: bytes) -> None:
         super().__init__()
-        self._census = census
+        self._sessions = sessions
         self._handle = handle.decode("latin-1")
 
     @override
@@ -125,9 +170,9 @@ class _OneSession(Resource):
             return _problem(request, _METHOD_NOT_ALLOWED)
         if not _is_asked_by_own_page(request):
             return _problem(request, _FORBIDDEN)
-        if not self._census.close(self._handle):
+        if not self._sessions.close(self._handle):
             return _problem(request, _NOT_FOUND)
-        self._log.info("a session was closed by the inspector")
+        _log.info("a session was closed by the inspector")
         request.setResponseCode(_NO_CONTENT)
         return b""
 
@@ -158,6 +203,30 @@ def _answer(request: Request, content_type: str, body: bytes) -> bytes:
     for name, value in _HEADERS.items():
         request.setHeader(name.encode("ascii"), value.encode("ascii"))
     return body
+
+
+def _json(request: Request, value: object) -> bytes:
+    text = json.dumps(value, separators=(",", ":"))
+    return _answer(request, "application/json", text.encode())
+
+
+def _answer_later(request: Request, work: Coroutine[Deferred[Any], Any, object]) -> int:
+    """Answer with what comes out; the work stops when nobody waits for it any more."""
+    outcome = Deferred.fromCoroutine(work)
+    request.notifyFinish().addErrback(lambda _: outcome.cancel())
+
+    def answer(value: object) -> None:
+        request.write(_json(request, value))
+        request.finish()
+
+    def fail(failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            _log.failure("the inspector got no answer", failure)
+            request.write(_problem(request, _INTERNAL_SERVER_ERROR))
+            request.finish()
+
+    outcome.addCallback(answer).addErrback(fail)
+    return NOT_DONE_YET
 
 
 def _problem(request: Request, status: int) -> bytes:

@@ -7,24 +7,30 @@ closing it, and soon for nothing at all.
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import islice
 from secrets import token_urlsafe
 from typing import Any, Final
 
+from twisted.internet.defer import DeferredLock
+from twisted.internet.task import deferLater
+
+from txengineio.integrations.inspector.selection import (
+    SHOWN,
+    Query,
+    Selection,
+    traffic_of,
+)
 from txengineio.server.engine import Engine
 from txengineio.server.session import Session
 
-__all__ = ["HANDLE_LIFETIME", "MAX_ROWS", "SessionList"]
-
-MAX_ROWS: Final = 200
-"""Sessions that a report lists; how many there are it tells in any case."""
+__all__ = ["HANDLE_LIFETIME", "SLICE", "SessionList"]
 
 HANDLE_LIFETIME: Final = 60.0
 """Seconds after the last report that listed it for which a handle is good."""
 
+SLICE: Final = 500
+"""Sessions that are looked at before others get their turn: less than a millisecond."""
+
 _HANDLE_BYTES: Final = 12
-_SHOWN: Final = 6
 
 
 class SessionList:
@@ -39,20 +45,44 @@ class SessionList:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._statistics = engine.keep_statistics()
+        # Many pages that look take no more of a reactor's turn than one.
+        self._turns = DeferredLock()
         # Of each session that was listed: its handle, and until when that is good.
         self._handles: dict[str, tuple[str, float]] = {}
 
-    def report(self) -> dict[str, Any]:
-        """Describe the sessions in values that JSON knows."""
-        sessions = self._engine.sessions
+    @property
+    def total(self) -> int:
+        """How many sessions there are."""
+        return len(self._engine.sessions)
+
+    async def report(self, query: Query) -> dict[str, Any]:
+        """Describe the sessions that are asked for in values that JSON knows.
+
+        Args:
+            query: Which ones.
+
+        Returns:
+            ``total`` and ``transports`` (how many of each) count all sessions, and
+            ``matching`` those that the search finds; the first ``listed`` of these can
+            be paged through. ``sessions`` are those of ``page``, which is the last one
+            if fewer are left than were asked for. ``handshakes`` and ``upgrades`` are
+            those since the engine began to count.
+        """
+        async with self._turns:
+            selection = await self._select(query)
         self._forget_handles()
         return {
-            "total": len(sessions),
-            "transports": Counter(each.transport.name for each in sessions.values()),
+            "total": selection.transports.total(),
+            "transports": selection.transports,
+            "matching": selection.matching,
+            "listed": selection.listed,
+            "page": selection.page,
             "handshakes": self._statistics.handshakes.total(),
             "upgrades": self._statistics.upgrades["completed"],
             "sessions": [
-                self._row(each) for each in islice(sessions.values(), MAX_ROWS)
+                self._row(each, query)
+                for each in selection.sessions()
+                if each.closed is None
             ],
         }
 
@@ -65,30 +95,36 @@ class SessionList:
                 return True
         return False
 
-    def _row(self, session: Session) -> dict[str, Any]:
+    async def _select(self, query: Query) -> Selection:
+        selection = Selection(query)
+        sessions = list(self._engine.sessions.values())
+        for start in range(0, len(sessions), SLICE):
+            if start:
+                await deferLater(self._engine.clock, 0)
+            selection.look_at(sessions[start : start + SLICE])
+        return selection
+
+    def _row(self, session: Session, query: Query) -> dict[str, Any]:
         now = self._engine.clock.seconds()
         handle, _ = self._handles.get(session.id) or (token_urlsafe(_HANDLE_BYTES), 0)
         self._handles[session.id] = handle, now + HANDLE_LIFETIME
-        row = {
+        traffic = traffic_of(session)
+        return {
             "handle": handle,
-            "id": session.id[:_SHOWN],
+            "id": session.id[:SHOWN],
+            "own": session.id[:SHOWN] == query.own,
             "transport": session.transport.name,
             "revision": session.protocol_revision,
             "state": session.ready_state.value,
             "address": session.remote_address,
             "buffered": session.buffered_bytes,
+            "age": now - traffic.opened_at,
+            "messagesIn": traffic.messages_in,
+            "messagesOut": traffic.messages_out,
+            "bytesIn": traffic.bytes_in,
+            "bytesOut": traffic.bytes_out,
+            "roundTrip": traffic.round_trip,
         }
-        traffic = session.traffic
-        if traffic is not None:
-            row |= {
-                "age": now - traffic.opened_at,
-                "messagesIn": traffic.messages_in,
-                "messagesOut": traffic.messages_out,
-                "bytesIn": traffic.bytes_in,
-                "bytesOut": traffic.bytes_out,
-                "roundTrip": traffic.round_trip,
-            }
-        return row
 
     def _forget_handles(self) -> None:
         now = self._engine.clock.seconds()
