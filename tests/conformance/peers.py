@@ -20,6 +20,7 @@ from tests.conformance.frames import (
 from tests.conformance.memory import Connection, Exchange, Server
 
 __all__ = [
+    "OPEN_PACKET_DELAY",
     "RS",
     "WEBSOCKET_HEADERS",
     "PollingPeer",
@@ -38,6 +39,9 @@ WEBSOCKET_HEADERS = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Version": "13",
 }
+
+OPEN_PACKET_DELAY = 0.01
+"""Seconds after which the open packet has come, in any revision."""
 
 NOTHING_FOLLOWS = 1005
 """The close code of a close frame without one: RFC 6455, section 7.1.5."""
@@ -213,6 +217,18 @@ class WebSocketPeer:
             target = f"/engine.io/{target}"
         every = [*WEBSOCKET_HEADERS.items(), *dict(headers).items()]
         self.connection.send(write_request("GET", target, every) + behind)
+        if "sid=" not in target and self._awaits_open_packet():
+            server.advance(OPEN_PACKET_DELAY)
+
+    def _awaits_open_packet(self) -> bool:
+        """Whether it was let in, and nothing has come yet: so in revision 3."""
+        self._read()
+        return (
+            self.answered
+            and self.response.status == 101
+            and not self.frames
+            and self._close_code is None
+        )
 
     @property
     def answered(self) -> bool:

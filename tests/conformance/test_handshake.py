@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from tests.conformance.memory import Server
 from tests.conformance.peers import (
+    OPEN_PACKET_DELAY,
     PollingPeer,
     WebSocketPeer,
     open_websocket,
@@ -126,7 +127,7 @@ def test_an_id_that_comes_later_finds_what_the_websocket_sent_meanwhile(
     websocket.send("4early")
     assert not websocket.answered
     sid.callback("my-id")
-    server.settle()
+    server.advance(OPEN_PACKET_DELAY)
     assert websocket.received()[1:] == ["4early"]
 
 

@@ -104,6 +104,7 @@ def test_a_broadcast_reaches_everybody_in_the_form_that_suits(
 def test_a_broadcast_to_both_revisions() -> None:
     server = Server.new(allow_eio3=True)
     new, old = server.open_websocket(), server.open_websocket(EIO="3")
+    server.advance(0.01)
     assert new.sid != old.sid
     assert server.engine.broadcast(b"\x01") == 2
     assert new.packets() == [b"\x01"]

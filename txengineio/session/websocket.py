@@ -267,11 +267,16 @@ class WebSocketTransport(ReadingWebSocketProtocol):
     def send_data(self, data: bytes) -> None:
         """Write to the connection, behind what has to come before."""
         if self.before_first:
-            data, self.before_first = self.before_first + data, b""
-        if self.is_direct:
+            self.send_first(data)
+        elif self.is_direct:
             write_directly(self.transport, data)
         else:
             self.transport.write(data)
+
+    def send_first(self, data: bytes) -> None:
+        """Write what has to come before, and some data, in one piece."""
+        data, self.before_first = self.before_first + data, b""
+        self.send_data(data)
 
     def close(self) -> bool:
         """Send a close frame; whether the session need not wait for the peer's."""

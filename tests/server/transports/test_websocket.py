@@ -22,6 +22,7 @@ from tests.frames import (
 )
 from tests.wiring import Server, WebSocketClient, opening_headers
 from txengineio.errors import CloseReason, TransportError
+from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
 
 MakeServer = Callable[..., Server]
 
@@ -53,6 +54,66 @@ def why(protocol: RecordingProtocol) -> str:
 
 
 # --- opening --------------------------------------------------------------------------
+
+
+def test_in_revision_3_the_open_packet_follows_the_answer_after_a_while(
+    new_server: MakeServer,
+) -> None:
+    application = RecordingApplication(on_made=lambda each: each.session.send("hi"))
+    server = new_server(application, allow_eio3=True)
+    websocket = server.open_websocket(EIO="3")
+    assert websocket.frames() == []
+    websocket.send("4early")
+    assert server.application.only.messages == ["early"]
+    server.advance(OPEN_PACKET_DELAY - 0.001)
+    assert websocket.frames() == []
+    server.advance(0.001)
+    assert websocket.sid in server.engine.sessions
+    assert websocket.packets() == ["4hi"]
+    server.application.only.session.send("at once")
+    assert websocket.packets() == ["4at once"]
+
+
+def test_in_revision_4_the_open_packet_comes_with_the_answer(
+    new_server: MakeServer,
+) -> None:
+    websocket = new_server(allow_eio3=True).open_websocket()
+    assert len(websocket.frames()) == 1
+
+
+def test_an_early_end_of_revision_3_comes_after_the_open_packet(
+    new_server: MakeServer,
+) -> None:
+    server = new_server(allow_eio3=True)
+    websocket = server.open_websocket(EIO="3")
+    server.application.only.session.close(discard=True)
+    assert websocket.sid
+    assert websocket.close_code() == 1005
+    websocket.close()
+    server.assert_nothing_left()
+
+
+@pytest.mark.parametrize("code", [1000, 1011])
+def test_an_early_goodbye_of_revision_3_is_answered_after_the_open_packet(
+    new_server: MakeServer, code: int
+) -> None:
+    server = new_server(allow_eio3=True)
+    websocket = server.open_websocket(EIO="3")
+    websocket.close(code)
+    assert websocket.sid
+    assert websocket.close_code() == code
+    assert ended_with(server.application.only) is CloseReason.TRANSPORT_CLOSE
+    server.assert_nothing_left()
+
+
+def test_a_client_of_revision_3_that_leaves_early_leaves_nothing(
+    new_server: MakeServer,
+) -> None:
+    server = new_server(allow_eio3=True)
+    websocket = server.open_websocket(EIO="3")
+    websocket.connection.lose()
+    assert ended_with(server.application.only) is CloseReason.TRANSPORT_CLOSE
+    server.assert_nothing_left()
 
 
 @pytest.mark.behaviour("B029", "B030", "B194")

@@ -14,6 +14,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from typing_extensions import override
 
 from txengineio.net.watched_connection import watch_closely
@@ -30,7 +31,17 @@ from txengineio.websocket.frames import (
     lone_masked_text,
 )
 
-__all__ = ["EngineWebSocketFactory", "EngineWebSocketProtocol"]
+__all__ = ["OPEN_PACKET_DELAY", "EngineWebSocketFactory", "EngineWebSocketProtocol"]
+
+OPEN_PACKET_DELAY: Final = 0.01
+"""Seconds by which the open packet of revision 3 follows the answer to the opening.
+
+A client that listens for packets only once it knows that the WebSocket is open misses
+those that it reads together with that answer. Another segment alone does not help: a
+client that is not woken up between the two still reads both at once.
+"""
+
+_DELAYED_REVISION: Final = 3
 
 _NORMAL: Final = WebSocketProtocol.CLOSE_STATUS_CODE_NORMAL
 _GOING_AWAY: Final = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY
@@ -62,6 +73,9 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     factory: EngineWebSocketFactory
     remoteCloseCode: Any  # noqa: N815
     localCloseCode: Any  # noqa: N815
+
+    # As long as what was sent is kept in ``before_first``.
+    _hold_call: IDelayedCall | None = None
 
     def accept(
         self,
@@ -95,6 +109,30 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
             self.send_data(b"")
 
     @override
+    def send_first(self, data: bytes) -> None:
+        if self._hold_call is not None:
+            self.before_first += data
+        elif data and self._codec.revision == _DELAYED_REVISION:
+            super().send_first(b"")
+            self.before_first = data
+            clock = self.factory.reactor
+            self._hold_call = clock.callLater(OPEN_PACKET_DELAY, self._stop_holding)
+        else:
+            super().send_first(data)
+
+    def _stop_holding(self) -> None:
+        if self._hold_call is not None:
+            if self._hold_call.active():
+                self._hold_call.cancel()
+            self._hold_call = None
+            super().send_first(b"")
+
+    @override
+    def session_ended(self) -> None:
+        self._stop_holding()
+        super().session_ended()
+
+    @override
     def connectionMade(self) -> None:
         # Not Autobahn's: that sets what the class of the factory has.
         self.factory.connections.add(self)
@@ -107,6 +145,7 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
         if self.session is not None:
             # What answers earlier messages goes out before.
             self.session.uncork()
+        self._stop_holding()
         goodbye = _GOODBYES.get(code)
         if goodbye is None or self.state != WebSocketProtocol.STATE_OPEN:
             # Or what went out has made somebody end the session.
@@ -125,6 +164,7 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
 
     @override
     def onCloseFrame(self, code: int, reasonRaw: bytes) -> bool | None:
+        self._stop_holding()
         stop = super().onCloseFrame(code, reasonRaw)
         if self.state != WebSocketProtocol.STATE_OPEN and self.receiver is not None:
             # Now, not when the connection is gone: what is sent until then is lost.
