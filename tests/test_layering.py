@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 LAYERS = [
     ["errors"],
     ["protocol", "protocol.*"],
-    ["application", "checks", "reactor"],
+    ["application", "checks", "command_line", "reactor"],
     ["loading"],
     ["net", "net.*"],
     ["websocket", "websocket.*"],

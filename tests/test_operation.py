@@ -97,31 +97,6 @@ def test_metrics_may_have_a_site_of_their_own() -> None:
     assert ask(service.site, "/metrics").status == 501
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["--inspector", "tcp:1", "--no-inspector"], "--no-inspector does not go with"),
-        (["--inspector", "tcp:1", "--path", "/"], "need a --path other than /"),
-        (["--metrics", "--path", "/"], "need a --path other than /"),
-        (["--drain-timeout", "-1"], "--drain-timeout must be a positive, finite"),
-        (["--drain-timeout", "long"], "long"),
-    ],
-)
-def test_nonsense_ends_with_one_line_that_names_it(
-    arguments: list[str], problem: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        parse(*arguments)
-    assert problem in str(raised.value)
-
-
-@pytest.mark.parametrize("option", ["inspector", "metrics-listen"])
-def test_an_endpoint_that_makes_no_sense_is_named(option: str) -> None:
-    with pytest.raises(SystemExit) as raised:
-        makeService(parse(f"--{option}", "nonsense:1"))
-    assert str(raised.value).startswith(f"twistd engineio: --{option} nonsense:1: ")
-
-
 # --- stopping -------------------------------------------------------------------------
 
 

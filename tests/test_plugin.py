@@ -109,8 +109,8 @@ def assert_one_line(problem: str, *arguments: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--port", "many"], "--port must be a number"),
-        (["--listen", "nonsense:1"], "--listen nonsense:1: "),
+        (["--port", "many"], "--port must be a whole number"),
+        (["--listen", "nonsense:1"], "--listen must be an endpoint such as"),
         (
             ["--app", "nowhere.at_all:Name"],
             "--app nowhere.at_all:Name cannot be loaded",
@@ -129,6 +129,29 @@ def test_a_port_that_is_in_use_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert_one_line("cannot listen on tcp:", "--port", str(port))
+
+
+@pytest.mark.socket
+def test_in_the_background_it_fails_at_once_as_well(tmp_path: Path) -> None:
+    arguments = command("--listen", "unix:/nonexistent/app.sock")
+    arguments[arguments.index("-n")] = f"--logfile={tmp_path}/log"
+    with (tmp_path / "output").open("w+b") as output:
+        status = subprocess.run(
+            arguments,
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=START_DEADLINE,
+            check=False,
+        ).returncode
+        output.seek(0)
+        assert b"cannot listen on unix:/nonexistent/app.s" in output.read()
+    assert status == 1
+    line = "cannot listen on unix:/nonexistent/app.sock: No such file or directory"
+    log = (tmp_path / "log").read_text("utf-8")
+    assert log.rstrip().endswith(line)
+    assert "Traceback" not in log
 
 
 # --- a server that runs ---------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_flags(arguments: list[str], expected: dict[str, Any]) -> None:
     [
         (["--cors-credentials"], "--cors-origin"),
         (["--cors-origin", "*", "--cors-credentials"], "--cors-credentials"),
-        (["--cookie", "a b"], "cookie name"),
+        (["--cookie", "a b"], "--cookie must be"),
         (["--ping-interval", "-1"], "--ping-interval"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,11 +13,12 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
-from twisted.python.usage import UsageError
 from zope.interface import implementer
 
 from tests.doubles import RecordingApplication, RecordingProtocol, has_fired
 from tests.wiring import Server
+from txengineio import __version__
+from txengineio.command_line import Flag
 from txengineio.server.engine import Engine
 from txengineio.twistd.options import (
     EchoProtocol,
@@ -91,48 +93,46 @@ def test_the_application_may_be_a_factory_or_a_protocol(
     assert isinstance(factory.buildProtocol(None), expected)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["--port", "many"], "--port must be a number up to 65535, not 'many'"),
-        (["--port", "65536"], "--port must be a number up to 65535, not '65536'"),
-        (["--port", "-1"], "--port must be a number up to 65535, not '-1'"),
-        (["--listen", "tcp:1", "--interface", "::"], "--interface goes with --port"),
-        (["--ping-interval", "soon"], "soon"),
-        (
-            ["--ping-interval", "-1"],
-            "--ping-interval must be a positive, finite number",
-        ),
-        (["--ping-timeout", "nan"], "--ping-timeout must be a positive, finite number"),
-        (["--max-http-buffer-size", "1.5"], "1.5"),
-        (["--max-http-buffer-size", "0"], "--max-http-buffer-size must be a positive"),
-        (["--transports", "tobi"], "--transports must be a sequence of one or more of"),
-        (["--path", "relative"], "--path must be an absolute path such as /engine.io/"),
-        (["--app", "nothing"], "--app must be package.module:name, not 'nothing'"),
-        (
-            ["--app", "tests.twistd.test_options:parse"],
-            "must be an EngineIOProtocol subclass",
-        ),
-        (["--app", "no.such:module"], "--app no.such:module cannot be loaded: "),
-        (["--colour", "red"], "colour"),
-        (["stray"], "there are only options"),
-    ],
-)
-def test_nonsense_ends_with_one_line_that_names_it(
-    arguments: list[str], problem: str
-) -> None:
-    with pytest.raises(SystemExit) as raised:
-        parse(*arguments)
-    message = str(raised.value)
-    assert message.startswith("twistd engineio: ")
-    assert problem in message
-    assert "\n" not in message
+@pytest.mark.parametrize("flag", [*Options.flags()], ids=lambda flag: flag.name)
+def test_help_tells_every_flag_and_its_default(flag: Flag) -> None:
+    text = Options().getUsage(width=100)
+    begin = r"^ {2,6}(?:-\w, )?--"
+    entries = re.split(begin, text, flags=re.MULTILINE)
+    (entry,) = (each for each in entries if each.split()[0] == flag.name)
+    entry = entry.partition("\n\n")[0].removeprefix(flag.name)
+    assert " ".join(entry.split()) == f"{flag.value} {flag.description}".strip()
+    if flag.value:
+        assert "[default: " in flag.description
 
 
-def test_usage_errors_are_what_twisted_raises() -> None:
+def test_help_has_groups_an_example_and_says_where_the_guide_is() -> None:
+    text = str(Options())
+    assert text.startswith("Usage: twistd [twistd's options] engineio [options]\n")
+    titles = [line for line in text.splitlines() if re.fullmatch(r"[A-Z].*:", line)]
+    assert [title.removesuffix(":") for title in titles] == [
+        *(title for title, _ in Options.groups),
+        "Examples",
+    ]
+    assert "twistd -n engineio --app chat:Chat" in text
+    assert "docs" in text
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_help_fits_the_terminal(width: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    text = Options().getUsage().partition("Examples:")[0]
+    assert max(map(len, text.splitlines())) <= min(int(width), 100)
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_end_it(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
-        parse("--port", "x")
-    assert isinstance(raised.value.__cause__, UsageError)
+        parse(flag)
+    assert raised.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown == (
+        f"txengineio {__version__}\n" if flag == "--version" else f"{Options()}\n"
+    )
 
 
 # --- the service ----------------------------------------------------------------------
@@ -344,14 +344,3 @@ def test_make_service_hands_the_options_on() -> None:
     )
     assert service.engine.options.ping_timeout == 7
     assert isinstance(service, EngineIOService)
-
-
-@pytest.mark.parametrize(
-    "description", ["tcp:many", "nonsense:1", "", "ssl:1:privateKey=/nowhere", "tcp"]
-)
-def test_an_endpoint_that_makes_no_sense_ends_with_one_line(description: str) -> None:
-    with pytest.raises(SystemExit) as raised:
-        makeService(parse("--listen", description))
-    message = str(raised.value)
-    assert message.startswith(f"twistd engineio: --listen {description}: ")
-    assert "\n" not in message

@@ -2,7 +2,8 @@
 
 ===============  =========================================
 ``options``      the command line
-``limit_flags``  its flags for limits
+``limit_flags``  its flags that set options of the engine
+``endpoints``    where it listens, and why it cannot
 ``service``      the service: it listens, drains and stops
 ===============  =========================================
 """

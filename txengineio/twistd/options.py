@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.usage import UsageError
 from twisted.web.resource import Resource
 from typing_extensions import override
 
 from txengineio.application import EngineIOProtocol, factory_of
-from txengineio.checks import check_duration
+from txengineio.command_line import (
+    HELP_FLAGS,
+    NONE,
+    CommandLine,
+    Flag,
+    WrongCommandLine,
+    as_float,
+    as_names,
+    check_wait,
+)
 from txengineio.errors import InvalidOption
 from txengineio.integrations.inspector.pages import inspector_pages
 from txengineio.loading import NotLoadable, load_application
@@ -29,7 +37,14 @@ from txengineio.server.web.site import (
     engine_site,
     path_segments,
 )
-from txengineio.twistd.limit_flags import LimitOptions
+from txengineio.twistd.endpoints import MAX_PORT, endpoint_for
+from txengineio.twistd.limit_flags import (
+    ADDRESSES,
+    LIMITS,
+    ORIGINS,
+    engine_flag,
+    given_options,
+)
 from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT, EngineIOService, Place
 
 __all__ = ["EchoProtocol", "EngineIOService", "Options", "makeService"]
@@ -37,35 +52,13 @@ __all__ = ["EchoProtocol", "EngineIOService", "Options", "makeService"]
 DEFAULT_PORT: Final = "8080"
 DEFAULT_INTERFACE: Final = "127.0.0.1"
 
-_MAX_PORT: Final = 65535
-
-# Options of the engine that take one value, and what flags stand for.
-_SINGLE_VALUES: Final = (
-    "ping_interval",
-    "ping_timeout",
-    "upgrade_timeout",
-    "max_http_buffer_size",
-    "initial_packet",
-)
 _FLAGS: Final[Mapping[str, tuple[str, bool]]] = {
     "no-allow-upgrades": ("allow_upgrades", False),
     "allow-eio3": ("allow_eio3", True),
     "no-http-compression": ("http_compression", False),
     "per-message-deflate": ("per_message_deflate", True),
 }
-
-
-def _number(flag: str, kind: type[float] | type[int]) -> Callable[[str], float]:
-    """Return what makes a number of a flag's text, and names the flag if it cannot."""
-    expected = "a whole number" if kind is int else "a number"
-
-    def coerce(text: str) -> float:
-        try:
-            return kind(text)
-        except ValueError:
-            raise ValueError(f"--{flag} must be {expected}, not {text!r}") from None
-
-    return coerce
+"""The options that flags without a value set, and to what."""
 
 
 class EchoProtocol(EngineIOProtocol):
@@ -76,93 +69,207 @@ class EchoProtocol(EngineIOProtocol):
         self.session.send(message)
 
 
-class Options(LimitOptions):
+def _check_port(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_PORT):
+        raise InvalidOption("port", f"a whole number from 0 to {MAX_PORT}", text)
+    return text
+
+
+def _check_interface(text: str) -> str:
+    if not text:
+        raise InvalidOption("interface", "an address such as 127.0.0.1 or ::", text)
+    return text
+
+
+def _check_path(text: str) -> str:
+    path_segments(text)
+    return text
+
+
+def _check_cookie(text: str) -> str:
+    EngineOptions.from_mapping({"cookie": {"name": text}})
+    return text
+
+
+_LISTENING: Final = (
+    Flag(
+        name="port",
+        letter="p",
+        value="PORT",
+        text="TCP port to listen on; 0 for any that is free.",
+        take=_check_port,
+        shown_default=f"{DEFAULT_PORT}, unless --listen is given",
+    ),
+    Flag(
+        name="interface",
+        letter="i",
+        value="ADDRESS",
+        text="Address to listen on with --port; 0.0.0.0 or :: for all.",
+        take=_check_interface,
+        shown_default=DEFAULT_INTERFACE,
+    ),
+    Flag(
+        name="listen",
+        letter="l",
+        value="ENDPOINT",
+        text="Any Twisted endpoint to listen on, such as unix:/run/app.sock or "
+        "ssl:443:privateKey=key.pem:certKey=cert.pem. May be given more than once.",
+        shown_default=NONE,
+    ),
+    Flag(
+        name="path",
+        value="PATH",
+        text="Path to serve Engine.IO at.",
+        take=_check_path,
+        default=DEFAULT_PATH,
+    ),
+)
+
+_SERVING: Final = (
+    Flag(
+        name="app",
+        letter="a",
+        value="MODULE:NAME",
+        text="Application to run, as package.module:name: an EngineIOProtocol "
+        "subclass, or a factory of such protocols. Modules are also looked for in the "
+        "current directory.",
+        shown_default="one that sends each message back",
+    ),
+    engine_flag(
+        "transports",
+        "NAMES",
+        "Transports that clients may use, separated by commas.",
+        as_names,
+        expected="polling, websocket, or both with a comma between them",
+    ),
+    Flag(
+        name="no-allow-upgrades",
+        text="Keep sessions on the transport that they start with. Otherwise they may "
+        "move from polling to WebSocket.",
+    ),
+    engine_flag(
+        "upgrade-timeout",
+        "SECONDS",
+        "Time that a move from polling to WebSocket may take.",
+        as_float,
+    ),
+    engine_flag("initial-packet", "TEXT", "Message that each session begins with."),
+    Flag(
+        name="allow-eio3",
+        text="Serve clients of protocol revision 3 (Socket.IO 2) as well.",
+    ),
+)
+
+_HEARTBEAT: Final = (
+    engine_flag(
+        "ping-interval",
+        "SECONDS",
+        "Time between a client's answer to a heartbeat and the next heartbeat.",
+        as_float,
+    ),
+    engine_flag(
+        "ping-timeout",
+        "SECONDS",
+        "Time that a client has to answer a heartbeat before its session ends.",
+        as_float,
+    ),
+)
+
+_ADMITTING: Final = (
+    ORIGINS,
+    Flag(
+        name="cors-origin",
+        value="ORIGIN",
+        text="Other site whose pages may use the engine, such as "
+        "https://app.example.com, or * for all. May be given more than once.",
+        shown_default=NONE,
+    ),
+    Flag(
+        name="cors-credentials",
+        text="Let the pages of each --cors-origin send cookies.",
+    ),
+    Flag(
+        name="cookie",
+        value="NAME",
+        text="Set a cookie of this name, with the session's id for load balancers.",
+        take=_check_cookie,
+        expected="the name of a cookie",
+        shown_default="no cookie",
+    ),
+    ADDRESSES,
+)
+
+_COMPRESSION: Final = (
+    Flag(
+        name="no-http-compression",
+        text="Do not compress the answers to polls. Otherwise those of 1024 bytes or "
+        "more are compressed.",
+    ),
+    Flag(
+        name="per-message-deflate",
+        text="Compress WebSocket messages for clients that offer it. It costs memory "
+        "for each connection.",
+    ),
+)
+
+_OPERATION: Final = (
+    Flag(
+        name="drain-timeout",
+        value="SECONDS",
+        text="Time that sessions have to end when the server stops; 0 to drop them "
+        "at once.",
+        take=check_wait,
+        default=DEFAULT_DRAIN_TIMEOUT,
+    ),
+    Flag(
+        name="metrics", text="Serve metrics for Prometheus at /metrics, beside --path."
+    ),
+    Flag(
+        name="metrics-listen",
+        value="ENDPOINT",
+        text="Endpoint that serves /metrics and /healthz and nothing else, such as "
+        "tcp:9090:interface=127.0.0.1.",
+        shown_default=NONE,
+    ),
+    Flag(
+        name="inspector",
+        value="ENDPOINT",
+        text="Endpoint that serves the inspector, a page that shows the sessions, such "
+        "as tcp:8081:interface=127.0.0.1.",
+        shown_default="at / if there is no --app and --interface is local",
+    ),
+    Flag(name="no-inspector", text="Do not serve the inspector at all."),
+)
+
+
+class Options(CommandLine):
     """What ``twistd engineio`` can be told."""
 
-    synopsis = "[options]"
-    longdesc = (
-        "Serve Engine.IO: long-polling and WebSocket. Without --app, an application "
-        "that sends each message back. Durations are in seconds, sizes in bytes."
+    program = "twistd engineio"
+    usage = "twistd [twistd's options] engineio [options]"
+    introduction = (
+        "Serve Engine.IO: HTTP long-polling, upgraded to WebSocket. Options without a "
+        "value are off unless they are given."
     )
+    groups = (
+        ("Where to listen", _LISTENING),
+        ("What to serve", _SERVING),
+        ("Heartbeat", _HEARTBEAT),
+        ("Who gets in", _ADMITTING),
+        ("Limits", LIMITS),
+        ("Compression", _COMPRESSION),
+        ("Operation", _OPERATION),
+        ("Help", HELP_FLAGS),
+    )
+    closing = """\
+Examples:
+  Try it out, in the foreground; then look at http://127.0.0.1:8080/ with a browser:
+    twistd -n engineio
+  Serve the class Chat of chat.py behind a reverse proxy on the same machine:
+    twistd -n engineio --app chat:Chat --port 8080 --trusted-proxies 127.0.0.1
 
-    optParameters: ClassVar[list[list[Any]]] = [
-        ["port", "p", None, f"TCP port to listen on; {DEFAULT_PORT} unless --listen"],
-        [
-            "interface",
-            "i",
-            None,
-            f"Address to listen on with --port; {DEFAULT_INTERFACE} by default, "
-            "0.0.0.0 or :: for all",
-        ],
-        ["path", None, DEFAULT_PATH, "Path to serve"],
-        [
-            "app",
-            "a",
-            None,
-            "Application, as package.module:name: an EngineIOProtocol subclass, or a "
-            "factory of such protocols",
-        ],
-        [
-            "ping-interval",
-            None,
-            None,
-            "Time between heartbeats",
-            _number("ping-interval", float),
-        ],
-        [
-            "ping-timeout",
-            None,
-            None,
-            "Time that a client has to answer one",
-            _number("ping-timeout", float),
-        ],
-        [
-            "upgrade-timeout",
-            None,
-            None,
-            "Time that an upgrade may take",
-            _number("upgrade-timeout", float),
-        ],
-        [
-            "max-http-buffer-size",
-            None,
-            None,
-            "Size of a message, at most",
-            _number("max-http-buffer-size", int),
-        ],
-        ["transports", None, None, "Transports to serve, separated by commas"],
-        ["cookie", None, None, "Set a cookie of this name with the session's id"],
-        ["initial-packet", None, None, "Text that each session begins with"],
-        [
-            "drain-timeout",
-            None,
-            DEFAULT_DRAIN_TIMEOUT,
-            "Time that sessions have to end when the server stops",
-            _number("drain-timeout", float),
-        ],
-        [
-            "inspector",
-            None,
-            None,
-            "Endpoint to show the inspector on, such as tcp:8081:interface=127.0.0.1. "
-            "Without it and without --app it is at / if --interface is local",
-        ],
-        [
-            "metrics-listen",
-            None,
-            None,
-            "Endpoint to serve /metrics and /healthz on, and nothing else",
-        ],
-    ]
-    optFlags: ClassVar[list[list[Any]]] = [
-        ["no-allow-upgrades", None, "Keep sessions on the transport they start with"],
-        ["allow-eio3", None, "Serve clients of protocol revision 3, too"],
-        ["no-http-compression", None, "Do not compress the answers to polls"],
-        ["per-message-deflate", None, "Compress WebSocket messages for who offers it"],
-        ["no-inspector", None, "Do not show the inspector"],
-        ["metrics", None, "Serve OpenMetrics at /metrics, beside --path"],
-        ["cors-credentials", None, "Let pages of the --cors-origins send cookies"],
-    ]
+The guide is in the folder docs of the source: options.md tells more about each
+option, deployment.md how to run a server. twistd --help shows twistd's options."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,28 +290,25 @@ class Options(LimitOptions):
 
     @override
     def parseOptions(self, options: Any = None) -> None:
-        # twistd would print the whole help, and end as if nothing were wrong.
+        """Read the command line.
+
+        Raises:
+            SystemExit: It makes no sense. Twisted would print the whole help.
+        """
         try:
             super().parseOptions(options)
-        except InvalidOption as error:
-            flag = error.name.replace("_", "-")
-            problem = f"--{flag} must be {error.expected}, not {error.got!r}"
-            raise SystemExit(f"twistd engineio: {problem}") from error
-        except UsageError as error:
-            # What a coercion says is said better without Twisted's preface.
-            problem = str(error).removeprefix("Parameter type enforcement failed: ")
-            raise SystemExit(f"twistd engineio: {problem}") from error
+        except WrongCommandLine as error:
+            raise SystemExit(str(error)) from error
 
     @override
     def parseArgs(self, *arguments: str) -> None:
         if arguments:
             raise UsageError(
-                f"there are only options, no arguments like {arguments[0]!r}"
+                f"{arguments[0]!r} is no option, and nothing else is taken"
             )
 
     @override
     def postOptions(self) -> None:
-        path_segments(self["path"])
         self["engine_options"] = self._engine_options()
         EngineOptions.from_mapping(self["engine_options"])
         self["application"] = _load_application(self["app"])
@@ -216,7 +320,6 @@ class Options(LimitOptions):
 
     def _check_operation(self) -> None:
         """Check what is for those who run the server."""
-        check_duration("drain_timeout", self["drain-timeout"])
         alone = not path_segments(self["path"])
         if self["inspector"] is not None and self["no-inspector"]:
             raise UsageError("--no-inspector does not go with --inspector")
@@ -237,15 +340,7 @@ class Options(LimitOptions):
         )
 
     def _engine_options(self) -> dict[str, Any]:
-        given = {
-            name: self[name.replace("_", "-")]
-            for name in _SINGLE_VALUES
-            if self[name.replace("_", "-")] is not None
-        }
-        if self["transports"] is not None:
-            given["transports"] = tuple(
-                name.strip() for name in self["transports"].split(",")
-            )
+        given = given_options(self, self.flags())
         if self["cookie"] is not None:
             given["cookie"] = {"name": self["cookie"]}
         if self["cors-origins"]:
@@ -255,7 +350,7 @@ class Options(LimitOptions):
         for flag, (name, value) in _FLAGS.items():
             if self[flag]:
                 given[name] = value
-        return given | self.limits()
+        return given
 
     def _cors(self) -> dict[str, Any]:
         origins = self["cors-origins"]
@@ -270,8 +365,6 @@ class Options(LimitOptions):
 
     def _port_description(self) -> str:
         port = self["port"] or DEFAULT_PORT
-        if not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
-            raise UsageError(f"--port must be a number up to {_MAX_PORT}, not {port!r}")
         interface = self["interface"] or DEFAULT_INTERFACE
         kind = "tcp6" if ":" in interface else "tcp"
         return f"{kind}:{port}:interface={interface.replace(':', chr(92) + ':')}"
@@ -320,7 +413,7 @@ def makeService(options: Options) -> EngineIOService:
     return EngineIOService(
         engine,
         [
-            (description, _endpoint(reactor, "listen", description))
+            (description, endpoint_for(reactor, "listen", description))
             for description in options["listen"]
         ],
         options["path"],
@@ -330,18 +423,6 @@ def makeService(options: Options) -> EngineIOService:
         drain_timeout=options["drain-timeout"],
         owns_process=True,
     )
-
-
-def _endpoint(reactor: Any, option: str, description: str) -> IStreamServerEndpoint:
-    try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
-    except Exception as error:
-        # Whatever a plugin's or a file's problem is, it is in that description.
-        raise SystemExit(
-            f"twistd engineio: --{option} {description}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    return endpoint
 
 
 def _beside(options: Options, engine: Engine) -> dict[bytes, Resource]:
@@ -361,7 +442,7 @@ def _inspector_place(options: Options, engine: Engine, reactor: Any) -> Place:
     return Place(
         purpose="The inspector",
         description=options["inspector"],
-        endpoint=_endpoint(reactor, "inspector", options["inspector"]),
+        endpoint=endpoint_for(reactor, "inspector", options["inspector"]),
         site=engine_site(engine, options["path"], beside=pages, reactor=reactor),
     )
 
@@ -373,7 +454,7 @@ def _metrics_place(options: Options, engine: Engine, reactor: Any) -> Place:
     return Place(
         purpose="Metrics",
         description=options["metrics-listen"],
-        endpoint=_endpoint(reactor, "metrics-listen", options["metrics-listen"]),
+        endpoint=endpoint_for(reactor, "metrics-listen", options["metrics-listen"]),
         site=EngineIOSite(root, {}, reactor=reactor),
         path="/metrics",
     )

@@ -22,6 +22,7 @@ from typing_extensions import override
 from txengineio.server.engine import Engine
 from txengineio.server.web.health import HealthResource
 from txengineio.server.web.site import engine_site, path_segments
+from txengineio.twistd.endpoints import cannot_listen
 
 __all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place"]
 
@@ -147,9 +148,7 @@ class EngineIOService(Service):
         # Nothing that describes an endpoint needs more time than the call.
         port = outcome[0] if outcome else Failure(TimeoutError("not at once"))
         if isinstance(port, Failure):
-            raise SystemExit(
-                f"twistd engineio: cannot listen on {description}: {port.value}"
-            )
+            cannot_listen(description, port.value)
         self._ports.append(port)
         return port
 
