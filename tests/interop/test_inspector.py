@@ -241,6 +241,7 @@ def test_the_focus_stays_when_rows_go_and_move(
         "afterClosing": True,
         "afterLast": True,
         "afterSorting": True,
+        "whilePointedAt": True,
         "trouble": [],
     }
 

@@ -241,7 +241,22 @@ async function focus({ open, facts }, { engine }) {
   await page.evaluate(() => document.querySelector("[data-sort=in]").click());
   await rows(page).nth(1).filter({ hasText: sessions[1].shownId }).waitFor();
   const afterSorting = (await focused()) === sessions[3].shownId;
-  report("focus", { afterClosing, afterLast, afterSorting, trouble: facts.trouble });
+
+  // Rows stay where they are while the pointer is on a button, unless others are asked for.
+  const pointedAt = () => page.evaluate(() => document.querySelector("#rows button:hover").closest("tr").cells[0].textContent.slice(0, 6));
+  await page.evaluate(() => document.querySelector("[data-sort=opened]").click());
+  await rows(page).nth(1).filter({ hasText: sessions[1].shownId }).waitFor();
+  await page.evaluate(() => document.querySelector("[data-sort=opened]").click());
+  await rows(page).nth(1).filter({ hasText: sessions[3].shownId }).waitFor();
+  await button(sessions[3]).hover();
+  sessions.push(await newSession(engine));
+  await asked(page, 2);
+  const whilePointedAt = (await pointedAt()) === sessions[3].shownId;
+  await page.fill("#search", sessions[4].shownId);
+  await showsFirst(page, sessions[4].shownId);
+  await page.fill("#search", "");
+  await rows(page).nth(1).filter({ hasText: sessions[4].shownId }).waitFor();
+  report("focus", { afterClosing, afterLast, afterSorting, whilePointedAt, trouble: facts.trouble });
   for (const socket of sessions) socket.terminate();
 }
 

@@ -7,7 +7,11 @@ import { bytes, hexLines, hexStart, number, visible } from "./text.js";
 const CHARACTERS = 50_000;
 const BYTES = 16_384;
 
+// A line of sixteen is too long for a small window.
+const small = matchMedia("(max-width: 40rem)");
+
 let content = "";
+let bytesInLine = 16;
 let shown = 0;
 
 /**
@@ -24,6 +28,7 @@ export function showMessage({ title, facts, whole }) {
   byId("message-copy").disabled = whole === null;
   content = whole ?? "";
   shown = 0;
+  bytesInLine = small.matches ? 8 : 16;
   showMore();
   byId("message-hint").textContent = hint(whole);
   byId("message").showModal();
@@ -42,7 +47,7 @@ function showMore() {
   let end = Math.min(total, shown + (text ? CHARACTERS : BYTES));
   // Not between the halves of one character.
   if (text && /[\ud800-\udbff]/.test(content[end - 1] ?? "") && end < total) end += 1;
-  byId("message-text").append(text ? visible(content.slice(shown, end), true) : hexLines(content, shown, end));
+  byId("message-text").append(text ? visible(content.slice(shown, end), true) : hexLines(content, shown, end, bytesInLine));
   shown = end;
   const left = total - shown;
   byId("message-more").hidden = left === 0;

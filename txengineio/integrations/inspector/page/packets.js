@@ -120,7 +120,7 @@ function fillPacket(row, entry) {
 }
 
 function typeOf({ packet }) {
-  if (packet === null) return "–";
+  if (packet === null) return "packet";
   return typeof packet === "string" ? (TYPES[packet[0]] ?? "unknown") : "binary";
 }
 
@@ -152,8 +152,9 @@ function select(entry) {
 function open(entry) {
   if (!entry || entry.event) return;
   const { at, direction, packet, transport, size } = entry;
+  const type = packet instanceof ArrayBuffer ? "binary message" : typeOf(entry);
   showMessage({
-    title: `${typeOf(entry)} ${direction === "in" ? "from the server" : "to the server"}`,
+    title: `${type} ${direction === "in" ? "from the server" : "to the server"}`,
     facts: `${exactly(at)} · ${transport} · ${bytes(size)}`,
     whole: typeof packet === "string" ? bodyOf(packet) : packet,
   });

@@ -13,6 +13,8 @@ const query = { search: "", sort: "opened", descending: true, page: 1 };
 const rows = new Map();
 let askAgain = () => {};
 let isFresh = false;
+// Whether other rows were asked for, or all are old: they are shown in any case.
+let isOtherQuery = true;
 
 /** Have a function called when other sessions are to be shown than the last time. */
 export function whenWanted(ask) {
@@ -43,8 +45,10 @@ export function showSessions(report) {
   byId("sessions-table").classList.remove("stale");
   query.page = report.page;
   showPlace(report);
-  keepFocus(() => arrange(sessions));
-  for (const session of sessions) fillRow(rows.get(session.handle), session);
+  if (isPointedAt() && !isOtherQuery) hold(sessions);
+  else keepFocus(() => arrange(sessions));
+  isOtherQuery = false;
+  for (const session of sessions) if (rows.has(session.handle)) fillRow(rows.get(session.handle), session);
 }
 
 /** Mark what is shown as of the past: the server does not answer. */
@@ -52,6 +56,7 @@ export function markStale() {
   byId("session-count").textContent = "?";
   if (isFresh) say("sessions-note", "As it was when the server answered last.");
   isFresh = false;
+  isOtherQuery = true;
   byId("sessions-table").classList.add("stale");
   for (const row of rows.values()) buttonOf(row).setAttribute("aria-disabled", "true");
   for (const id of ["previous", "next"]) byId(id).disabled = true;
@@ -75,6 +80,18 @@ function showPlace({ total, matching, listed, page, sessions }) {
 
 const buttonOf = (row) => row.querySelector("button");
 
+/** Say whether somebody is about to press one of the buttons. */
+const isPointedAt = () => byId("rows").querySelector("td:last-child:hover") !== null;
+
+/** Leave the rows in their places, so that nobody closes another session than was meant. */
+function hold(sessions) {
+  const listed = new Set(sessions.map((session) => session.handle));
+  for (const [handle, row] of rows) {
+    row.classList.toggle("gone", !listed.has(handle));
+    if (!listed.has(handle)) buttonOf(row).setAttribute("aria-disabled", "true");
+  }
+}
+
 /** Bring the rows into the order of the sessions; rows of others go. */
 function arrange(sessions) {
   const wantedRows = new Map(sessions.map((session) => [session.handle, rows.get(session.handle) ?? newRow(session)]));
@@ -83,6 +100,7 @@ function arrange(sessions) {
   let place = byId("rows").firstElementChild;
   for (const [handle, row] of wantedRows) {
     rows.set(handle, row);
+    row.classList.remove("gone");
     if (row === place) place = place.nextElementSibling;
     else byId("rows").insertBefore(row, place);
   }
@@ -157,6 +175,7 @@ async function close(handle, button) {
 
 function ask(changes) {
   Object.assign(query, changes);
+  isOtherQuery = true;
   showOrder();
   askAgain();
 }

@@ -86,13 +86,13 @@ export function hexStart(buffer, most) {
   return Array.from(shown, pair).join(" ") + (buffer.byteLength > most ? " …" : "");
 }
 
-/** Return bytes in lines of sixteen, each with where it begins and what it says in ASCII. */
-export function hexLines(buffer, start, end) {
+/** Return bytes in lines of so many, each with where it begins and what it says in ASCII. */
+export function hexLines(buffer, start, end, width) {
   const lines = [];
-  for (let at = start; at < end; at += 16) {
-    const line = Array.from(new Uint8Array(buffer, at, Math.min(16, end - at)));
+  for (let at = start; at < end; at += width) {
+    const line = Array.from(new Uint8Array(buffer, at, Math.min(width, end - at)));
     const ascii = line.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
-    lines.push(`${at.toString(16).padStart(6, "0")}  ${line.map(pair).join(" ").padEnd(47)}  ${ascii}\n`);
+    lines.push(`${at.toString(16).padStart(6, "0")}  ${line.map(pair).join(" ").padEnd(3 * width - 1)}  ${ascii}\n`);
   }
   return lines.join("");
 }
