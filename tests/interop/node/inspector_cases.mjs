@@ -300,7 +300,7 @@ async function gone({ open }) {
 
 /** Return the texts that take more than one line, and how far the page is too wide. */
 function wrapped() {
-  const short = "button, h1, h2, th, dt, legend, .check, .own, .key, .count, #status, #place, #totals, #cut, .log li.packet span, td small, .modes span";
+  const short = "button, h1, h2, th, dt, legend, .check, .own, .key, .count, #status, #place, #totals, #cut, .log li.packet span, td small, .modes span, .figure";
   const broken = [...document.querySelectorAll(short)].filter((each) => {
     const range = document.createRange();
     range.selectNodeContents(each);
