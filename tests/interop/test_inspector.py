@@ -63,34 +63,50 @@ class Twistd:
         self._process.communicate(timeout=DEADLINE)
 
     def stop(self) -> None:
-        """End it as an operator would, and look at what it has logged."""
+        """End it as an operator would, if it runs; look at what it has logged."""
+        if self._process.poll() is not None:
+            return
         self._process.terminate()
         output, _ = self._process.communicate(timeout=DEADLINE)
         assert "Traceback" not in output
         assert "Unhandled" not in output
 
 
+StartTwistd = Callable[..., Twistd]
+
+
 @pytest.fixture
-def url() -> Iterator[str]:
+def start_twistd() -> Iterator[StartTwistd]:
+    """Start servers; those that still run at the end of the test are stopped."""
+    servers: list[Twistd] = []
+
+    def start(*arguments: str) -> Twistd:
+        servers.append(Twistd(*arguments))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def url(start_twistd: StartTwistd) -> str:
     """The inspector of a server that sends each message back."""
-    server = Twistd("--port", "0")
-    yield server.url
-    server.stop()
+    return start_twistd("--port", "0").url
 
 
 @pytest.fixture
-def inspected() -> Iterator[Twistd]:
+def inspected(start_twistd: StartTwistd) -> Twistd:
     """A server with an application, and the inspector beside it."""
-    server = inspected_server("0")
-    yield server
-    server.stop()
+    return start_twistd(*inspected_at("0"))
 
 
-def inspected_server(port: str) -> Twistd:
-    return Twistd(
+def inspected_at(port: str) -> list[str]:
+    """Return the arguments for an application, with the inspector on this port."""
+    return [
         *("--app", "tests.interop.inspected:FACTORY", "--port", "0"),
         *("--inspector", f"tcp:{port}:interface=127.0.0.1"),
-    )
+    ]
 
 
 def wait_for_port(server: Twistd) -> str:
@@ -186,16 +202,15 @@ def test_an_application_gets_no_messages_unasked(
 
 
 def test_nor_does_one_that_is_served_where_messages_came_back_before(
-    run_case: RunCase,
+    start_twistd: StartTwistd, run_case: RunCase
 ) -> None:
-    server = Twistd("--port", "0")
+    server = start_twistd("--port", "0")
     with run_case("another", server.url, server.engine) as browser:
         browser.stage("measured")
         server.kill()
-        server = inspected_server(wait_for_port(server))
+        start_twistd(*inspected_at(wait_for_port(server)))
         browser.tell("started")
         assert browser.stage("another") == {"seen": []}
-    server.stop()
 
 
 def test_whole_messages_are_seen_and_copied(
@@ -246,8 +261,10 @@ def test_the_focus_stays_when_rows_go_and_move(
     }
 
 
-def test_a_server_that_goes_is_said_and_the_page_comes_back(run_case: RunCase) -> None:
-    server = Twistd("--port", "0")
+def test_a_server_that_goes_is_said_and_the_page_comes_back(
+    start_twistd: StartTwistd, run_case: RunCase
+) -> None:
+    server = start_twistd("--port", "0")
     with run_case("gone", server.url, server.engine) as browser:
         facts = browser.stage("before")
         assert (facts["badge"], facts["stale"], facts["usable"]) == ("1", 0, 1)
@@ -260,7 +277,7 @@ def test_a_server_that_goes_is_said_and_the_page_comes_back(run_case: RunCase) -
         assert facts["news"].startswith("No answer from the server since ")
         assert (facts["focused"], facts["closed"]) == ("Close", [])
 
-        server = Twistd("--port", wait_for_port(server))
+        start_twistd("--port", wait_for_port(server))
         browser.tell("started")
         facts = browser.stage("back")
         assert (facts["badge"], facts["stale"], facts["usable"]) == ("1", 0, 1)
@@ -268,7 +285,6 @@ def test_a_server_that_goes_is_said_and_the_page_comes_back(run_case: RunCase) -
         assert any(each.startswith("connected again, ") for each in facts["events"])
         # For a moment there was no row.
         assert facts["focused"] in ("Close", "search")
-    server.stop()
 
 
 def test_nothing_wraps_that_should_not(inspected: Twistd, run_case: RunCase) -> None:

@@ -101,6 +101,8 @@ def test_a_long_list_comes_in_pages() -> None:
     # There is no fourth one: it may have been there a moment ago.
     assert pages[3] == pages[2]
     assert [report["page"] for report in reports] == [1, 2, 3, 3]
+    assert [report["start"] for report in reports] == [0, 100, 200, 200]
+    assert {report["pages"] for report in reports} == {3}
     assert {report["total"] for report in reports} == {2 * PAGE_SIZE + 1}
 
 

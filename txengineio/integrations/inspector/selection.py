@@ -140,17 +140,25 @@ class Selection:
         return min(self.matching, MAX_LISTED)
 
     @property
+    def pages(self) -> int:
+        """How many pages these fill; one if there are none."""
+        return max(1, -(-self.listed // PAGE_SIZE))
+
+    @property
     def page(self) -> int:
         """The page that was asked for, or the last one if there are not so many."""
-        pages = max(1, -(-self.listed // PAGE_SIZE))
-        return min(self._query.page, pages)
+        return min(self._query.page, self.pages)
+
+    @property
+    def start(self) -> int:
+        """How many sessions are on the pages before."""
+        return (self.page - 1) * PAGE_SIZE
 
     def sessions(self) -> list[Session]:
         """Return those of the page."""
         own = [] if self._own is None else [self._own]
         listed = own + [session for _, session in self._best]
-        start = (self.page - 1) * PAGE_SIZE
-        return listed[: self.listed][start : start + PAGE_SIZE]
+        return listed[: self.listed][self.start : self.start + PAGE_SIZE]
 
     def _finds(self, session: Session, is_own: bool) -> bool:
         address = session.remote_address or "a Unix socket"

@@ -64,9 +64,10 @@ class SessionList:
         Returns:
             ``total`` and ``transports`` (how many of each) count all sessions, and
             ``matching`` those that the search finds; the first ``listed`` of these can
-            be paged through. ``sessions`` are those of ``page``, which is the last one
-            if fewer are left than were asked for. ``handshakes`` and ``upgrades`` are
-            those since the engine began to count.
+            be paged through, on so many ``pages``. ``sessions`` are those of ``page``,
+            which is the last one if there are fewer than was asked for; ``start`` are
+            on the pages before. ``handshakes`` and ``upgrades`` are those since the
+            engine began to count.
         """
         async with self._turns:
             selection = await self._select(query)
@@ -77,6 +78,8 @@ class SessionList:
             "matching": selection.matching,
             "listed": selection.listed,
             "page": selection.page,
+            "pages": selection.pages,
+            "start": selection.start,
             "handshakes": self._statistics.handshakes.total(),
             "upgrades": self._statistics.upgrades["completed"],
             "sessions": [

@@ -4,7 +4,6 @@ import { byId, element, say } from "./dom.js";
 import { closeSession } from "./server.js";
 import { bytes, duration, many, milliseconds, number } from "./text.js";
 
-const PAGE_SIZE = 100;
 const LABELS = ["", "Transport", "Address", "Age", "In", "Out", "Buffered", "Round trip"];
 // Where the largest is what one looks for first.
 const LARGEST_FIRST = new Set(["in", "out", "buffered", "roundTrip"]);
@@ -62,15 +61,14 @@ export function markStale() {
   for (const id of ["previous", "next"]) byId(id).disabled = true;
 }
 
-function showPlace({ total, matching, listed, page, sessions }) {
-  const first = (page - 1) * PAGE_SIZE + 1;
+function showPlace({ total, matching, listed, page, pages, start, sessions }) {
   const found = query.search ? `${number(matching)} of ${number(total)} match` : "";
-  const range = matching > PAGE_SIZE ? `${number(first)}–${number(first + sessions.length - 1)} of ${number(matching)}` : found;
+  const range = pages > 1 ? `${number(start + 1)}–${number(start + sessions.length)} of ${number(matching)}` : found;
   const cut = listed < matching ? `; the first ${number(listed)} can be paged through, a search finds the others` : "";
   say("place", range + cut);
-  byId("pager").hidden = matching <= PAGE_SIZE;
+  byId("pager").hidden = pages === 1;
   byId("previous").disabled = page === 1;
-  byId("next").disabled = first + PAGE_SIZE > listed;
+  byId("next").disabled = page === pages;
   byId("nobody").hidden = matching > 0;
   byId("sessions-table").hidden = matching === 0;
   say("nobody", total ? `No session matches “${query.search}”.` : "Nobody is connected. Open a second window of this page to see it appear here.");
