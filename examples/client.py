@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from twisted.internet import reactor
-from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import LoopingCall, react
+from twisted.python import log
 from twisted.python.failure import Failure
 
 from txengineio import EngineIOClientService, EngineIOProtocol
@@ -29,15 +30,14 @@ class Greeter(EngineIOProtocol):
         """Print what the server says."""
         print(f"received {message!r}", flush=True)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Say why; the service connects again."""
         print(f"disconnected: {reason.value}", flush=True)
 
 
-def main(url: str) -> None:
+async def main(reactor: ReactorBase, url: str = "http://127.0.0.1:8080") -> None:
     """Run until it is interrupted."""
-    log = textFileLogObserver(sys.stderr)
-    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    log.startLogging(sys.stderr, setStdout=False)
     service = EngineIOClientService(url, Factory.forProtocol(Greeter), max_queued=100)
     service.startService()
 
@@ -47,8 +47,8 @@ def main(url: str) -> None:
 
     LoopingCall(send_time).start(5.0, now=False)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    reactor.run()
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080")
+    react(main, sys.argv[1:])

@@ -7,6 +7,7 @@ then, with engine.io-client from npm: ``new Socket("ws://127.0.0.1:8080")``.
 
 import sys
 
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
@@ -16,18 +17,18 @@ from txengineio import Engine, EngineIOProtocol
 
 
 class Echo(EngineIOProtocol):
-    def messageReceived(self, message):
+    def messageReceived(self, message: str | bytes) -> None:
         self.session.send(message)
 
 
-async def main(reactor, port="8080"):
+async def main(reactor: ReactorBase, port: str = "8080") -> None:
     engine = Engine(Factory.forProtocol(Echo), reactor=reactor)
     endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
     address = (await engine.listen(endpoint)).getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
-    await Deferred()
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    react(main, sys.argv[1:])

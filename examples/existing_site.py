@@ -4,11 +4,14 @@ python examples/existing_site.py [PORT]
 """
 
 import sys
+from typing import cast
 
-from twisted.internet import reactor
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
-from twisted.web.resource import Resource
+from twisted.internet.task import react
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
@@ -16,35 +19,35 @@ from txengineio import Engine, EngineIOProtocol, EngineIOResource
 
 
 class Shout(EngineIOProtocol):
-    def connectionMade(self):
+    def connectionMade(self) -> None:
         self.session.send("say something")
 
-    def messageReceived(self, message):
+    def messageReceived(self, message: str | bytes) -> None:
         self.session.send(message.upper())
+
+
+def page(data: bytes, content_type: str) -> IResource:
+    # Type checkers do not see that Twisted's resources are such.
+    return cast(IResource, Data(data, content_type))
 
 
 # The site as it was.
 root = Resource()
-root.putChild(b"", Data(b"<h1>The site that was here before</h1>", "text/html"))
-root.putChild(b"about", Data(b"About us", "text/plain"))
+root.putChild(b"", page(b"<h1>The site that was here before</h1>", "text/html"))
+root.putChild(b"about", page(b"About us", "text/plain"))
 
 # What Engine.IO adds to it.
 engine = Engine(Factory.forProtocol(Shout))
 root.putChild(b"engine.io", EngineIOResource(engine))
 
 
-def listening(port):
-    print(f"A site at http://127.0.0.1:{port.getHost().port}/", flush=True)
-
-
-def failed(failure):
-    print(f"cannot listen: {failure.value}", file=sys.stderr)
-    reactor.stop()
+async def main(reactor: ReactorBase, port: str = "8080") -> None:
+    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
+    address = (await endpoint.listen(Site(root))).getHost()
+    print(f"A site at http://127.0.0.1:{address.port}/", flush=True)
+    reactor.addSystemEventTrigger("before", "shutdown", engine.close)
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    number = sys.argv[1] if len(sys.argv) > 1 else "8080"
-    endpoint = serverFromString(reactor, f"tcp:{number}:interface=127.0.0.1")
-    endpoint.listen(Site(root)).addCallbacks(listening, failed)
-    reactor.addSystemEventTrigger("before", "shutdown", engine.close)
-    reactor.run()
+    react(main, sys.argv[1:])

@@ -6,53 +6,45 @@ then open /say/hello, and every client gets it. Install Flask: pip install flask
 """
 
 import sys
+from typing import cast
 
 from flask import Flask
-from twisted.internet import reactor
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.protocol import Factory
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.task import react
 from twisted.internet.threads import blockingCallFromThread
-from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.resource import IResource
 from twisted.web.wsgi import WSGIResource
 
-from txengineio import Engine, EngineIOProtocol, EngineIOResource
-
-engine = Engine(Factory.forProtocol(EngineIOProtocol))
-app = Flask(__name__)
+from txengineio import Engine, EngineIOProtocol, EngineIOSite
 
 
-# Flask runs in threads, and the engine only in that of the reactor.
-@app.route("/say/<text>")
-def say(text):
-    reached = blockingCallFromThread(reactor, engine.broadcast, text)
-    return f"told {reached}"
+def make_app(engine: Engine, reactor: ReactorBase) -> Flask:
+    app = Flask(__name__)
+
+    # Flask runs in threads, and the engine only in that of the reactor.
+    @app.route("/say/<text>")
+    def say(text: str) -> str:
+        threads = cast(IReactorFromThreads, reactor)
+        reached = blockingCallFromThread(threads, engine.broadcast, text)
+        return f"told {reached}"
+
+    return app
 
 
-class Root(Resource):
-    """Leaves to WSGI what has no child of its own."""
-
-    def getChild(self, path, request):
-        request.postpath.insert(0, request.prepath.pop())
-        return WSGIResource(reactor, reactor.getThreadPool(), app)
-
-
-root = Root()
-root.putChild(b"engine.io", EngineIOResource(engine))
-
-
-def listening(port):
-    print(f"A Flask app at http://127.0.0.1:{port.getHost().port}/", flush=True)
-
-
-def failed(failure):
-    print(f"cannot listen: {failure.value}", file=sys.stderr)
-    reactor.stop()
+async def main(reactor: ReactorBase, port: str = "8080") -> None:
+    engine = Engine(EngineIOProtocol, reactor=reactor)
+    app = make_app(engine, reactor)
+    flask = cast(IResource, WSGIResource(reactor, reactor.getThreadPool(), app))
+    site = EngineIOSite(flask, {"/engine.io/": engine})
+    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
+    address = (await endpoint.listen(site)).getHost()
+    print(f"A Flask app at http://127.0.0.1:{address.port}/", flush=True)
+    reactor.addSystemEventTrigger("before", "shutdown", engine.close)
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    number = sys.argv[1] if len(sys.argv) > 1 else "8080"
-    endpoint = serverFromString(reactor, f"tcp:{number}:interface=127.0.0.1")
-    endpoint.listen(Site(root)).addCallbacks(listening, failed)
-    reactor.addSystemEventTrigger("before", "shutdown", engine.close)
-    reactor.run()
+    react(main, sys.argv[1:])

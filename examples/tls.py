@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
@@ -24,11 +25,11 @@ from txengineio import Engine, EngineIOProtocol
 
 
 class Echo(EngineIOProtocol):
-    def messageReceived(self, message):
+    def messageReceived(self, message: str | bytes) -> None:
         self.session.send(message)
 
 
-def make_pem():
+def make_pem() -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name.from_rfc4514_string("CN=127.0.0.1")
     address = x509.IPAddress(ip_address("127.0.0.1"))
@@ -45,15 +46,15 @@ def make_pem():
     return file.name
 
 
-async def main(reactor, port="8443", pem=None):
+async def main(reactor: ReactorBase, port: str = "8443", pem: str = "") -> None:
     engine = Engine(Factory.forProtocol(Echo), reactor=reactor)
     settings = f"interface=127.0.0.1:privateKey={pem or make_pem()}"
     endpoint = serverFromString(reactor, f"ssl:{port}:{settings}")
     address = (await engine.listen(endpoint)).getHost()
     print(f"Engine.IO at https://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
-    await Deferred()
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    react(main, sys.argv[1:])

@@ -6,29 +6,34 @@ It knows nothing of Engine.IO, and could be written in any language that has WAM
 """
 
 import sys
+from typing import Any
 
 from autobahn.twisted.component import Component, run
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from autobahn.wamp.types import SessionDetails
+from twisted.python import log
 
 
-def main(router="ws://127.0.0.1:8080/ws", prefix="com.example.chat"):
+def main(
+    router: str = "ws://127.0.0.1:8080/ws", prefix: str = "com.example.chat"
+) -> None:
     component = Component(transports=router, realm="realm1")
 
-    @component.on_join
-    async def joined(session, details):
-        async def connected(who, details):
+    async def joined(session: Any, details: SessionDetails) -> None:
+        async def connected(who: str, details: dict[str, object]) -> None:
             await session.call(f"{prefix}.send", who, "welcome")
 
-        async def received(who, message):
+        async def received(who: str, message: str | bytes) -> None:
             await session.call(f"{prefix}.send", who, message[::-1])
 
         await session.subscribe(connected, f"{prefix}.connected")
         await session.subscribe(received, f"{prefix}.message")
         print("ready", flush=True)
 
-    log = textFileLogObserver(sys.stderr)
-    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
-    run([component], log_level=None)
+    component.on_join(joined)
+
+    log.startLogging(sys.stderr, setStdout=False)
+    # None leaves logging alone.
+    run([component], log_level=None)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

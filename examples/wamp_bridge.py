@@ -8,29 +8,30 @@ started later, or again: ws://127.0.0.1:8080/ws by default.
 
 import sys
 
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.protocol import Factory
 from twisted.internet.task import react
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python import log
 
 from txengineio import Engine, EngineIOProtocol
 from txengineio.wamp import WampBridge
 
 
-async def main(reactor, port="8081", router="ws://127.0.0.1:8080/ws"):
-    log = textFileLogObserver(sys.stderr)
-    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+async def main(
+    reactor: ReactorBase, port: str = "8081", router: str = "ws://127.0.0.1:8080/ws"
+) -> None:
+    log.startLogging(sys.stderr, setStdout=False)
     # The application itself does nothing.
-    engine = Engine(Factory.forProtocol(EngineIOProtocol), reactor=reactor)
+    engine = Engine(EngineIOProtocol, reactor=reactor)
     bridge = WampBridge(engine, prefix="com.example.chat")
     endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
     address = (await engine.listen(endpoint)).getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
     await bridge.component(router, "realm1").start(reactor)
-    await Deferred()
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    react(main, sys.argv[1:])

@@ -39,16 +39,19 @@ class AnySession(TypingProtocol):
 
     A server's is a `txengineio.Session`, which also has ``engine`` and ``request``; a
     client's is a `txengineio.ClientSession`, which also has ``handshake``.
-
-    Attributes:
-        id: The session's id: a credential, never to be shown whole.
-        upgraded: Whether the session has moved from polling to WebSocket.
-        closed: Why the session ended; None while it has not.
     """
 
-    id: str
-    upgraded: bool
-    closed: SessionClosed | None
+    @property
+    def id(self) -> str:
+        """The session's id: a credential, never to be shown whole."""
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the session has moved from polling to WebSocket."""
+
+    @property
+    def closed(self) -> SessionClosed | None:
+        """Why the session ended; None while it has not."""
 
     @property
     def transport(self) -> SessionTransport:

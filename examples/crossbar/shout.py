@@ -9,5 +9,5 @@ from txengineio import EngineIOProtocol
 
 
 class Shout(EngineIOProtocol):
-    def messageReceived(self, message):
+    def messageReceived(self, message: str | bytes) -> None:
         self.session.send(message.upper())

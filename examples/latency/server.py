@@ -8,6 +8,7 @@ then open the address that it prints.
 import sys
 from pathlib import Path
 
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
@@ -19,20 +20,20 @@ from txengineio import Engine, EngineIOProtocol, EngineIOResource
 
 
 class Return(EngineIOProtocol):
-    def messageReceived(self, message):
+    def messageReceived(self, message: str | bytes) -> None:
         self.session.send(message)
 
 
-async def main(reactor, port="8080"):
+async def main(reactor: ReactorBase, port: str = "8080") -> None:
     engine = Engine(Factory.forProtocol(Return), reactor=reactor)
-    root = File(Path(__file__).with_name("page"))
+    root = File(str(Path(__file__).with_name("page")))
     root.putChild(b"engine.io", EngineIOResource(engine))
     endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
     address = (await endpoint.listen(Site(root))).getHost()
     print(f"Latency at http://127.0.0.1:{address.port}/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
-    await Deferred()
+    await Deferred[None]()
 
 
 if __name__ == "__main__":
-    react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])
+    react(main, sys.argv[1:])
