@@ -215,7 +215,7 @@ class RecordingEngine(EventEmitter):
         self.options = EngineOptions.from_mapping(options)
         self.application: IProtocolFactory = RecordingApplication()
         self.clock = Clock()
-        self.timers = TimerWheel(self.clock, 0.5)
+        self.timers = TimerWheel(self.clock, 0.5, "a heartbeat")
         self.buffers = Buffers(
             self.options.max_buffered_bytes, self.options.max_total_buffered_bytes
         )

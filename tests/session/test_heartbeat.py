@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 
 from tests.doubles import RecordingApplication, RecordingTransport, ended_with
 from tests.session.sessions import Opened, open_session
+from tests.wiring import Server
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType
 from txengineio.protocol.states import Role
@@ -238,6 +239,34 @@ def test_an_upgraded_client_that_falls_silent_is_found_out() -> None:
     assert ended_with(opened.protocol) is CloseReason.PING_TIMEOUT
 
 
+# --- how late a session ends ----------------------------------------------------------
+
+
+@pytest.mark.behaviour("B206")
+@pytest.mark.parametrize("revision", [3, 4])
+@pytest.mark.parametrize(
+    ("interval", "timeout", "late"),
+    [(0.3, 0.2, 0.005), (0.9, 0.9, 0.005), (25.0, 20.0, 0.1)],
+)
+def test_a_silent_peer_is_given_up_in_time_and_never_early(
+    revision: int, interval: float, timeout: float, late: float
+) -> None:
+    for phase in range(23):
+        server = Server.new(
+            ping_interval=interval, ping_timeout=timeout, allow_eio3=True
+        )
+        # Nothing that is rounded to is a multiple of this.
+        server.clock.advance(phase * 0.00737)
+        began = server.clock.seconds()
+        server.open_websocket(EIO=str(revision))
+        server.clock.advance(interval)
+        while server.engine.sessions:
+            # Epoll waits for whole milliseconds.
+            server.clock.advance(0.001)
+        lived = server.clock.seconds() - began
+        assert interval + timeout - 1e-5 <= lived <= interval + timeout + late
+
+
 # --- a session that does not read -----------------------------------------------------
 
 
@@ -259,11 +288,11 @@ def test_a_peer_that_is_not_read_from_is_not_given_up(open_it: object) -> None:
     opened.assert_over()
 
 
-def test_a_pulse_begins_quiet_for_both_roles_and_revisions() -> None:
+def test_a_heartbeat_begins_quiet_for_both_roles_and_revisions() -> None:
     for role in Role:
         for revision in (3, 4):
             opened = open_v4()
-            pulse = heartbeat_for(role, revision)
+            heartbeat = heartbeat_for(role, revision)
             opened.session.heartbeat_state = HeartbeatState.AWAITED
-            pulse.start(opened.session)
+            heartbeat.start(opened.session)
             assert opened.session.heartbeat_state is HeartbeatState.QUIET

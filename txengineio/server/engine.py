@@ -93,6 +93,7 @@ class Engine(EventEmitter):
         self.timers = TimerWheel(
             self.clock,
             resolution_for(self.options.ping_interval, self.options.ping_timeout),
+            "the heartbeat of a session",
             steady_seconds(self.clock),
         )
         self.buffers = Buffers(

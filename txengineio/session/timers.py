@@ -1,31 +1,40 @@
-"""When heartbeats are due: one ``LoopingCall`` for any number of sessions.
+"""The timer wheel: one ``LoopingCall`` for any number of timers.
 
-Due times are rounded up to a bucket of a fixed width. A tick looks at the buckets whose
-time has come and at no others, so that it costs what is due, not what is connected.
+Due times are rounded up to a bucket of a fixed width. The loop ticks twice a second and
+looks ahead: each bucket that is due before the tick after the next gets a call of the
+reactor, at its very time. So timers are as exact as a bucket is narrow, and cost what
+is due, not what is connected: nothing wakes up for a bucket that is empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import ceil
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from math import ceil, floor
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["HasDueTime", "Schedule", "TimerWheel", "resolution_for"]
+__all__ = ["COARSE", "HasDueTime", "Schedule", "TimerWheel", "resolution_for"]
 
-# Bounds of a bucket's width in seconds: below the first, a reactor spends its time on
-# ticks; above the second, heartbeats of many sessions come in visible bursts.
-_FINEST = 0.005
-_COARSEST = 0.5
-# The share of the shortest duration by which a heartbeat may come late.
-_LATENESS = 0.05
-# Guards the rounding of due times against the inexactness of binary fractions.
+COARSE: Final = 0.5
+"""The width of a bucket in seconds where nobody minds when it happens exactly."""
+
+# Widths of a bucket in seconds for heartbeats. A silent peer is found out after two
+# waits, and each may be late by a bucket, and by a millisecond that reactors round up:
+# below a second that makes less than 5 ms, above it less than 100 ms.
+_FINE = 0.001
+_NORMAL = 0.04
+_SHORT = 1.0
+# Seconds between two ticks.
+_CADENCE = 0.5
+# Seconds by which a tick looks ahead: it may come late without making anything late.
+_AHEAD = 2 * _CADENCE
+# Guards the rounding of due times against the inexactness of binary fractions: seconds.
 _EPSILON = 1e-6
-# Seconds by which a tick must be late to be remarkable.
+# Seconds by which a call must be late to be remarkable.
 _STALL = 1.0
 
 
@@ -50,8 +59,8 @@ class Schedule(Protocol):
 
 
 def resolution_for(*durations: float) -> float:
-    """Return the width of a bucket, in seconds, that suits these durations."""
-    return min(max(min(durations) * _LATENESS, _FINEST), _COARSEST)
+    """Return the width of a bucket, in seconds, for heartbeats of these durations."""
+    return _FINE if min(durations) < _SHORT else _NORMAL
 
 
 class TimerWheel:
@@ -62,6 +71,7 @@ class TimerWheel:
     Args:
         clock: Where the time comes from.
         resolution: The width of a bucket in seconds: how late a call may come.
+        name: What a timer is, for the log: "the heartbeat of a session".
         steady: Seconds of a time that nobody sets, if the clock's may be.
     """
 
@@ -71,22 +81,23 @@ class TimerWheel:
         self,
         clock: IReactorTime,
         resolution: float,
+        name: str,
         steady: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock
         self._seconds = steady or clock.seconds
-        self._ticked = 0.0
-        self._late_call: IDelayedCall | None = None
         self._resolution = resolution
+        self._name = name
         self._buckets: dict[int, dict[HasDueTime, None]] = {}
-        self._reached = 0
-        self._loop = LoopingCall(self._tick)
+        # The calls of the buckets before the horizon.
+        self._calls: dict[int, IDelayedCall] = {}
+        self._horizon = 0
+        self._loop = LoopingCall(self._look_ahead)
         self._loop.clock = clock
 
     def schedule(self, entry: HasDueTime, delay: float) -> None:
         """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
-        due = (self._seconds() + delay) / self._resolution
-        bucket = ceil(due - _EPSILON)
+        bucket = ceil((self._seconds() + delay - _EPSILON) / self._resolution)
         before = entry.due_bucket
         if bucket == before:
             return
@@ -99,30 +110,23 @@ class TimerWheel:
         else:
             self._begin(bucket, entry)
 
-    def _begin(self, bucket: int, entry: HasDueTime) -> None:
-        self._buckets[bucket] = {entry: None}
-        # Earlier than reached if the clock was set back: the loop must look there too.
-        self._reached = min(self._reached, bucket)
-        if not self._loop.running:
-            self._start()
-        elif self._loop.call is not None:
-            wait = self._loop.call.getTime() - self._clock.seconds()
-            if wait > self._resolution + _STALL:
-                # The clock was set back: the next tick would come that much later.
-                self._loop.reset()
-
     def cancel(self, entry: HasDueTime) -> None:
         """Forget the entry; nothing happens if nothing is scheduled for it."""
         if entry.due_bucket is not None:
             self._remove(entry)
             self._stop_if_empty()
 
-    def _stop_if_empty(self) -> None:
-        if not self._buckets and self._loop.running:
-            self._loop.stop()
-            if self._late_call is not None:
-                self._late_call.cancel()
-                self._late_call = None
+    def _begin(self, bucket: int, entry: HasDueTime) -> None:
+        self._buckets[bucket] = {entry: None}
+        if not self._loop.running:
+            self._start()
+            return
+        if self._clock_was_set_back():
+            self._loop.reset()
+            for each, call in self._calls.items():
+                call.reset(self._time_until(each))
+        if bucket < self._horizon:
+            self._call_at(bucket)
 
     def _remove(self, entry: HasDueTime) -> None:
         bucket = entry.due_bucket
@@ -131,59 +135,82 @@ class TimerWheel:
             entries.pop(entry, None)
             if not entries:
                 del self._buckets[bucket]
+                if (call := self._calls.pop(bucket, None)) is not None:
+                    call.cancel()
+
+    # --- looking ahead ----------------------------------------------------------------
 
     def _start(self) -> None:
-        self._ticked = self._seconds()
-        self._reached = self._now() - 1
-        self._loop.start(self._resolution, now=False).addErrback(self._failed)
+        # Nothing has been looked at yet.
+        self._horizon = 0
+        self._loop.start(_CADENCE).addErrback(self._failed)
 
-    def _now(self) -> int:
-        return int(self._seconds() / self._resolution + _EPSILON)
+    def _stop_if_empty(self) -> None:
+        if not self._buckets and self._loop.running:
+            self._loop.stop()
 
-    def _tick(self) -> None:
-        before, self._ticked = self._ticked, self._seconds()
-        if self._late_call is not None:
-            return
-        if self._ticked - before > self._resolution + _STALL:
+    def _look_ahead(self) -> None:
+        before = self._horizon
+        self._horizon = floor((self._seconds() + _AHEAD) / self._resolution)
+        for bucket in self._between(before, self._horizon):
+            if bucket not in self._calls:
+                self._call_at(bucket)
+
+    def _between(self, first: int, end: int) -> Iterable[int]:
+        """List the buckets of a range, in order."""
+        if end - first > len(self._buckets):
+            # Cheaper than counting: this process stood still, or little is scheduled.
+            return sorted(bucket for bucket in self._buckets if first <= bucket < end)
+        return [bucket for bucket in range(first, end) if bucket in self._buckets]
+
+    def _clock_was_set_back(self) -> bool:
+        # Else the next tick, and all calls, would come that much later.
+        call = self._loop.call
+        return (
+            call is not None
+            and call.getTime() - self._clock.seconds() > _CADENCE + _STALL
+        )
+
+    def _failed(self, failure: Failure) -> None:
+        # A LoopingCall whose function raises has stopped for good.
+        self._log.failure("the timer loop failed and is restarted", failure=failure)
+        if self._buckets:
+            self._start()
+
+    # --- what is due ------------------------------------------------------------------
+
+    def _time_until(self, bucket: int) -> float:
+        return max(bucket * self._resolution - self._seconds(), 0.0)
+
+    def _call_at(self, bucket: int) -> None:
+        wait = self._time_until(bucket)
+        self._calls[bucket] = self._clock.callLater(wait, self._due, bucket)
+
+    def _due(self, bucket: int) -> None:
+        late = self._seconds() - bucket * self._resolution
+        if late < -_EPSILON:
+            # The clock was set forward.
+            self._call_at(bucket)
+        elif late > _STALL:
             # This process has stood still. What its peers have sent meanwhile is here,
             # but not read yet: they must not be called dead before that is done.
-            self._late_call = self._clock.callLater(0, self._late_tick)
+            self._calls[bucket] = self._clock.callLater(0, self._call_entries, bucket)
         else:
-            self._call_due()
+            self._call_entries(bucket)
 
-    def _late_tick(self) -> None:
-        self._late_call = None
-        self._call_due()
-
-    def _call_due(self) -> None:
-        now = self._now()
-        for bucket in self._passed(now):
-            # Popped first: an entry that schedules itself anew starts a fresh bucket.
-            for entry in self._buckets.pop(bucket):
-                # An earlier entry of the bucket may have cancelled this one.
-                if entry.due_bucket == bucket:
-                    entry.due_bucket = None
-                    self._call(entry)
-        self._reached = now
+    def _call_entries(self, bucket: int) -> None:
+        # Popped first: an entry that schedules itself anew starts a fresh bucket.
+        del self._calls[bucket]
+        for entry in self._buckets.pop(bucket):
+            # An earlier entry of the bucket may have cancelled this one.
+            if entry.due_bucket == bucket:
+                entry.due_bucket = None
+                self._call(entry)
         self._stop_if_empty()
-
-    def _passed(self, now: int) -> list[int]:
-        """List the buckets whose time has come, in order."""
-        if now - self._reached > len(self._buckets):
-            # Cheaper than counting: the clock has jumped, or little is scheduled.
-            return sorted(bucket for bucket in self._buckets if bucket <= now)
-        span = range(self._reached, now + 1)
-        return [bucket for bucket in span if bucket in self._buckets]
 
     def _call(self, entry: HasDueTime) -> None:
         try:
             entry.due()
         except Exception:
-            # One entry's fault must not stop the heartbeats of all others.
-            self._log.failure("a heartbeat failed")
-
-    def _failed(self, failure: Failure) -> None:
-        # A LoopingCall whose function raises has stopped for good.
-        self._log.failure("the heartbeat loop failed and is restarted", failure=failure)
-        if self._buckets:
-            self._start()
+            # One entry's fault must not stop the timers of all others.
+            self._log.failure("{timer} failed", timer=self._name)

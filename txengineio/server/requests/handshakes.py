@@ -40,7 +40,7 @@ from txengineio.server.web.headers import headers_so_far
 from txengineio.server.web.responses import is_gone, respond_nothing
 from txengineio.server.web.takeover import can_take_over, take_over
 from txengineio.session.interfaces import IPacketTransport
-from txengineio.session.timers import TimerWheel, resolution_for
+from txengineio.session.timers import COARSE, TimerWheel
 
 __all__ = ["Handshakes"]
 
@@ -81,9 +81,12 @@ class Handshakes:
         }
         self._newcomers: TimerWheel | None = None
         if limits.first_poll_timeout is not None:
-            resolution = resolution_for(limits.first_poll_timeout)
-            steady = steady_seconds(engine.clock)
-            self._newcomers = TimerWheel(engine.clock, resolution, steady)
+            self._newcomers = TimerWheel(
+                engine.clock,
+                min(COARSE, limits.first_poll_timeout / 10),
+                "the time-out of a first poll",
+                steady_seconds(engine.clock),
+            )
 
     # --- a new session ----------------------------------------------------------------
 

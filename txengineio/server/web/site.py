@@ -15,7 +15,7 @@ from txengineio.reactor import AnyReactor
 from txengineio.server.web.channel import engine_channel
 from txengineio.server.web.request import EngineIORequest, IReceivesRequests
 from txengineio.server.web.resource import EngineIOResource, check_engine
-from txengineio.session.timers import TimerWheel, resolution_for
+from txengineio.session.timers import COARSE, TimerWheel
 
 __all__ = ["DEFAULT_PATH", "EngineIOSite", "engine_site", "path_segments"]
 
@@ -55,7 +55,9 @@ class EngineIOSite(Site):
     ) -> None:
         super().__init__(cast(IResource, resource), reactor=reactor)
         self.short_path = True
-        self.timers = TimerWheel(self.reactor, resolution_for(self.timeOut or 1.0))
+        self.timers = TimerWheel(
+            self.reactor, COARSE, "the idle time-out of a connection"
+        )
         self._engines = [
             (_prefix(path), check_engine(engine, f"the engine at {path}"))
             for path, engine in engines.items()
