@@ -20,7 +20,16 @@ from typing_extensions import override
 from tests.conformance.exchanges import Response, parse_response, write_request
 from tests.conformance.frames import CLOSE, PING, PONG, TEXT, Frame, parse_frames
 from tests.conformance.peers import WEBSOCKET_HEADERS
-from tests.conformance.scenarios import Abort, Drop, Frames, Open, Rest, Send, Step
+from tests.conformance.scenarios import (
+    Abort,
+    Drop,
+    Frames,
+    Open,
+    Rest,
+    Send,
+    Step,
+    Wait,
+)
 
 __all__ = ["Agent", "Outcome", "Ports", "merged", "running"]
 
@@ -290,16 +299,12 @@ class Agent:
             case Open():
                 query = self._query(step.query)
                 self.things.append(WebSocket(self._port, step, query))
-            case Rest():
-                request = self._last_request("POST", announced=True)
-                if request is not None:
-                    request.send(step.body)
-            case Abort():
-                request = self._last_request(step.method, announced=False)
-                if request is not None:
-                    request.abandon()
+            case Rest() | Abort():
+                self._on_request(step)
             case Frames() | Drop():
                 self._on_websocket(step)
+            case Wait():
+                time.sleep(step.seconds)
 
     def _query(self, query: str) -> str:
         return query.replace("SID", self.sids[-1] if self.sids else "SID")
@@ -314,6 +319,16 @@ class Agent:
             ):
                 return thing
         return None
+
+    def _on_request(self, step: Rest | Abort) -> None:
+        if isinstance(step, Rest):
+            request = self._last_request("POST", announced=True)
+            if request is not None:
+                request.send(step.body)
+        else:
+            request = self._last_request(step.method, announced=False)
+            if request is not None:
+                request.abandon()
 
     def _on_websocket(self, step: Frames | Drop) -> None:
         for thing in reversed(self.things):

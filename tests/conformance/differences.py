@@ -285,14 +285,32 @@ def _answered_at_all(case: Case) -> bool:
 
 
 @_rule("A body that is too large", ends_scenario=True)
-def _too_large_for_everybody(case: Case) -> bool:
-    # Whatever it would have done to its session, if it has one, it does not do.
+def _refused_by_its_length(case: Case) -> bool:
+    # The reference waits for the first byte too many.
     now = case.now
-    if not isinstance(now, Send) or now.body is None:
-        return False
-    if (now.announced or len(now.body)) <= LIMIT:
+    if not isinstance(now, Send) or (now.announced or 0) <= LIMIT:
         return False
     return case.started is not now or case.got == {"status": 413}
+
+
+@_rule("A body that is too large")
+def _refused_for_its_size_alone(case: Case) -> bool:
+    # Nobody has looked whether there is such a session, or whether it is a POST.
+    now = case.now
+    if not isinstance(now, Send) or len(now.body or b"") <= LIMIT:
+        return False
+    refused = case.expected.get("status") in {204, 400, 500}
+    return refused and case.started is now and case.got == {"status": 413}
+
+
+@_rule("A body that is too large")
+def _refused_before_middlewares(case: Case) -> bool:
+    same = case.got == _core(case.expected)
+    return (
+        _is_post(case.started)
+        and same
+        and case.got in ({"status": 408}, {"status": 413})
+    )
 
 
 @_rule("A POST that overlaps another")

@@ -31,7 +31,9 @@ __all__ = [
     "Rest",
     "Send",
     "Step",
+    "Wait",
     "scenario",
+    "slow_scenarios",
 ]
 
 LIMIT = 3000
@@ -85,7 +87,14 @@ class Drop:
     """Cut off the connection of the WebSocket."""
 
 
-Step = Send | Rest | Abort | Open | Frames | Drop
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Do nothing for so many seconds."""
+
+    seconds: float
+
+
+Step = Send | Rest | Abort | Open | Frames | Drop | Wait
 
 TEXTS = (
     "",
@@ -239,7 +248,17 @@ class Maker:
         body = join(self.revision, "4" + "x" * size).encode()[:size]
         if self.maybe(0.5):
             body = join(self.revision, "4" + "x" * (size - 10)).encode()
-        self.add(Send(method="POST", query=self.query("polling"), body=body))
+        post = Send(method="POST", query=self.query("polling"), body=body)
+        if self.maybe(0.3):
+            headers = [("Transfer-Encoding", "chunked")]
+            size = self.random.choice([1, 200, 1000])
+            self.add(replace(post, headers=headers, body=chunked(body, size)))
+        elif self.maybe(0.2):
+            cut = self.random.choice([1, LIMIT - 50, len(body) - 1])
+            self.add(replace(post, body=body[:cut], announced=len(body)))
+            self.add(Rest(body=body[cut:]))
+        else:
+            self.add(post)
 
     def request_oddly(self) -> None:
         method = self.random.choice([*METHODS, "GET", "GET", "POST"])
@@ -364,3 +383,51 @@ def scenario(seed: int, *, allow_eio3: bool) -> list[Step]:
     for _ in range(random.randrange(3, 12)):
         maker.any_step()
     return maker.steps
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    """Return a body in chunks of so many bytes."""
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in [*pieces, b""])
+
+
+def slow_scenarios(revision: int, time_limit: float, chunks: int) -> list[list[Step]]:
+    """Return what clients do whose POSTs take long, or come in very many pieces.
+
+    Args:
+        revision: The protocol revision.
+        time_limit: Seconds that the servers give a POST.
+        chunks: How many pieces of a POST they take.
+    """
+    session = f"EIO={revision}&transport=polling&sid=SID"
+    websocket = f"EIO={revision}&transport=websocket&sid=SID"
+    opening = Send(method="GET", query=f"EIO={revision}&transport=polling")
+    poll = Send(method="GET", query=session)
+    body = join(revision, "4" + "x" * 40).encode()
+    late = Wait(seconds=time_limit)
+    slow = Send(method="POST", query=session, body=body[:1], announced=len(body))
+    rest = Rest(body=body[1:])
+    stranger = replace(slow, query=session.replace("SID", "none"))
+
+    def in_pieces(count: int) -> Send:
+        texts = (join(revision, "4" + "x" * size) for size in range(count))
+        whole = next(text for text in texts if len(text) == count).encode()
+        headers = [("Transfer-Encoding", "chunked")]
+        return replace(slow, headers=headers, body=chunked(whole, 1), announced=None)
+
+    def sent(text: str) -> Frames:
+        return Frames(frames=[Frame(opcode=TEXT, payload=text.encode())])
+
+    upgraded: list[Step] = [Open(query=websocket), sent("2probe"), sent("5")]
+    return [
+        [opening, slow, late, poll],
+        [opening, poll, slow, late, rest, poll],
+        [opening, slow, rest, late, poll],
+        [opening, slow, Open(query=websocket), sent("2probe"), late, sent("5"), poll],
+        [opening, slow, *upgraded, late, sent("4still here")],
+        [opening, replace(slow, query=f"{session}&j=0"), late, poll],
+        [stranger, late, opening],
+        [opening, poll, in_pieces(chunks), poll],
+        [opening, poll, in_pieces(chunks + 1), poll],
+        [opening, in_pieces(chunks + 1), Open(query=websocket)],
+    ]
