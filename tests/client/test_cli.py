@@ -16,7 +16,9 @@ from twisted.python.failure import Failure
 
 from tests.client.network import World, result_of
 from tests.doubles import RecordingApplication
+from txengineio import __version__
 from txengineio.client import cli
+from txengineio.client.cli_options import ConnectOptions
 from txengineio.client.connect import connect
 
 ROOT = Path(__file__).parents[2]
@@ -153,23 +155,89 @@ def test_a_server_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no entry" in shell.said[0]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["connect"],
-        ["connect", "--unknown", URL],
-        ["connect", "-H", "nothing", URL],
-        ["connect", URL, "http://other"],
-        ["connect", "ftp://server"],
-        ["connect", "-t", "pigeon", URL],
-        ["connect", "-r", "7", URL],
-    ],
-)
-def test_wrong_command_lines(arguments: list[str]) -> None:
+CONNECT = "connect"
+WRONG = [
+    ([], "there is no command"),
+    (["disconnect"], "Unknown command: disconnect"),
+    (["--colour"], "there is no flag --colour"),
+    ([CONNECT], "there is no URL; an example is http://127.0.0.1:8080"),
+    ([CONNECT, "--unknown", URL], "there is no flag --unknown"),
+    ([CONNECT, "--time-out", "2", URL], "did you mean --timeout?"),
+    ([CONNECT, URL, "--linger"], "--linger needs a value, SECONDS"),
+    ([CONNECT, "--binary=yes", URL], "--binary takes no value"),
+    ([CONNECT, "-x", URL], "there is no flag -x"),
+    ([CONNECT, URL, "http://other"], "there is more than one URL: 'http://other'"),
+    ([CONNECT, "-H", "nothing", URL], "--header must be a header such as"),
+    ([CONNECT, "-H", ": x", URL], "--header must be a header such as"),
+    ([CONNECT, "-H", "A B: x", URL], "not 'A B: x'"),
+    ([CONNECT, "-H", "A: x\ny", URL], r"not 'A: x\ny'"),
+    ([CONNECT, "-t", "pigeon", URL], "--transport must be polling or websocket, not"),
+    ([CONNECT, "-t", "", URL], "--transport must be polling or websocket, not ''"),
+    ([CONNECT, "-r", "x", URL], "--revision must be 3 or 4, not 'x'"),
+    ([CONNECT, "-r", "7", URL], "--revision must be 3 or 4, not '7'"),
+    ([CONNECT, "--timeout", "-2", URL], "--timeout must be a positive, finite number"),
+    ([CONNECT, "--timeout", "0", URL], "--timeout must be a positive, finite number"),
+    ([CONNECT, "--timeout", "soon", URL], "--timeout must be a number of seconds, not"),
+    ([CONNECT, "--linger", "-1", URL], "--linger must be a number of seconds, 0 or"),
+    ([CONNECT, "--linger", "nan", URL], "--linger must be a number of seconds, 0 or"),
+    (
+        [CONNECT, "--linger", "x", URL],
+        "--linger must be a number of seconds, 0 or more",
+    ),
+    ([CONNECT, "--path", "relative", URL], "--path must be a path that begins with"),
+    ([CONNECT, "--path", "/a?b", URL], "--path must be a path without query"),
+    ([CONNECT, "--path", "/a/", f"{URL}/b/"], "--path must be '/b/', as the URL says"),
+    ([CONNECT, "ftp://server"], "the URL must be an http:, https:, ws: or wss: URL"),
+    ([CONNECT, "localhost:8080"], "the URL must be an http:, https:, ws: or wss: URL"),
+    ([CONNECT, ""], "the URL must be an http:, https:, ws: or wss: URL, not ''"),
+    ([CONNECT, "http://"], "the URL must be an http:, https:, ws: or wss: URL"),
+    ([CONNECT, f"{URL}:99999"], "whose port is a whole number from 1 to 65535"),
+    ([CONNECT, f"{URL}:0"], "whose port is a whole number from 1 to 65535"),
+    ([CONNECT, f"{URL}:x"], "whose port is a whole number from 1 to 65535"),
+    ([CONNECT, "http://me:pw@server"], "without user and fragment"),
+    ([CONNECT, f"{URL}#part"], "without user and fragment"),
+    ([CONNECT, f"{URL}/?EIO=3"], "the URL must be"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "problem"), WRONG)
+def test_wrong_command_lines(arguments: list[str], problem: str) -> None:
     said: list[str] = []
     assert result_of(cli.run(Clock(), arguments, say=said.append)) == 2
-    assert "error: " in said[-1]
+    (line,) = said
+    program = "python -m txengineio"
+    if arguments[:1] == [CONNECT]:
+        program += " connect"
+    assert line.startswith(f"{program}: ")
+    assert line.endswith(f"; see {program} --help")
+    assert problem in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ([], "Usage: python -m txengineio connect [options] URL\n"),
+        ([CONNECT], "Usage: python -m txengineio connect [options] URL\n"),
+    ],
+)
+def test_help_and_version(
+    command: list[str], usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flag in ("--help", "--version"):
+        with pytest.raises(SystemExit) as raised:
+            cli.run(Clock(), [*command, flag])
+        assert raised.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(usage)
+    assert shown.count("python -m txengineio connect [options] URL") == 1
+    assert "``" not in shown
+    assert shown.endswith(f"\ntxengineio {__version__}\n")
+
+
+def test_help_tells_every_default() -> None:
+    for flag in ConnectOptions.flags():
+        assert ("[default: " in flag.description) is bool(flag.value)
 
 
 def test_more_lines_than_the_server_takes_wait(

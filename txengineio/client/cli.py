@@ -3,7 +3,7 @@
 Lines of standard input are sent, messages are printed to standard output, progress goes
 to standard error. The exit status tells how it went: 0 when the session was closed at
 the end of the input, 1 when there was no session, 2 for a wrong command line, 3 when
-the session ended by itself.
+the session ended before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
@@ -20,98 +20,22 @@ from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
-from txengineio.checks import TRANSPORTS
+from txengineio.client.cli_options import ConnectOptions, Options
 from txengineio.client.connect import connect
-from txengineio.client.target import DEFAULT_PATH
-from txengineio.errors import ConnectFailed, InvalidOption
+from txengineio.command_line import WrongCommandLine
+from txengineio.errors import ConnectFailed
 
-__all__ = ["Options", "run"]
+__all__ = ["run"]
 
 _NO_SESSION: Final = 1
 _BAD_USAGE: Final = 2
 _SESSION_ENDED: Final = 3
 
 _MAX_LINE: Final = 1 << 30
-
-
-class _Connect(UsageOptions):
-    """What ``connect`` can be told."""
-
-    synopsis = "[options] URL"
-    longdesc = (
-        "Open a session; send each line of standard input, print each message. "
-        "Durations are in seconds."
-    )
-
-    optParameters: ClassVar[list[list[Any]]] = [
-        ["transport", "t", None, "Only polling, or only websocket"],
-        ["path", None, DEFAULT_PATH, "Path of the engine, unless the URL has one"],
-        ["revision", "r", 4, "Protocol revision, 4 or 3", int],
-        ["timeout", None, 20.0, "Time until the session must be open", float],
-        ["linger", None, 1.0, "Time to wait for messages after the last line", float],
-    ]
-    optFlags: ClassVar[list[list[Any]]] = [
-        [
-            "binary",
-            "b",
-            "Send lines as binary messages, and print such messages as they are; "
-            "without it they are printed in base64, with a b in front",
-        ],
-    ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["headers"] = {}
-
-    def opt_header(self, header: str) -> None:
-        """Header to send with each request, as "Name: value"; repeatable."""
-        name, separator, value = header.partition(":")
-        if not separator:
-            raise UsageError(f"--header {header!r}: expected Name: value")
-        self["headers"][name.strip()] = value.strip()
-
-    opt_H = opt_header  # noqa: N815  # an option's letter
-
-    @override
-    def parseArgs(self, url: str, *more: str) -> None:  # type: ignore[override]
-        """Take the URL; options may stand behind it."""
-        if not more:
-            self["url"] = url
-        elif more[0].startswith("-"):
-            self.parseOptions([*more, url])
-        else:
-            raise UsageError("only one URL")
-
-    def connect_options(self) -> dict[str, Any]:
-        """Return what `connect` is told."""
-        only = self["transport"]
-        return {
-            "path": self["path"],
-            "transports": TRANSPORTS if only is None else (only,),
-            "revision": self["revision"],
-            "headers": self["headers"],
-            "open_timeout": self["timeout"],
-        }
-
-
-class Options(UsageOptions):
-    """The command line."""
-
-    synopsis = "python -m txengineio connect [options] URL"
-    subCommands: ClassVar[list[list[Any]]] = [
-        ["connect", None, _Connect, "Open a session with an Engine.IO server"],
-    ]
-
-    @override
-    def postOptions(self) -> None:
-        if self.subCommand is None:
-            raise UsageError("what to do: connect URL")
 
 
 @implementer(IHalfCloseableProtocol)
@@ -192,7 +116,10 @@ class _Command:
     """One run of ``connect``."""
 
     def __init__(
-        self, reactor: IReactorTime, options: _Connect, say: Callable[[str], object]
+        self,
+        reactor: IReactorTime,
+        options: ConnectOptions,
+        say: Callable[[str], object],
     ) -> None:
         self._reactor = reactor
         self._options = options
@@ -209,9 +136,6 @@ class _Command:
                 reactor=self._reactor,
                 **options.connect_options(),
             )
-        except InvalidOption as error:
-            self._say(f"error: {error}")
-            return _BAD_USAGE
         except ConnectFailed as error:
             self._say(f"not connected: {error}")
             return _NO_SESSION
@@ -276,7 +200,7 @@ def run(
     Args:
         reactor: The reactor.
         arguments: The command line, without the program.
-        say: Shows a line of progress.
+        say: Shows a line of progress, or what is wrong.
         attach: Connects a protocol to standard input and output.
 
     Returns:
@@ -285,8 +209,8 @@ def run(
     options = Options()
     try:
         options.parseOptions(arguments)
-    except UsageError as error:
-        say(f"{options}\nerror: {error}")
+    except WrongCommandLine as error:
+        say(str(error))
         return Deferred.fromCoroutine(_bad_usage())
     command = _Command(reactor, options.subOptions, say)
     if attach is None:

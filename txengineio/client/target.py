@@ -17,6 +17,7 @@ _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _SECURE: Final = ("https", "wss")
 _SAFE_IN_PATH: Final = "/%:@!$&'()*+,;=~"
 _EXPECTED: Final = "an http:, https:, ws: or wss: URL"
+_PORT_EXPECTED: Final = "a URL whose port is a whole number from 1 to 65535"
 # Parameters with a meaning of their own, which the client sets.
 _RESERVED: Final = ("EIO", "transport", "sid", "t", "b64", "j")
 
@@ -88,12 +89,18 @@ def parse_target(
         raise InvalidOption("url", _EXPECTED, url)
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS[parts.scheme]
+        default_port = _PORTS[parts.scheme]
         host = (parts.hostname or "").encode("idna" if _is_name(url) else "ascii")
     except (KeyError, ValueError) as exc:
         raise InvalidOption("url", _EXPECTED, url) from exc
     if not host or parts.username is not None or parts.fragment:
         raise InvalidOption("url", f"{_EXPECTED} without user and fragment", url)
+    try:
+        port = default_port if parts.port is None else parts.port
+    except ValueError as exc:
+        raise InvalidOption("url", _PORT_EXPECTED, url) from exc
+    if not port:
+        raise InvalidOption("url", _PORT_EXPECTED, url)
     return Target(
         secure=parts.scheme in _SECURE,
         host=host.decode("ascii"),
