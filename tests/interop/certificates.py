@@ -32,7 +32,8 @@ PASSPHRASE = "open sesame"
 class Certificates:
     """Files: PEM, and for the client PKCS #12 too, encrypted with `PASSPHRASE`.
 
-    The one for another host is good in every other way.
+    The ones for another host or no host, expired, not yet valid and signed by itself
+    are good in every other way.
     """
 
     authority: str
@@ -40,6 +41,14 @@ class Certificates:
     server: str
     other_host_key: str
     other_host: str
+    expired_key: str
+    expired: str
+    future_key: str
+    future: str
+    self_signed_key: str
+    self_signed: str
+    nameless_key: str
+    nameless: str
     client_key: str
     client: str
     client_pkcs12: str
@@ -60,7 +69,10 @@ class _Issued:
 
 
 def _issue(
-    name: str, extensions: list[x509.ExtensionType], issuer: _Issued | None = None
+    name: str,
+    extensions: list[x509.ExtensionType],
+    issuer: _Issued | None = None,
+    first_day: int = -1,
 ) -> _Issued:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -72,8 +84,8 @@ def _issue(
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=7))
+        .not_valid_before(now + timedelta(days=first_day))
+        .not_valid_after(now + timedelta(days=first_day + 8))
     )
     identifiers = [
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
@@ -112,6 +124,13 @@ def make_certificates(folder: Path) -> Certificates:
     elsewhere = x509.SubjectAlternativeName([x509.DNSName("elsewhere.example")])
     other = _issue("elsewhere.example", [leaf, elsewhere, for_server], authority)
     for_client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    good = [leaf, names, for_server]
+    others = {
+        "expired": _issue("localhost", good, authority, first_day=-30),
+        "future": _issue("localhost", good, authority, first_day=30),
+        "self_signed": _issue("localhost", good),
+        "nameless": _issue("localhost", [leaf, for_server], authority),
+    }
     client = _issue("Test client", [leaf, for_client], authority)
 
     _, authority_file = authority.write(folder, "authority")
@@ -125,7 +144,11 @@ def make_certificates(folder: Path) -> Certificates:
             b"client", client.key, client.certificate, None, encryption
         )
     )
+    files: dict[str, str] = {}
+    for name, issued in others.items():
+        files[f"{name}_key"], files[name] = issued.write(folder, name)
     return Certificates(
+        **files,
         authority=authority_file,
         server_key=server_key,
         server=server_file,

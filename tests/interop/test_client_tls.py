@@ -94,7 +94,7 @@ async def test_an_authority_that_is_not_trusted(
 ) -> None:
     error = await failure_of(f"{scheme}://localhost:{peer.process.port}", transport)
     assert error.cause is ConnectCause.TLS
-    assert "certificate verify failed" in str(error)
+    assert "was issued by 'CN=Test authority', which is not trusted here" in str(error)
 
 
 @each_transport
@@ -107,6 +107,33 @@ async def test_a_certificate_for_another_host(
     error = await failure_of(url, transport, tls=trusting)
     assert error.cause is ConnectCause.TLS
     assert host in str(error)
+
+
+@each_transport
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("other_host", "the certificate is for elsewhere.example, not for localhost"),
+        ("expired", "the certificate of 'CN=localhost' expired on "),
+        ("future", "the certificate of 'CN=localhost' is not valid before "),
+        ("self_signed", "'CN=localhost' is signed by itself, and is not trusted"),
+        ("nameless", "the certificate names no host that it is for"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_what_is_wrong_with_a_certificate_is_said(
+    certificates: Certificates,
+    trusting: BrowserLikePolicyForHTTPS,
+    transport: str,
+    kind: str,
+    problem: str,
+) -> None:
+    key, certificate = (getattr(certificates, kind + end) for end in ("_key", ""))
+    with running_peer("ours", TLS(key=key, certificate=certificate)) as server:
+        url = f"https://localhost:{server.process.port}"
+        error = await failure_of(url, transport, tls=trusting)
+    assert error.cause is ConnectCause.TLS
+    assert problem in str(error)
 
 
 @each_transport

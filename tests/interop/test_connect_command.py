@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
-from tests.interop.launch import LOOPBACK, Launch
+from tests.interop.certificates import make_certificates
+from tests.interop.launch import LOOPBACK, TLS, Launch
 from tests.interop.servers import ROOT, ServerProcess, port_is_free, running_server
 
 pytestmark = pytest.mark.socket
@@ -25,11 +28,14 @@ def server() -> Iterator[ServerProcess]:
         yield running
 
 
-def run(typed: bytes, *arguments: str) -> tuple[int, bytes, str]:
+def run(
+    typed: bytes, *arguments: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, bytes, str]:
     """Run the command; return its exit status, its output and its progress."""
     process = subprocess.run(
         [*COMMAND, *arguments],
         cwd=ROOT,
+        env={**os.environ, **(environment or {})},
         input=typed,
         capture_output=True,
         timeout=DEADLINE,
@@ -79,6 +85,23 @@ def test_no_session_is_status_1(server: ServerProcess, transport: str) -> None:
     status, printed, progress = run(b"lost\n", *arguments)
     assert (status, printed) == (1, b"")
     assert progress.startswith("not connected: the server answered with an HTTP error")
+
+
+def test_a_bad_certificate_is_told_in_one_line(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    tls = TLS(key=certificates.nameless_key, certificate=certificates.nameless)
+    with running_server(Launch(tls=tls)) as server:
+        url = f"https://localhost:{server.port}"
+        trusting = {"SSL_CERT_FILE": certificates.authority}
+        outcomes = [run(b"", url), run(b"", url, environment=trusting)]
+    assert [(status, printed) for status, printed, _ in outcomes] == [(1, b"")] * 2
+    untrusted, nameless = (progress for _, _, progress in outcomes)
+    failed = "not connected: the TLS connection failed: the certificate"
+    assert untrusted == (
+        f"{failed} of 'CN=localhost' was issued by 'CN=Test authority', which is not "
+        "trusted here\n"
+    )
+    assert nameless == f"{failed} names no host that it is for\n"
 
 
 def test_no_server_is_status_1(server: ServerProcess) -> None:

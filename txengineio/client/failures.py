@@ -28,6 +28,7 @@ from twisted.web.client import (
 )
 from twisted.web.http import PotentialDataLoss
 
+from txengineio.client.http.certificates import UntrustedCertificate
 from txengineio.client.http.http_client import Answer
 from txengineio.errors import (
     ConnectCause,
@@ -59,6 +60,7 @@ _REVISION_3: Final = re.compile(rb"\d+:0\{|\x00[\x00-\x09]+\xff0\{")
 _REVISION_4: Final = re.compile(rb"0\{")
 
 _CAUSES: Final = (
+    (UntrustedCertificate, ConnectCause.TLS),
     (TLSError, ConnectCause.TLS),
     (CertificateError, ConnectCause.TLS),
     (UnreadableCertificate, ConnectCause.TLS),
@@ -109,6 +111,9 @@ def _unwrap(error: BaseException) -> Iterator[BaseException]:
 
 def _text(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
+    if isinstance(error, TLSError) and error.args and isinstance(error.args[0], list):
+        # OpenSSL's errors: library, function and reason each.
+        text = ", ".join(str(each[-1]) for each in error.args[0]) or text
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 

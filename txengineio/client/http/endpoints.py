@@ -17,6 +17,8 @@ from twisted.web.client import URI, BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
+from txengineio.client.http.certificates import ExplainingCreator
+
 __all__ = ["Endpoints"]
 
 
@@ -58,7 +60,11 @@ class Endpoints:
         if not secure:
             return limited
         policy = self._tls or BrowserLikePolicyForHTTPS()
-        return wrapClientTLS(policy.creatorForNetloc(host, port), limited)
+        creator = policy.creatorForNetloc(host, port)
+        # Another class may check certificates in a way of its own.
+        if type(policy) is BrowserLikePolicyForHTTPS:
+            creator = ExplainingCreator(creator, host.decode("ascii"))
+        return wrapClientTLS(creator, limited)
 
 
 @implementer(IStreamClientEndpoint)
