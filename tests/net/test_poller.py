@@ -30,6 +30,7 @@ from tests.conftest import FlushLoggedErrors
 from tests.net.descriptors import Descriptors, Pair, Recorder, pair, served
 from txengineio.net import poller as module
 from txengineio.net.poller import Poller, poller_of
+from txengineio.net.turns import TURN
 from txengineio.net.watched_connection import WatchedConnection
 
 pytestmark = [
@@ -199,14 +200,92 @@ def test_what_comes_meanwhile_is_read_in_the_same_turn(reactor: Descriptors) -> 
 
 def test_the_reactor_has_its_turn_whatever_comes(reactor: Descriptors) -> None:
     def another(_protocol: Any, _data: bytes) -> None:
+        reactor.advance(TURN / 10)
         connection.peer.send(b"x")
 
     with watched(reactor, another) as connection:
         connection.peer.send(b"x")
-        reactor.turn()
-        assert len(connection.protocol.data) == module._READS_PER_TURN
-        reactor.turn()
-        assert len(connection.protocol.data) == 2 * module._READS_PER_TURN
+        began = reactor.seconds()
+        for number in range(1, 4):
+            reactor.turn()
+            assert reactor.seconds() - began == pytest.approx(number * TURN, rel=0.2)
+
+
+def costs(reactor: Descriptors, seconds: float) -> Any:
+    """A protocol that takes time, whatever it receives, and is sent more."""
+
+    def react(protocol: Any, _data: bytes) -> None:
+        reactor.advance(seconds)
+        protocol.peer.send(b"x")
+
+    return react
+
+
+@contextmanager
+def flooding(reactor: Descriptors, number: int, seconds: float) -> Iterator[list[Pair]]:
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(watched(reactor, costs(reactor, seconds)))
+            for _ in range(number)
+        ]
+        for each in crowd:
+            each.protocol.peer = each.peer
+            each.peer.send(b"x")
+        yield crowd
+
+
+@pytest.mark.parametrize("seconds", [TURN / 50, TURN, TURN * 3])
+def test_all_that_ask_for_much_get_the_same(
+    reactor: Descriptors, seconds: float
+) -> None:
+    # The last of them is beyond what the kernel is asked for at a time.
+    with flooding(reactor, module._AT_ONCE + 44, seconds) as crowd:
+        for _ in range(1_000 if seconds >= TURN else 60):
+            reactor.turn()
+        reads = [len(each.protocol.data) for each in crowd]
+        assert min(reads) >= 3
+        assert max(reads) - min(reads) <= 3
+
+
+def test_one_that_asks_for_little_comes_before_those_that_ask_for_much(
+    reactor: Descriptors,
+) -> None:
+    with flooding(reactor, 100, TURN), watched(reactor) as light:
+        for _ in range(300):
+            reactor.turn()
+        for number in range(1, 20):
+            light.peer.send(b"a")
+            # The kernel is asked for some at a time, and goes round.
+            for _ in range(2):
+                reactor.turn()
+            assert len(light.protocol.data) == number
+
+
+def test_a_newcomer_does_not_wait_for_those_that_ask_for_much(
+    reactor: Descriptors,
+) -> None:
+    with flooding(reactor, 500, TURN):
+        for _ in range(600):
+            reactor.turn()
+        with watched(reactor) as newcomer:
+            newcomer.peer.send(b"a")
+            began = reactor.seconds()
+            while not newcomer.protocol.data:
+                reactor.turn()
+            assert reactor.seconds() - began < 2.0
+
+
+def test_what_was_taken_long_ago_counts_for_less(reactor: Descriptors) -> None:
+    with flooding(reactor, 2, TURN) as [first, second]:
+        first.transport.pauseProducing()
+        for _ in range(10_000):
+            reactor.turn()
+        first.transport.resumeProducing()
+        before = len(second.protocol.data)
+        for _ in range(1_000):
+            reactor.turn()
+        # It does not get at once all that it has not asked for.
+        assert len(second.protocol.data) - before > 250
 
 
 def test_what_is_paused_is_not_read(reactor: Descriptors) -> None:
@@ -499,7 +578,7 @@ def test_nothing_is_read_from_what_was_aborted_and_resumed(
 def test_whoever_is_let_go_after_an_interrupted_turn_asks_the_reactor(
     reactor: Descriptors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_timeout: int) -> None:
+    def interrupt(*_: int) -> None:
         raise KeyboardInterrupt
 
     with watched(reactor) as connection:

@@ -20,6 +20,7 @@ from txengineio.client.failures import connect_failed, not_engine_io, refused
 from txengineio.client.http.http_client import Answer
 from txengineio.client.target import Target
 from txengineio.errors import ConnectFailed
+from txengineio.net.turns import turns_of
 from txengineio.protocol.codec import Codec
 from txengineio.session.frugal import protocol_options
 from txengineio.session.interfaces import IPacketReceiver
@@ -224,6 +225,7 @@ class ClientWebSocketFactory(WebSocketClientFactory):
         opening_request: What Autobahn asks the server for.
         websocket: The WebSocket, once there is a connection.
         short_path: Whether simple frames may go around Autobahn's parser.
+        turns: Keeps the server from occupying the reactor.
     """
 
     noisy = False
@@ -242,6 +244,7 @@ class ClientWebSocketFactory(WebSocketClientFactory):
         super().__init__(reactor=clock)
         self.websocket: ClientWebSocketProtocol | None = None
         self.short_path = True
+        self.turns = turns_of(clock)
         self.receiver = receiver
         self._codec = codec
         # Autobahn puts the host into a header as it is.

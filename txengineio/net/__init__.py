@@ -7,5 +7,6 @@ own; nothing about them changes but the time that they take.
 ``poller``              reads from many connections in one turn of the reactor
 ``watched_connection``  the connections that a poller watches
 ``direct_writes``       writing to a socket at once, without asking the reactor first
+``turns``               what keeps one peer from occupying the reactor
 ======================  =============================================================
 """

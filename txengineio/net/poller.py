@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import (
     IReactorFDSet,
+    IReactorTime,
     IReadDescriptor,
     IWriteDescriptor,
 )
@@ -30,6 +31,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txengineio.net.direct_writes import has_unsent_bytes
+from txengineio.net.turns import TURN
+from txengineio.reactor import steady_seconds
 
 __all__ = ["Poller", "poller_of"]
 
@@ -47,11 +50,23 @@ From 128 KiB on the C library asks the kernel for new memory each time, which ta
 longer than to read twice.
 """
 
-_READS_PER_TURN: Final = 64
-"""Reads after which the reactor has its turn again.
+_AT_ONCE: Final = 64
+"""Connections that are asked for at a time."""
+
+_ROUNDS: Final = 64
+"""Times that it is asked in a turn of the reactor, however short each round is.
 
 As long as there are fewer it is cheaper to look once more than to go back.
 """
+
+_LONG: Final = 0.0001
+"""Seconds from which on it is kept how much time a connection has taken.
+
+Nearly all take less. As many as are asked for at a time are over soon enough then.
+"""
+
+_MEMORY: Final = 1.0
+"""Seconds of work after which what was taken before counts for half."""
 
 _pollers: Final[WeakValueDictionary[Any, Poller]] = WeakValueDictionary()
 """Those that connections know, by their reactors."""
@@ -62,7 +77,12 @@ def poller_of(reactor: Any) -> Poller | None:
     if isinstance(reactor, Poller):
         return reactor
     poller = _pollers.get(reactor)
-    if poller is None and _epoll is not None and IReactorFDSet.providedBy(reactor):
+    if (
+        poller is None
+        and _epoll is not None
+        and IReactorFDSet.providedBy(reactor)
+        and IReactorTime.providedBy(reactor)
+    ):
         # There may be no descriptor left.
         with suppress(OSError):
             poller = _pollers[reactor] = Poller(reactor)
@@ -92,6 +112,10 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
         self._transports: dict[int, Any] = {}
         self._is_going_round = False
         self._leaving: list[Any] = []
+        self._seconds = steady_seconds(reactor)
+        # How much time connections have taken, while more comes than can be read.
+        self._taken: dict[int, float] = {}
+        self._total = 0.0
 
     def __getattr__(self, name: str) -> Any:
         """Return what the reactor has: time, among others."""
@@ -116,18 +140,43 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
             self._is_going_round = False
 
     def _read_all(self) -> None:
-        left = _READS_PER_TURN
-        while left > 0 and self._transports:
-            ready = self._epoll.poll(0)
-            if not ready:
+        began = now = self._seconds()
+        end = began + TURN
+        for _ in range(_ROUNDS):
+            if not (began <= now < end and self._transports):
                 break
-            left -= len(ready)
-            self._go_round(ready)
+            # The kernel goes round: what it has told comes after what it has not.
+            ready = self._epoll.poll(0, _AT_ONCE)
+            if not ready:
+                # All have had what they wanted.
+                self._taken.clear()
+                return
+            if self._taken:
+                # Those that ask for little come before those that ask for much.
+                ready.sort(key=self._time_taken)
+            self._go_round(ready, began, end)
+            now = self._seconds()
             while self._leaving:
                 self._let_go(self._leaving.pop())
+        self._grow_old(now - began)
 
-    def _go_round(self, ready: list[tuple[int, int]]) -> None:
-        transports = self._transports
+    def _time_taken(self, event: tuple[int, int]) -> float:
+        return self._taken.get(event[0], 0.0)
+
+    def _charge(self, descriptor: int, seconds: float) -> None:
+        self._taken[descriptor] = self._taken.get(descriptor, 0.0) + seconds
+
+    def _grow_old(self, seconds: float) -> None:
+        """Let what was long ago count for less."""
+        self._total += seconds
+        if self._total > _MEMORY:
+            self._total = 0.0
+            self._taken = {key: value / 2 for key, value in self._taken.items()}
+
+    def _go_round(self, ready: list[tuple[int, int]], began: float, end: float) -> None:
+        """Read from connections as long as it is their turn."""
+        transports, seconds = self._transports, self._seconds
+        before = seconds()
         for descriptor, event in ready:
             transport = transports.get(descriptor)
             if event != _IN or transport is None:
@@ -146,6 +195,13 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
             except BaseException as problem:
                 self._log.failure("{transport} is dropped", transport=transport)
                 self._drop(transport, problem)
+            now = seconds()
+            if now - before > _LONG:
+                # It comes later next time; so those behind it are not passed over.
+                self._charge(descriptor, now - before)
+                if not began <= now < end:
+                    break
+            before = now
 
     def _act(self, transport: Any, descriptor: int, event: int) -> None:
         """Do all else that there may be to do for a connection, as reactors do it."""
@@ -266,5 +322,7 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
 
     def _end(self, descriptor: int) -> None:
         del self._transports[descriptor]
+        # The next connection may have its number.
+        self._taken.pop(descriptor, None)
         if not self._transports:
             self._reactor.removeReader(self)

@@ -87,6 +87,7 @@ class WebSocketTransport(ReadingWebSocketProtocol):
     def connected_to_peer(self) -> None:
         """Prepare to write; the connection is made."""
         self.short_path = self.factory.short_path
+        self.turns = self.factory.turns
         self.is_direct = self.short_path and can_write_directly(self.transport)
         # What does not leave the process is kept by the session, not by the transport.
         self.transport.registerProducer(self, True)
@@ -100,6 +101,7 @@ class WebSocketTransport(ReadingWebSocketProtocol):
         """Tell the session, if it does not know, that there is no connection."""
         self.stop_dropping()
         self.state = WebSocketProtocol.STATE_CLOSED
+        self._unread = b""
         if self.receiver is not None:
             self.receiver.transport_closed()
 
@@ -294,11 +296,3 @@ class WebSocketTransport(ReadingWebSocketProtocol):
     def replaced(self) -> None:
         """Close: another transport has taken the session over."""
         self.session_ended()
-
-    def pause_reading(self) -> None:
-        """Read nothing more from the connection."""
-        self.transport.pauseProducing()
-
-    def resume_reading(self) -> None:
-        """Read from the connection again."""
-        self.transport.resumeProducing()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from struct import Struct
+from sys import maxsize
 from typing import Final
 
 from txengineio.protocol.text import encode_utf8
@@ -19,11 +20,13 @@ from txengineio.websocket.masking import apply_mask
 
 __all__ = [
     "MASK_WIDTH",
+    "MAX_HEADER",
     "close_code",
     "encode_frame",
     "encode_masked_frame",
     "encode_masked_message",
     "encode_message",
+    "frame_size",
     "is_simple_close",
     "lone_masked_text",
     "lone_text",
@@ -43,6 +46,9 @@ _CODE_WIDTH: Final = 2
 
 MASK_WIDTH: Final = 4
 """Bytes of the mask in a client's frame; a server's frame has none."""
+
+MAX_HEADER: Final = 14
+"""Bytes of the longest header: two, eight of the length, and the mask."""
 
 _MESSAGE_HEADERS: Final = [
     bytes((_TEXT, length + 1)) + b"4" for length in range(_LENGTH_16 - 1)
@@ -139,12 +145,13 @@ def encode_masked_message(text: str) -> bytes:
     return encode_masked_frame("4" + text)
 
 
-def read_messages(  # noqa: C901  # a call for each step would cost more than the step
+def read_messages(  # noqa: C901  # a call for each step would cost more
     data: bytes,
     limit: int,
     mask_width: int,
     text_received: Callable[[str], bool],
     binary_received: Callable[[bytes], bool],
+    at_most: int = maxsize,
 ) -> bytes:
     """Read the simple frames that ``data`` begins with.
 
@@ -155,16 +162,19 @@ def read_messages(  # noqa: C901  # a call for each step would cost more than th
         text_received: Called with the content of each text frame.
         binary_received: Called with the content of each binary frame. Both say whether
             to go on.
+        at_most: Frames that are read.
 
     Returns:
-        The rest, from the first frame on that is not simple, not complete, or came
-        after one of the functions had enough.
+        The rest, from the first frame on that is not simple, not complete, one too
+        many, or came after one of the functions had enough.
     """
     size = len(data)
     start = 0
     shortest = 2 + mask_width
     masked = _MASKED if mask_width else 0
-    while size - start >= shortest:
+    for _ in range(at_most):
+        if size - start < shortest:
+            break
         opcode = data[start]
         if opcode != _TEXT and opcode != _BINARY:  # noqa: PLR1714  # twice as fast
             break
@@ -274,6 +284,24 @@ def missing_bytes(data: bytes, limit: int, mask_width: int) -> int:
             return 0
     # A complete frame was left for a reason, and so was one that is too large.
     return max(header + length - len(data), 0) if length <= limit else 0
+
+
+def frame_size(head: bytes) -> int:
+    """Return what a frame takes in all, whatever kind of frame it is.
+
+    Args:
+        head: Its beginning, `MAX_HEADER` bytes if there are as many.
+
+    Returns:
+        Bytes; fewer than there are if the header is not complete.
+    """
+    if len(head) < 2:  # noqa: PLR2004
+        return 0
+    length = head[1] & ~_MASKED
+    width = {_LENGTH_16: 2, _LENGTH_64: 8}.get(length, 0)
+    if width:
+        length = int.from_bytes(head[2 : 2 + width], "big")
+    return 2 + width + (MASK_WIDTH if head[1] & _MASKED else 0) + length
 
 
 def is_simple_close(data: bytes, mask_width: int) -> bool:

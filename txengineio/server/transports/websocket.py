@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from typing_extensions import override
 
+from txengineio.net.turns import turns_of
 from txengineio.net.watched_connection import watch_closely
 from txengineio.protocol.codec import Codec
 from txengineio.server.session import IEngine
@@ -187,6 +188,7 @@ class EngineWebSocketFactory(WebSocketServerFactory):
             connections are watched apart from the reactor's others. To be set before
             connections come.
         max_fragments: Frames that a message of a client may come in.
+        turns: Keeps a client from occupying the reactor.
     """
 
     noisy = False
@@ -195,6 +197,7 @@ class EngineWebSocketFactory(WebSocketServerFactory):
         super().__init__(reactor=engine.clock, server="")
         self.connections: set[EngineWebSocketProtocol] = set()
         self.short_path = True
+        self.turns = turns_of(engine.clock)
         self._waiting: list[Deferred[None]] = []
         self.max_fragments = engine.options.max_message_fragments
         limit = engine.options.max_http_buffer_size

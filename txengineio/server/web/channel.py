@@ -37,6 +37,12 @@ class EngineIOChannel(TimedChannel):
     # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
     _is_between = True
     _served_at = 0.0
+
+    # Since when requests have been served in this turn of the reactor, and the one that
+    # is answered while the next has to wait until others had their turn.
+    _began: float | None = None
+    _done: Request | None = None
+
     _host: IAddress
 
     # Twisted sets it: an `EngineIOSite`.
@@ -76,7 +82,15 @@ class EngineIOChannel(TimedChannel):
         if self._is_between and self._take_whole(data):
             return
         self._is_between = False
-        super().dataReceived(data)
+        if self._began is not None:
+            # Twisted hands itself what has come after a request that is answered.
+            super().dataReceived(data)
+            return
+        self._began = self.site.turns.seconds()
+        try:
+            super().dataReceived(data)
+        finally:
+            self._began = None
 
     def _take_whole(self, data: bytes) -> bool:
         """Serve a request for an engine that has come whole; say whether it is one."""
@@ -116,8 +130,30 @@ class EngineIOChannel(TimedChannel):
             self._served_at = self.site.reactor.seconds()
             return
         is_last = not any(self._dataBuffer) and not self._buffer
-        super().requestDone(request)
-        self._is_between = is_last
+        if is_last or not self._has_to_wait():
+            super().requestDone(request)
+            self._is_between = is_last
+        else:
+            # Until then it is as if this one was not answered: others are kept.
+            self._done = request
+            self.site.turns.wait(self._go_on)
+
+    def _has_to_wait(self) -> bool:
+        """Whether others have their turn before the next request is served.
+
+        They always have if this one is answered later, in the middle of other work.
+        """
+        return self._began is None or self.site.turns.is_over(self._began)
+
+    def _go_on(self) -> None:
+        """Serve the requests that were sent without waiting for answers."""
+        if self._done is not None:
+            request, self._done = self._done, None
+            self._began = self.site.turns.seconds()
+            try:
+                self.requestDone(request)
+            finally:
+                self._began = None
 
     @override
     def allHeadersReceived(self) -> None:
@@ -174,6 +210,9 @@ class EngineIOChannel(TimedChannel):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the request that is not answered; forget it."""
+        if self._done is not None:
+            self._done = None
+            del self.requests[0]
         super().connectionLost(reason)
         # One that has come whole knows its channel: both would wait for the collector.
         self.requests = []

@@ -11,6 +11,7 @@ from twisted.web.server import Site
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
+from txengineio.net.turns import turns_of
 from txengineio.reactor import AnyReactor
 from txengineio.server.web.channel import engine_channel
 from txengineio.server.web.request import EngineIORequest, IReceivesRequests
@@ -38,6 +39,7 @@ class EngineIOSite(Site):
 
     Attributes:
         timers: When connections have been idle for too long.
+        turns: Keeps a client from occupying the reactor.
         short_path: Whether requests that come whole go around Twisted's parser, and
             connections are watched apart from the reactor's others. To be set before
             connections come; nothing but speed depends on it.
@@ -55,6 +57,7 @@ class EngineIOSite(Site):
     ) -> None:
         super().__init__(cast(IResource, resource), reactor=reactor)
         self.short_path = True
+        self.turns = turns_of(self.reactor)
         self.timers = TimerWheel(
             self.reactor, COARSE, "the idle time-out of a connection"
         )

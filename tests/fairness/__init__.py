@@ -1,0 +1,1 @@
+"""What one client sends keeps nobody else waiting: measured with real sockets."""
