@@ -145,6 +145,20 @@ def test_the_log_names_it(reactor: Descriptors) -> None:
     assert poller.logPrefix() == "Engine.IO connections"
 
 
+def test_it_survives_that_the_reactor_watches_nothing_any_more(
+    reactor: Descriptors, connections: list[Pair]
+) -> None:
+    poller: Any = poller_of(reactor)
+    reactor.removeAll()
+    with watched(reactor) as another:
+        another.peer.send(b"a")
+        reactor.turn()
+        assert another.protocol.data == [b"a"]
+        # Those are forgotten, as the reactor has forgotten all others.
+        assert poller.getReaders() == [another.transport]
+        connections[0].transport.loseConnection()
+
+
 # --- reading --------------------------------------------------------------------------
 
 

@@ -65,6 +65,9 @@ _LONG: Final = 0.0001
 Nearly all take less. As many as are asked for at a time are over soon enough then.
 """
 
+_FEW: Final = 64
+"""Connections that a test may have left to it."""
+
 _MEMORY: Final = 1.0
 """Seconds of work after which what was taken before counts for half."""
 
@@ -120,6 +123,10 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
     def __getattr__(self, name: str) -> Any:
         """Return what the reactor has: time, among others."""
         return getattr(self._reactor, name)
+
+    def __repr__(self) -> str:
+        """Name the connections: the reactor's reports know only of the poller."""
+        return f"<{type(self).__name__} of {list(self._transports.values())}>"
 
     # --- a descriptor of the reactor --------------------------------------------------
 
@@ -290,11 +297,22 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
         if descriptor in self._transports:
             self._epoll.modify(descriptor, _IN | _OUT)
         else:
+            self._see_that_it_is_watched()
             self._epoll.register(descriptor, mask)
-            if not self._transports:
-                self._reactor.addReader(self)
             self._transports[descriptor] = transport
         ours.add(descriptor)
+
+    def _see_that_it_is_watched(self) -> None:
+        """Have the reactor watch it; forget what the reactor has forgotten.
+
+        `removeAll` does not say that it was called: trial does after each test. A
+        process with many connections is no test, and to ask would cost it too much.
+        """
+        if not self._transports:
+            self._reactor.addReader(self)
+        elif len(self._transports) < _FEW and self not in self._reactor.getReaders():
+            self.removeAll()
+            self._reactor.addReader(self)
 
     def _remove(self, transport: Any, ours: set[int]) -> None:
         descriptor = transport.fileno()
