@@ -24,6 +24,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory, Protocol
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from typing_extensions import override
 
 from txengineio import Engine, EngineIOProtocol
 from txengineio.server.web.resource import EngineIOResource
@@ -33,11 +34,13 @@ TICK = 0.005
 
 
 class Echo(EngineIOProtocol):
+    @override
     def messageReceived(self, message: str | bytes) -> None:
         self.session.send(message)
 
 
 class PlainEcho(Protocol):
+    @override
     def dataReceived(self, data: bytes) -> None:
         assert self.transport is not None
         self.transport.write(data)
@@ -64,6 +67,7 @@ class Report(Protocol):
 
     lateness = Lateness()
 
+    @override
     def dataReceived(self, data: bytes) -> None:
         assert self.transport is not None
         most, self.lateness.most = self.lateness.most, 0.0

@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 @contextmanager
 def process(name: str, *arguments: object) -> Iterator[Any]:
     """Run a program; yields what it says in its first line."""
-    command = [sys.executable, HERE / name, *map(str, arguments)]
+    command = [sys.executable, str(HERE / name), *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from tests.frames import BINARY, CONTINUATION, PING, TEXT, make_frame, parse_frames
 from txengineio.websocket.frames import (
     MASK_WIDTH,
+    MAX_HEADER,
     encode_frame,
     encode_masked_frame,
     encode_masked_message,
     encode_message,
+    frame_size,
     lone_masked_text,
     lone_text,
     missing_bytes,
@@ -335,3 +337,32 @@ def test_a_lone_text_is_not_larger_than_the_limit() -> None:
     assert lone_text(encode_frame("abc"), 2) is None
     assert lone_masked_text(make_frame(TEXT, b"abc"), 3) == "abc"
     assert lone_masked_text(make_frame(TEXT, b"abc"), 2) is None
+
+
+def test_no_more_frames_are_read_than_wanted() -> None:
+    frame = make_frame(TEXT, b"4a")
+    received: list[str] = []
+
+    def receive(text: str) -> bool:
+        received.append(text)
+        return True
+
+    left = read_messages(frame * 5, 100, MASK_WIDTH, receive, lambda _: True, 3)
+    assert received == ["4a"] * 3
+    assert left == frame * 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+@pytest.mark.parametrize("mask", [b"\1\2\3\4", None])
+@pytest.mark.parametrize("opcode", [TEXT, 0x9])
+def test_the_size_of_a_frame_is_in_its_head(
+    size: int, mask: bytes | None, opcode: int
+) -> None:
+    frame = make_frame(opcode, b"x" * size, mask=mask)
+    assert frame_size(frame[:MAX_HEADER]) == len(frame)
+    assert frame_size(frame + b"more") == len(frame)
+
+
+@pytest.mark.parametrize("head", [b"", b"\x81"])
+def test_a_head_that_is_not_there_has_no_size(head: bytes) -> None:
+    assert frame_size(head) == 0

@@ -28,6 +28,7 @@ from twisted.internet.posixbase import _DisconnectSelectableMixin, _PollLikeMixi
 from twisted.logger import Logger
 from twisted.python import log
 from twisted.python.failure import Failure
+from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.net.direct_writes import has_unsent_bytes
@@ -124,6 +125,7 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
         """Return what the reactor has: time, among others."""
         return getattr(self._reactor, name)
 
+    @override
     def __repr__(self) -> str:
         """Name the connections: the reactor's reports know only of the poller."""
         return f"<{type(self).__name__} of {list(self._transports.values())}>"

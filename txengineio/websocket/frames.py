@@ -168,8 +168,7 @@ def read_messages(  # noqa: C901  # a call for each step would cost more
         The rest, from the first frame on that is not simple, not complete, one too
         many, or came after one of the functions had enough.
     """
-    size = len(data)
-    start = 0
+    size, start = len(data), 0
     shortest = 2 + mask_width
     masked = _MASKED if mask_width else 0
     for _ in range(at_most):
