@@ -204,7 +204,17 @@ async function crowd({ open, facts }, { engine }) {
   await page.getByRole("button", { name: "Age" }).click();
   await rows(page).nth(1).filter({ hasText: sessions[0].shownId }).waitFor();
   const everybody = new Set(await idsShown(page));
-  for (const text of ["101–200", "201–300", "301–301"]) {
+  // Asked for another page before an answer is there: that is what the page shows then.
+  await page.route("**/inspector/sessions?*", async (route) => {
+    await new Promise((done) => setTimeout(done, 500));
+    await route.continue();
+  });
+  await page.waitForRequest((request) => request.url().includes("page=1&"));
+  await page.click("#next");
+  await page.locator("#place", { hasText: "101–200" }).waitFor();
+  await page.unroute("**/inspector/sessions?*");
+  for (const id of await idsShown(page)) everybody.add(id);
+  for (const text of ["201–300", "301–301"]) {
     await page.click("#next");
     await page.locator("#place", { hasText: text }).waitFor();
     for (const id of await idsShown(page)) everybody.add(id);

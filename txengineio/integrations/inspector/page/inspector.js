@@ -43,9 +43,10 @@ async function lookOnce() {
     return;
   }
   learn(state);
-  // The badge and the table tell of the same moment.
-  if (report) showSessions(report);
-  else showTotal(state.total);
+  // The badge and the table tell of the same moment. An answer to a question that is not
+  // the last one is not shown: it would undo what was asked for since.
+  if (!report) showTotal(state.total);
+  else if (!stale) showSessions(report);
   serverAnswers({ restarted: answered(state) });
 }
 
