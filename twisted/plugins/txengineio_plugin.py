@@ -30,8 +30,9 @@ class _EngineIOMaker(ServiceMaker):
         try:
             return super().options
         finally:
-            # Else all of it would be looked at now.
-            gc.freeze()
+            # Else all of it would be looked at now. PyPy has another collector.
+            if hasattr(gc, "freeze"):
+                gc.freeze()
             gc.enable()
 
 

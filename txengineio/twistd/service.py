@@ -164,14 +164,7 @@ class EngineIOService(Service):
             "The application is {name}", name=f"{runs.__module__}.{runs.__qualname__}"
         )
         if self._owns_process:
-            # Modules stay for good: to look at them again in each full collection would
-            # stop everything for some 15 ms. To look once more now takes longer, and
-            # finds next to nothing.
-            gc.freeze()
-            young, *others = gc.get_threshold()
-            # Whoever has it look at more, or never, has chosen so.
-            if 0 < young < GC_THRESHOLD:
-                gc.set_threshold(GC_THRESHOLD, *others)
+            _spare_collector()
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -220,6 +213,21 @@ class EngineIOService(Service):
         )
         self.engine.close()
         self.engine.abort_connections()
+
+
+def _spare_collector() -> None:
+    """Keep the garbage collector from what stays, where it is that of CPython."""
+    if not hasattr(gc, "freeze") or not hasattr(gc, "set_threshold"):
+        # PyPy's collector has neither, and does not look at everything each time.
+        return
+    # Modules stay for good: to look at them again in each full collection would stop
+    # everything for some 15 ms. To look once more now takes longer, and finds next to
+    # nothing.
+    gc.freeze()
+    young, *others = gc.get_threshold()
+    # A threshold that is higher, or 0 for never, was chosen by somebody.
+    if 0 < young < GC_THRESHOLD:
+        gc.set_threshold(GC_THRESHOLD, *others)
 
 
 def _url(port: IListeningPort, description: str, path: str) -> str:
