@@ -151,7 +151,7 @@ def test_a_refused_websocket_is_named(log: Log) -> None:
     Server.new().open_websocket(headers={"Sec-WebSocket-Version": "7"})
 
     text = formatEvent(log.only())
-    assert text.startswith("WebSocket at /engine.io/ from 192.0.2.1 refused: ")
+    assert text.startswith("GET /engine.io/ from 192.0.2.1 refused: ")
 
 
 def test_the_client_behind_a_proxy_is_named(log: Log) -> None:

@@ -3,12 +3,13 @@
 ::
 
     EngineIOError
+    ├── Refusal                       a request is answered with this instead
     ├── ProtocolError
     │   ├── LocalProtocolError        our caller broke a rule
     │   └── RemoteProtocolError       the peer did
     │       ├── PacketDecodeError
     │       ├── PayloadTooLarge
-    │       └── RequestRejected
+    │       └── RequestRejected       a Refusal, too
     ├── BufferOverflow                a peer does not read what it is sent
     ├── TransportError                a transport failed under a session
     ├── SessionClosed                 the session is over
@@ -18,6 +19,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import Enum, unique
 from typing import Any
@@ -36,6 +38,7 @@ __all__ = [
     "PacketDecodeError",
     "PayloadTooLarge",
     "ProtocolError",
+    "Refusal",
     "RemoteProtocolError",
     "RequestRejected",
     "SessionClosed",
@@ -201,7 +204,44 @@ class BufferOverflow(EngineIOError):
         )
 
 
-class RequestRejected(RemoteProtocolError):
+class Refusal(EngineIOError):
+    """A request is answered with this instead of what it asks for.
+
+    Args:
+        problem: What is wrong.
+        status: The HTTP status of the answer.
+        headers: The headers of the answer, beside those of its length.
+        body: The body of the answer.
+
+    Attributes:
+        status, headers, body: As above.
+        severity: The level of the line in the log, by its name; empty for no line.
+        is_counted: Whether it is among the rejections of the engine's statistics.
+    """
+
+    severity: str = "info"
+    is_counted: bool = True
+
+    def __init__(
+        self,
+        problem: object,
+        *,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.headers = headers or {}
+        self.body = body
+
+    @property
+    def number(self) -> int:
+        """What it is counted as: the wire's code, or the status where there is none."""
+        return self.status
+
+
+class RequestRejected(RemoteProtocolError, Refusal):
     """A request was refused before it reached a session.
 
     Args:
@@ -220,7 +260,14 @@ class RequestRejected(RemoteProtocolError):
         message: str | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(code)
+        said = {"code": code.value, "message": message or code.message}
+        text = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+        super().__init__(
+            code,
+            status=code.status,
+            headers={"Content-Type": "application/json"},
+            body=text.encode(),
+        )
         self.code = code
         if code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION:
             self.hint = _OLD_CLIENT
@@ -228,6 +275,12 @@ class RequestRejected(RemoteProtocolError):
         self.context: dict[str, Any] = dict(context or {})
         if name is not None:
             self.context = {"name": name, **self.context}
+
+    @property
+    @override
+    def number(self) -> int:
+        """The wire's code."""
+        return self.code.value
 
     @override
     def __str__(self) -> str:

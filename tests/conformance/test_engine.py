@@ -16,7 +16,7 @@ from tests.conformance.memory import Connection, Server
 from tests.conformance.peers import open_websocket, server_for
 from txengineio import Engine, EngineIOProtocol, EngineIOResource, InvalidOption
 from txengineio.protocol.revisions import CODECS
-from txengineio.server.web.takeover import take_over
+from txengineio.server.web._twisted import take_over
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "IRC/6.9"}
 

@@ -24,7 +24,7 @@ from txengineio.application import EngineIOProtocol
 from txengineio.errors import CloseReason, InvalidOption, LocalProtocolError
 from txengineio.server.engine import Engine
 from txengineio.server.session import IEngine
-from txengineio.server.web.request import IReceivesRequests
+from txengineio.server.web.incoming_request import IReceivesRequests
 
 
 def test_it_provides_what_it_says() -> None:

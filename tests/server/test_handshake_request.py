@@ -12,6 +12,7 @@ from twisted.web.test.requesthelper import DummyRequest
 from tests.session.sessions import handshake_request
 from txengineio.server.handshake_request import client_address
 from txengineio.server.options.proxies import TrustedProxies
+from txengineio.server.web.foreign_request import incoming
 
 
 def test_the_last_value_of_a_header_counts_whatever_its_case() -> None:
@@ -21,10 +22,11 @@ def test_the_last_value_of_a_header_counts_whatever_its_case() -> None:
 
 
 def from_(address: IAddress, *forwarded: str) -> Any:
-    request = DummyRequest([])
+    request: Any = DummyRequest([])
+    request.uri = b"/"
     request.client = address
     request.requestHeaders.setRawHeaders("X-Forwarded-For", list(forwarded))
-    return request
+    return incoming(request)
 
 
 def test_the_address_is_the_connections() -> None:

@@ -14,7 +14,7 @@ from twisted.web.http import Request
 from typing_extensions import Buffer, Unpack
 
 from txengineio.application import Application, factory_of
-from txengineio.errors import CloseReason, TransportError
+from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
@@ -28,7 +28,8 @@ from txengineio.server.session import Session
 from txengineio.server.statistics import Statistics
 from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.body_limits import BodyLimits
-from txengineio.server.web.request import EngineIORequest
+from txengineio.server.web.foreign_request import incoming
+from txengineio.server.web.incoming_request import IncomingRequest, Upload
 from txengineio.server.web.site import DEFAULT_PATH, engine_site
 from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter
@@ -119,15 +120,11 @@ class Engine(EventEmitter):
 
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""
-        self._dispatcher.receive(request)
+        self._dispatcher.receive(incoming(request))
 
-    def body_begun(self, request: EngineIORequest) -> int:
-        """Look at a request whose body begins; an `EngineIORequest` calls this."""
-        return self._dispatcher.uploads.begun(request)
-
-    def body_lost(self, request: EngineIORequest, error: TransportError) -> bool:
-        """Act on an upload that broke off; an `EngineIORequest` calls this."""
-        return self._dispatcher.uploads.lost(request, error)
+    def body_begun(self, request: IncomingRequest) -> Upload:
+        """Take a request whose body begins; the engine's own site calls this."""
+        return self._dispatcher.begun(request)
 
     def use(self, middleware: _Middleware) -> _Middleware:
         """Add a middleware: it sees each request before the engine looks at it.

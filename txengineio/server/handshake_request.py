@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IAddress
-from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
 from txengineio.server.options.proxies import TrustedProxies
-from txengineio.server.web.headers import received
-from txengineio.server.web.request import fields_of
-from txengineio.server.web.request_parser import ReceivedHeaders
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["HandshakeRequest", "client_address"]
+
+_FORWARDED: Final = ("x-forwarded-for",)
 
 
 class HandshakeRequest(NamedTuple):
@@ -41,20 +40,17 @@ class HandshakeRequest(NamedTuple):
 
     @classmethod
     def of(
-        cls, request: Request, query: Mapping[str, str], client: str | None
+        cls, request: IncomingRequest, query: Mapping[str, str], client: str | None
     ) -> HandshakeRequest:
         """Keep what matters of a request, which comes from an address."""
-        fields = fields_of(request)
         return cls(
             method=request.method.decode("latin-1"),
             uri=request.uri.decode("latin-1"),
             query=query,
-            headers=request.requestHeaders.copy()
-            if fields is None
-            else ReceivedHeaders(fields.lines),
-            client_address=request.getClientAddress(),
+            headers=request.copy_headers(),
+            client_address=request.peer(),
             remote_address=client,
-            secure=request.isSecure(),
+            secure=request.is_secure(),
         )
 
     def header(self, name: str) -> str | None:
@@ -63,9 +59,10 @@ class HandshakeRequest(NamedTuple):
         return values[-1].decode("latin-1") if values else None
 
 
-def client_address(request: Request, proxies: TrustedProxies) -> str | None:
+def client_address(request: IncomingRequest, proxies: TrustedProxies) -> str | None:
     """Return the IP address of the client of a request, as far as known."""
-    host: str | None = getattr(request.getClientAddress(), "host", None)
+    host: str | None = getattr(request.peer(), "host", None)
     if not proxies.trusts(host):
         return host
-    return proxies.client_of(host, received(request, "X-Forwarded-For"))
+    forwarded = request.select_headers(_FORWARDED)["x-forwarded-for"]
+    return proxies.client_of(host, forwarded)

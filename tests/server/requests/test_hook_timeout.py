@@ -19,19 +19,22 @@ from txengineio.server.requests.hook_timeout import (
     TookTooLong,
     ask,
 )
+from txengineio.server.web.foreign_request import incoming
 
 
 def waiting_request() -> Any:
     request: Any = DummyRequest([b""])
     request.channel = DummyChannel()
     request.finished = 0
+    request.uri = b"/"
     return request
 
 
 def result_of(hook: Any, clock: Clock, request: Any = None) -> list[object]:
     """Ask, and return the list in which the result, or the failure, will be."""
     results: list[object] = []
-    asking = Deferred.fromCoroutine(ask(hook, request or waiting_request(), clock))
+    waiting = incoming(request or waiting_request())
+    asking = Deferred.fromCoroutine(ask(hook, waiting, clock))
     asking.addCallbacks(results.append, lambda failure: results.append(failure.value))
     return results
 

@@ -84,24 +84,26 @@ def test_usual_requests_are_taken(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "upgrades", "may_say_binary", "may_be_explorer"),
+    ("line", "upgrades", "says_binary", "is_explorer"),
     [
         (b"X-A: b", False, False, False),
         (b"uPGRADE:websocket", True, False, False),
         (b"X-Upgrade: websocket", False, False, False),
         (b"Content-Type: application/octet-stream", False, True, False),
-        (b"content-type: Application/OCTET-STREAM", False, True, False),
+        (b"content-type: Application/OCTET-STREAM", False, False, False),
+        (b"X-A: application/octet-stream", False, False, False),
+        (b"X-A: MSIE", False, False, False),
         (b"User-Agent: Mozilla/4.0 (compatible; MSIE 7.0)", False, False, True),
         (b"User-Agent: Mozilla/5.0 (Trident/7.0; rv:11.0)", False, False, True),
     ],
 )
 def test_what_matters_about_headers(
-    line: bytes, upgrades: bool, may_say_binary: bool, may_be_explorer: bool
+    line: bytes, upgrades: bool, says_binary: bool, is_explorer: bool
 ) -> None:
     _, _, fields, _ = taken(write(HOST, line))
-    assert fields.upgrades is upgrades
-    assert fields.may_say_binary is may_say_binary
-    assert fields.may_be_explorer is may_be_explorer
+    assert fields.has_upgrade is upgrades
+    assert fields.says_binary is says_binary
+    assert fields.is_explorer is is_explorer
 
 
 def test_headers_that_are_as_the_last_time_are_not_looked_at_again() -> None:

@@ -16,7 +16,8 @@ from twisted.web.test.requesthelper import DummyChannel, DummyRequest
 from typing_extensions import override
 
 from tests.connection import Connection, make_request
-from txengineio.server.web.takeover import can_take_over, take_over
+from txengineio.server.web._twisted import take_over
+from txengineio.server.web.foreign_request import incoming
 
 
 class Taker(Protocol):
@@ -55,7 +56,7 @@ class TakingResource(Resource):
         return NOT_DONE_YET
 
     def take(self) -> None:
-        assert can_take_over(self.request)
+        assert incoming(self.request).can_take_over()
         self.early.append(take_over(self.request, self.taker))
 
 
@@ -163,4 +164,4 @@ def test_a_request_that_was_taken_keeps_nothing_alive() -> None:
 def test_a_request_over_something_else_than_http_1_cannot_be_taken() -> None:
     request: Any = DummyRequest([b""])
     request.channel = DummyChannel()
-    assert not can_take_over(request)
+    assert not incoming(request).can_take_over()

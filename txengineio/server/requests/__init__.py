@@ -9,7 +9,7 @@
 ``session_limits``  how many sessions, and how fast they come
 ``hooks``           asking the application: who may come in, under which id
 ``hook_timeout``    how long an answer to that may take
-``uploads``         POSTs whose bodies still arrive
+``uploads``         requests whose bodies still arrive
 ``handshakes``      opening sessions
 ==================  ============================================================
 """

@@ -9,12 +9,11 @@ from typing import Any, Final
 from twisted.web.http import Request
 
 from txengineio.errors import ErrorCode, RequestRejected
-from txengineio.protocol.query import SessionQuery, parse_query
+from txengineio.protocol.query import SessionQuery
 from txengineio.server.options.engine import EngineOptions
-from txengineio.server.registry import SessionRegistry
 from txengineio.server.session import Session
 from txengineio.server.transports.opening import wants_websocket
-from txengineio.server.web.request import fields_of, header_values
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["ConnectionErrorEvent", "bad_request", "check_request", "check_revision"]
 
@@ -57,20 +56,26 @@ def bad_request(name: str, **context: Any) -> RequestRejected:
 
 
 def check_request(
-    request: Request, options: EngineOptions, registry: SessionRegistry
-) -> tuple[SessionQuery, Session | None]:
-    """Return what a request asks for, and the session that it belongs to.
+    request: IncomingRequest,
+    query: SessionQuery,
+    session: Session | None,
+    options: EngineOptions,
+) -> None:
+    """Check whether a request gets in.
+
+    Args:
+        request: The request.
+        query: What it asks for.
+        session: The session that it names, if there is one.
+        options: The engine's.
 
     Raises:
         RequestRejected: It must not get in.
     """
-    _, _, query_string = request.uri.partition(b"?")
-    query = parse_query(query_string, options.transports)
     _check_origin(request)
     upgrade = query.transport == "websocket" and wants_websocket(request)
-    session = None
     if query.sid is not None:
-        session = _check_session(query, upgrade, registry)
+        _check_session(query, session, upgrade)
     elif request.method != b"GET":
         raise RequestRejected(
             ErrorCode.BAD_HANDSHAKE_METHOD,
@@ -78,14 +83,13 @@ def check_request(
         )
     if not _transport_fits(query, session, upgrade, request, options):
         raise bad_request("TRANSPORT_HANDSHAKE_ERROR")
-    return query, session
 
 
 def _transport_fits(
     query: SessionQuery,
     session: Session | None,
     upgrade: bool,
-    request: Request,
+    request: IncomingRequest,
     options: EngineOptions,
 ) -> bool:
     """Whether a request is of the kind that its transport takes."""
@@ -107,11 +111,10 @@ def check_revision(query: SessionQuery, options: EngineOptions) -> None:
         )
 
 
-def _check_origin(request: Request) -> None:
-    if fields_of(request) is not None:
-        # There is no such character in what has come whole.
+def _check_origin(request: IncomingRequest) -> None:
+    if not request.has_origin:
         return
-    for origin in header_values(request, b"Origin"):
+    for origin in request.header_values(b"Origin"):
         if any(
             (code < _FIRST_PRINTABLE and code != ord("\t")) or code == _DELETE
             for code in origin
@@ -119,11 +122,7 @@ def _check_origin(request: Request) -> None:
             raise bad_request("INVALID_ORIGIN", origin=origin.decode("latin-1"))
 
 
-def _check_session(
-    query: SessionQuery, upgrade: bool, registry: SessionRegistry
-) -> Session:
-    assert query.sid is not None
-    session = registry.find(query.sid)
+def _check_session(query: SessionQuery, session: Session | None, upgrade: bool) -> None:
     if session is None:
         raise RequestRejected(ErrorCode.UNKNOWN_SID, context={"sid": query.sid})
     current = session.transport.name
@@ -137,4 +136,3 @@ def _check_session(
             protocol=query.revision,
             previousProtocol=session.protocol_revision,
         )
-    return session

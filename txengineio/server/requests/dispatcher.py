@@ -6,35 +6,25 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
-from twisted.web.http import Request
 
-from txengineio.errors import RequestRejected, advice_in
-from txengineio.protocol.query import SessionQuery, polling_sid
+from txengineio.errors import Refusal, RequestRejected, advice_in
+from txengineio.protocol.query import SessionQuery, parse_query, polling_sid
 from txengineio.server.handshake_request import client_address
 from txengineio.server.options.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import ConnectionErrorEvent, check_request
 from txengineio.server.requests.handshakes import Handshakes
-from txengineio.server.requests.hook_timeout import (
-    HOOK_TIMEOUT,
-    RequestGone,
-    TookTooLong,
-)
 from txengineio.server.requests.middleware import Middleware, run_middlewares
-from txengineio.server.requests.session_limits import LimitExceeded
-from txengineio.server.requests.uploads import Uploads
+from txengineio.server.requests.uploads import ArrivingRequest
 from txengineio.server.session import IEngine, Session
-from txengineio.server.transports.opening import BadOpening
 from txengineio.server.transports.polling import PollingTransport
-from txengineio.server.web.request import EngineIORequest
-from txengineio.server.web.responses import refuse, respond, respond_nothing
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["Dispatcher"]
 
 _INTERNAL_ERROR: Final = 500
-_UNAVAILABLE: Final = 503
 
 _MAX_PATH: Final = 100
 """Characters of a path that the log shows."""
@@ -50,7 +40,6 @@ class Dispatcher:
 
     Attributes:
         middlewares: What sees each request first.
-        uploads: The POSTs that arrive.
     """
 
     _log = Logger()
@@ -59,70 +48,126 @@ class Dispatcher:
         self, engine: IEngine, registry: SessionRegistry, arrivals: Handshakes
     ) -> None:
         self.middlewares: list[Middleware] = []
-        self.uploads = Uploads(engine.options, registry)
         self._engine = engine
         self._registry = registry
         self._handshakes = arrivals
         self._proxies = TrustedProxies(engine.options.trusted_proxies)
 
-    def receive(self, request: Request) -> None:
-        """Answer a request, or see to it that it will be answered."""
+    def receive(self, request: IncomingRequest) -> None:
+        """Answer a request that has come whole, or see to it that it will be."""
         if not self.middlewares:
             self._serve(request)
-            return
-        if (
-            isinstance(request, EngineIORequest)
-            and request.received_by is not None
-            and request.method == b"POST"
-        ):
-            # It has come whole, and so nobody has told of its body: it is here now,
-            # whatever overtakes it while the middlewares take their time.
-            status = self.uploads.begun(request)
-            if status:
-                respond_nothing(request, status)
-                return
+        elif request.method == b"POST":
+            # It is here now, whatever overtakes it while the middlewares take their
+            # time.
+            self.begun(request).complete()
+        else:
+            self._run_middlewares(request, None)
+
+    def begun(self, request: IncomingRequest) -> ArrivingRequest:
+        """Take a request whose headers are complete, and whose body may not be."""
+        return ArrivingRequest(request, self._posted_to(request), self._arrived)
+
+    def _posted_to(self, request: IncomingRequest) -> PollingTransport | None:
+        """Return where a body goes; a request that must not get in goes nowhere.
+
+        It is refused when it is complete; what it sends until then is bounded.
+        """
+        if request.method != b"POST":
+            return None
+        try:
+            query, session = self._check(request)
+        except Refusal:
+            return None
+        if session is None or (query is not None and query.transport != "polling"):
+            return None
+        transport = session.transport
+        return transport if isinstance(transport, PollingTransport) else None
+
+    def _arrived(self, request: IncomingRequest, arrival: ArrivingRequest) -> None:
+        if self.middlewares:
+            self._run_middlewares(request, arrival)
+        else:
+            self._serve(request)
+
+    def _run_middlewares(
+        self, request: IncomingRequest, arrival: ArrivingRequest | None
+    ) -> None:
         try:
             outcome = run_middlewares(self.middlewares, request, self._engine.clock)
         except BaseException:
-            self.uploads.answered(request)
+            _answered(arrival)
             self._failed(Failure(), request)
             return
         if isinstance(outcome, bool):
-            self._go_on(request, outcome)
+            self._go_on(request, arrival, outcome)
         else:
-            waiting = Deferred.fromCoroutine(self._wait_for(outcome, request))
-            waiting.addErrback(self._failed, request)
+            going_on = self._wait_for(outcome, request, arrival)
+            Deferred.fromCoroutine(going_on).addErrback(self._failed, request)
 
     async def _wait_for(
-        self, outcome: Coroutine[Any, Any, bool], request: Request
+        self,
+        outcome: Coroutine[Any, Any, bool],
+        request: IncomingRequest,
+        arrival: ArrivingRequest | None,
     ) -> None:
         try:
             is_served = await outcome
         except BaseException:
-            self.uploads.answered(request)
+            _answered(arrival)
             raise
-        self._go_on(request, is_served)
+        self._go_on(request, arrival, is_served)
 
-    def _go_on(self, request: Request, is_served: bool) -> None:
+    def _go_on(
+        self,
+        request: IncomingRequest,
+        arrival: ArrivingRequest | None,
+        is_served: bool,
+    ) -> None:
         if is_served:
             self._serve(request)
         else:
-            self.uploads.answered(request)
+            _answered(arrival)
 
-    def _serve(self, request: Request) -> None:
+    # --- which session ----------------------------------------------------------------
+
+    def _check(
+        self, request: IncomingRequest
+    ) -> tuple[SessionQuery | None, Session | None]:
+        """Return what a request asks for, and its session: the one place for both.
+
+        Returns:
+            No query for what nearly every request is: a poll or a POST of a session
+            whose transport is polling. Nothing about that needs to be looked at.
+
+        Raises:
+            RequestRejected: It must not get in.
+        """
+        query_string = request.uri.partition(b"?")[2]
+        query = None
+        sid = polling_sid(query_string) if request.is_plain else None
+        if sid is None:
+            query = parse_query(query_string, self._engine.options.transports)
+            sid = query.sid
+        session = None if sid is None else self._registry.find(sid)
+        if query is None:
+            if session is not None and _is_usual(session):
+                return None, session
+            query = parse_query(query_string, self._engine.options.transports)
+        check_request(request, query, session, self._engine.options)
+        return query, session
+
+    def _serve(self, request: IncomingRequest) -> None:
         try:
-            polled = self._polled_by(request)
-            if polled is not None:
-                polled.handle(request)
-                return
             query, session = self._check(request)
+            if session is not None and (query is None or query.transport == "polling"):
+                transport = session.transport
+                if isinstance(transport, PollingTransport):
+                    transport.handle(request)
+                    return
+            assert query is not None
             if session is None:
                 waiting = self._handshakes.admit(request, query)
-            elif isinstance(session.transport, PollingTransport) and (
-                query.transport == "polling"
-            ):
-                session.transport.handle(request)
-                return
             else:
                 waiting = self._handshakes.admit_websocket(request, query, session)
             if waiting is not None:
@@ -130,56 +175,40 @@ class Dispatcher:
         except Exception:
             self._failed(Failure(), request)
 
-    def _failed(self, failure: Failure, request: Request) -> None:
-        """Answer a request that cannot be served: the one place where that is done."""
-        error = failure.value
-        if isinstance(error, RequestRejected):
-            self._reject(request, error)
-        elif isinstance(error, BadOpening):
-            self._log.info(
-                "WebSocket at {path} from {address} refused: {error}",
-                error=error,
-                **self._request_fields(request),
-            )
-            self._count(error.status)
-            headers = {"Content-Type": "text/plain; charset=UTF-8", **error.headers}
-            respond(request, error.status, headers, error.message.encode())
-        elif isinstance(error, LimitExceeded):
-            self._count(error.status)
-            retry_after = {"Retry-After": str(error.retry_after)}
-            respond(request, error.status, retry_after, b"")
-        elif isinstance(error, TookTooLong):
-            self._log.error(
-                "{method} {path} from {address} refused: the application took more "
-                "than {seconds:g} s to decide about it",
-                seconds=HOOK_TIMEOUT,
-                **self._request_fields(request),
-            )
-            respond_nothing(request, _UNAVAILABLE)
-        elif isinstance(error, RequestGone):
-            self._log.debug("a client left before its request was served")
-        else:
-            self._log.failure(
-                "{method} {path} from {address} failed",
-                failure=failure,
-                **self._request_fields(request),
-            )
-            respond_nothing(request, _INTERNAL_ERROR)
+    # --- refusals ---------------------------------------------------------------------
 
-    def _reject(self, request: Request, error: RequestRejected) -> None:
-        self._log.info(
-            "{method} {path} from {address} refused: {problem}{advice}",
-            problem=str(error),
-            code=error.code.value,
-            advice=advice_in(error),
+    def _failed(self, failure: Failure, request: IncomingRequest) -> None:
+        """Refuse a request that cannot be served, whatever the reason."""
+        error = failure.value
+        if isinstance(error, Refusal):
+            self._refuse(request, error)
+            return
+        self._log.failure(
+            "{method} {path} from {address} failed",
+            failure=failure,
             **self._request_fields(request),
         )
-        self._count(error.code.value)
-        event = ConnectionErrorEvent.of(request, error)
-        self._engine.emit("connection_error", event)
-        refuse(request, error)
+        request.answer(_INTERNAL_ERROR)
 
-    def _request_fields(self, request: Request) -> dict[str, Any]:
+    def _refuse(self, request: IncomingRequest, refusal: Refusal) -> None:
+        """Answer a request with what refuses it: the one place where that is done."""
+        if refusal.severity:
+            self._log.emit(
+                LogLevel.levelWithName(refusal.severity),
+                "{method} {path} from {address} refused: {problem}{advice}",
+                problem=str(refusal),
+                code=refusal.number,
+                advice=advice_in(refusal),
+                **self._request_fields(request),
+            )
+        if refusal.is_counted and self._engine.statistics is not None:
+            self._engine.statistics.rejections[refusal.number] += 1
+        if isinstance(refusal, RequestRejected):
+            event = ConnectionErrorEvent.of(request.for_application, refusal)
+            self._engine.emit("connection_error", event)
+        request.answer(refusal.status, refusal.headers, refusal.body)
+
+    def _request_fields(self, request: IncomingRequest) -> dict[str, Any]:
         """Return what a line in the log says about a request.
 
         The query stays out of it: a session's id in it is a credential.
@@ -191,33 +220,13 @@ class Dispatcher:
             "address": client_address(request, self._proxies) or "a Unix socket",
         }
 
-    def _count(self, code: int) -> None:
-        if self._engine.statistics is not None:
-            self._engine.statistics.rejections[code] += 1
 
-    def _polled_by(self, request: Request) -> PollingTransport | None:
-        """Return the transport of what nearly every poll and POST is.
+def _is_usual(session: Session) -> bool:
+    return session.protocol_revision == 4 and isinstance(  # noqa: PLR2004
+        session.transport, PollingTransport
+    )
 
-        For all others, there is `check_request`, which would let these in, too.
-        """
-        if not isinstance(request, EngineIORequest) or request.admitted is not None:
-            return None
-        fields = request.received_fields
-        if fields is None or fields.upgrades:
-            return None
-        sid = polling_sid(request.uri.partition(b"?")[2])
-        session = None if sid is None else self._registry.find(sid)
-        if session is None or session.protocol_revision != 4:  # noqa: PLR2004
-            return None
-        transport = session.transport
-        return transport if isinstance(transport, PollingTransport) else None
 
-    def _check(self, request: Request) -> tuple[SessionQuery, Session | None]:
-        """Check a request, unless that was done when its body began."""
-        if isinstance(request, EngineIORequest) and request.admitted is not None:
-            query, session = request.admitted
-            if session is not None and (
-                session.closed is None and session.transport.name == query.transport
-            ):
-                return query, session
-        return check_request(request, self._engine.options, self._registry)
+def _answered(arrival: ArrivingRequest | None) -> None:
+    if arrival is not None:
+        arrival.answered()

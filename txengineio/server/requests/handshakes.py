@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final, TypeAlias, cast
 
 from twisted.internet.defer import Deferred
-from twisted.web.http import Request
 
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import ErrorCode, RequestRejected
@@ -36,9 +35,7 @@ from txengineio.server.transports.websocket import (
     EngineWebSocketFactory,
     EngineWebSocketProtocol,
 )
-from txengineio.server.web.headers import headers_so_far
-from txengineio.server.web.responses import is_gone, respond_nothing
-from txengineio.server.web.takeover import can_take_over, take_over
+from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.interfaces import IPacketTransport
 from txengineio.session.timers import COARSE, TimerWheel
 
@@ -90,7 +87,9 @@ class Handshakes:
 
     # --- a new session ----------------------------------------------------------------
 
-    def admit(self, request: Request, query: SessionQuery) -> Deferred[None] | None:
+    def admit(
+        self, request: IncomingRequest, query: SessionQuery
+    ) -> Deferred[None] | None:
         """Open a session for a request that asks for one.
 
         Returns:
@@ -111,7 +110,9 @@ class Handshakes:
             self._open(slot, request, query, opening_request)
         return None
 
-    async def _ask_and_open(self, request: Request, query: SessionQuery) -> None:
+    async def _ask_and_open(
+        self, request: IncomingRequest, query: SessionQuery
+    ) -> None:
         options, clock = self._engine.options, self._engine.clock
         address = client_address(request, self._proxies)
         with self._session_limits.enter(address) as slot:
@@ -121,7 +122,7 @@ class Handshakes:
             self._open(slot, request, query, opening)
 
     def _check_handshake(
-        self, request: Request, query: SessionQuery
+        self, request: IncomingRequest, query: SessionQuery
     ) -> _Opening | None:
         """Find all that is wrong; return what the opening of a WebSocket asks for."""
         check_revision(query, self._engine.options)
@@ -130,17 +131,17 @@ class Handshakes:
     def _open(
         self,
         slot: Slot,
-        request: Request,
+        request: IncomingRequest,
         query: SessionQuery,
         opening: _Opening | None,
     ) -> None:
-        if is_gone(request):
+        if request.is_gone:
             # Nobody is left to open a session for.
             return
         if not self.accepting:
-            respond_nothing(request, _UNAVAILABLE)
+            request.answer(_UNAVAILABLE)
             return
-        address = request.getClientAddress()
+        address = request.peer()
         protocol = cast(
             EngineIOProtocol | None, self._engine.application.buildProtocol(address)
         )
@@ -153,7 +154,7 @@ class Handshakes:
 
     def _open_polling(
         self,
-        request: Request,
+        request: IncomingRequest,
         query: SessionQuery,
         slot: Slot,
         protocol: EngineIOProtocol,
@@ -169,7 +170,7 @@ class Handshakes:
 
     def _open_websocket(
         self,
-        request: Request,
+        request: IncomingRequest,
         query: SessionQuery,
         slot: Slot,
         protocol: EngineIOProtocol,
@@ -234,11 +235,11 @@ class Handshakes:
 
     # --- WebSockets -------------------------------------------------------------------
 
-    def _check_opening(self, request: Request) -> _Opening:
+    def _check_opening(self, request: IncomingRequest) -> _Opening:
         """Find all that is wrong with it before an application is built for it."""
         if not self.accepting:
             raise BadOpening("Service Unavailable", _UNAVAILABLE)
-        if not can_take_over(request):
+        if not request.can_take_over():
             raise bad_request("TRANSPORT_HANDSHAKE_ERROR", error="no HTTP/1.1")
         opening = OpeningRequest.of(request)
         options = self._engine.options.per_message_deflate
@@ -247,7 +248,7 @@ class Handshakes:
         return opening, negotiate_deflate(opening.extensions, options)
 
     def admit_websocket(
-        self, request: Request, query: SessionQuery, session: Session
+        self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> Deferred[None] | None:
         """Open a WebSocket for a session that is open.
 
@@ -262,14 +263,16 @@ class Handshakes:
         return None
 
     async def _ask_and_upgrade(
-        self, request: Request, query: SessionQuery, session: Session
+        self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> None:
         options, clock = self._engine.options, self._engine.clock
         await ask_for_permission(request, options, clock)
-        if not is_gone(request):
+        if not request.is_gone:
             self._upgrade(request, query, session)
 
-    def _upgrade(self, request: Request, query: SessionQuery, session: Session) -> None:
+    def _upgrade(
+        self, request: IncomingRequest, query: SessionQuery, session: Session
+    ) -> None:
         opening = self._check_opening(request)
         websocket, early = self._take_over(request, query, opening, first=False)
         transport = session.transport
@@ -288,18 +291,18 @@ class Handshakes:
 
     def _take_over(
         self,
-        request: Request,
+        request: IncomingRequest,
         query: SessionQuery,
         opening: _Opening,
         *,
         first: bool,
     ) -> tuple[EngineWebSocketProtocol, bytes]:
         """Make a request's connection a WebSocket; return what came behind it too."""
-        headers = let_change(self._engine, request, headers_so_far(request), first)
+        headers = let_change(self._engine, request, request.headers_so_far(), first)
         websocket = self._websockets.build(
             codec_for(query.revision), query.supports_binary
         )
-        early = take_over(request, websocket)
+        early = request.take_over(websocket)
         opening_request, deflate = opening
         websocket.accept(opening_request, headers, deflate)
         if not first:

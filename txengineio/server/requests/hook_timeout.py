@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
 
-from txengineio.server.web.responses import is_gone
+from txengineio.errors import Refusal
+from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.callbacks import as_deferred
 
 __all__ = ["HOOK_TIMEOUT", "RequestGone", "TookTooLong", "ask", "within_hook_timeout"]
@@ -19,19 +20,36 @@ __all__ = ["HOOK_TIMEOUT", "RequestGone", "TookTooLong", "ask", "within_hook_tim
 HOOK_TIMEOUT: Final = 30.0
 """Seconds that a middleware, ``allow_request`` or ``generate_id`` may take."""
 
+_UNAVAILABLE: Final = 503
+
 _log = Logger()
 
 
-class TookTooLong(Exception):
+class TookTooLong(Refusal):
     """The application has not made up its mind within `HOOK_TIMEOUT`."""
 
+    severity = "error"
+    is_counted = False
 
-class RequestGone(Exception):
+    def __init__(self) -> None:
+        super().__init__(
+            f"the application took more than {HOOK_TIMEOUT:g} s to decide about it",
+            status=_UNAVAILABLE,
+        )
+
+
+class RequestGone(Refusal):
     """The client has gone away: nobody waits for an answer."""
+
+    severity = "debug"
+    is_counted = False
+
+    def __init__(self) -> None:
+        super().__init__("the client left before it was served", status=_UNAVAILABLE)
 
 
 async def ask(
-    hook: Callable[[Request], Any], request: Request, clock: IReactorTime
+    hook: Callable[[Request], Any], request: IncomingRequest, clock: IReactorTime
 ) -> Any:
     """Return what the application says about a request.
 
@@ -44,7 +62,7 @@ async def ask(
         TookTooLong: There is no answer in time.
         RequestGone: The client does not wait so long.
     """
-    answer = hook(request)
+    answer = hook(request.for_application)
     waiting = as_deferred(answer)
     if waiting is None:
         return answer
@@ -52,7 +70,7 @@ async def ask(
 
 
 def within_hook_timeout(
-    waiting: Deferred[Any], request: Request, clock: IReactorTime
+    waiting: Deferred[Any], request: IncomingRequest, clock: IReactorTime
 ) -> Deferred[Any]:
     """Return a Deferred that fires as another one does, but fails as `ask` does."""
     is_done = waiting.called and not waiting.paused
@@ -60,7 +78,7 @@ def within_hook_timeout(
 
 
 def _while_patient(
-    waiting: Deferred[Any], request: Request, clock: IReactorTime
+    waiting: Deferred[Any], request: IncomingRequest, clock: IReactorTime
 ) -> Deferred[Any]:
     # Not the Deferred itself: the application may ignore that it is cancelled.
     outcome: Deferred[Any] = Deferred()
@@ -81,7 +99,6 @@ def _while_patient(
 
     timeout = clock.callLater(HOOK_TIMEOUT, give_up, TookTooLong())
     waiting.addBoth(settle)
-    if not is_gone(request):
-        gone = request.notifyFinish()
-        gone.addErrback(lambda _failure: give_up(RequestGone()))
+    if not request.is_gone:
+        request.on_lost(lambda _request: give_up(RequestGone()))
     return outcome

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.web.http import Request
 
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.registry import SessionRegistry, new_sid
 from txengineio.server.requests.checks import bad_request
 from txengineio.server.requests.hook_timeout import RequestGone, TookTooLong, ask
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["ask_for_permission", "choose_sid"]
 
@@ -18,7 +18,7 @@ _log = Logger()
 
 
 async def ask_for_permission(
-    request: Request, options: EngineOptions, clock: IReactorTime
+    request: IncomingRequest, options: EngineOptions, clock: IReactorTime
 ) -> None:
     """Ask ``allow_request`` about a request that would open a session.
 
@@ -42,7 +42,7 @@ async def ask_for_permission(
 
 
 async def choose_sid(
-    request: Request,
+    request: IncomingRequest,
     options: EngineOptions,
     registry: SessionRegistry,
     clock: IReactorTime,

@@ -23,8 +23,9 @@ from txengineio.server.requests.hook_timeout import (
     TookTooLong,
     within_hook_timeout,
 )
-from txengineio.server.web.headers import add_vary, received
-from txengineio.server.web.responses import is_gone, respond
+from txengineio.server.web.foreign_request import incoming
+from txengineio.server.web.headers import add_vary
+from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.callbacks import as_deferred
 
 __all__ = ["CorsMiddleware", "Middleware", "run_middlewares"]
@@ -36,7 +37,7 @@ Middleware = Callable[[Any], object]
 
 
 def run_middlewares(
-    middlewares: Iterable[Middleware], request: Request, clock: IReactorTime
+    middlewares: Iterable[Middleware], request: IncomingRequest, clock: IReactorTime
 ) -> bool | Coroutine[Any, Any, bool]:
     """Let middlewares see a request, one after the other.
 
@@ -52,7 +53,7 @@ def run_middlewares(
     rest = iter(tuple(middlewares))
     for middleware in rest:
         try:
-            waiting = as_deferred(middleware(request))
+            waiting = as_deferred(middleware(request.for_application))
         except Exception as error:
             _failed(error, request)
         else:
@@ -66,7 +67,7 @@ def run_middlewares(
 async def _run_later(
     waiting: Deferred[Any],
     rest: Iterator[Middleware],
-    request: Request,
+    request: IncomingRequest,
     clock: IReactorTime,
 ) -> bool:
     """Go on when one of the middlewares is done."""
@@ -80,11 +81,11 @@ async def _run_later(
     return outcome if isinstance(outcome, bool) else await outcome
 
 
-def _is_answered(request: Request) -> bool:
-    return is_gone(request) or bool(request.startedWriting)
+def _is_answered(request: IncomingRequest) -> bool:
+    return request.is_gone or request.is_begun
 
 
-def _failed(error: Exception, request: Request) -> None:
+def _failed(error: Exception, request: IncomingRequest) -> None:
     """Do what is left to do about a request whose middleware has failed."""
     is_late = isinstance(error, (RequestGone, TookTooLong))
     if not is_late:
@@ -93,12 +94,12 @@ def _failed(error: Exception, request: Request) -> None:
         raise error if is_late else bad_request("MIDDLEWARE_FAILURE") from error
 
 
-def _end_what_was_begun(request: Request) -> bool:
+def _end_what_was_begun(request: IncomingRequest) -> bool:
     """Whether there was an answer already: there cannot be a second one."""
-    if not request.startedWriting:
+    if not request.is_begun:
         return False
-    if not is_gone(request):
-        request.finish()
+    if not request.is_gone:
+        request.end()
     return True
 
 
@@ -145,7 +146,7 @@ class CorsMiddleware:
         requested = _header(request, "Access-Control-Request-Headers")
         _set_headers(request, preflight_headers(options, rule, origin, requested))
         if not options.preflight_continue:
-            respond(request, options.options_success_status, {}, b"")
+            incoming(request).answer(options.options_success_status)
 
 
 async def _result(answer: Any) -> Any:
@@ -155,8 +156,8 @@ async def _result(answer: Any) -> Any:
 
 
 def _header(request: Request, name: str) -> str | None:
-    values = received(request, name)
-    return values[-1] if values else None
+    values = incoming(request).header_values(name.encode("ascii"))
+    return values[-1].decode("latin-1") if values else None
 
 
 def _set_headers(request: Request, headers: Headers) -> None:

@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from twisted.web.http import Request
-
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.server.options.origins import ANY_ORIGIN
 from txengineio.server.options.proxies import TrustedProxies
-from txengineio.server.web.headers import received
-from txengineio.server.web.request import fields_of
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["OriginCheck", "is_same_origin"]
 
 _PORTS: Final = {"http": 80, "https": 443}
+_ORIGIN: Final = ("origin",)
+_HOST: Final = ("host",)
+_FORWARDED: Final = ("x-forwarded-host", "x-forwarded-proto")
 _ALLOWED: Final = "Access-Control-Allow-Origin"
 
 
@@ -63,7 +63,7 @@ class OriginCheck:
         self._rules = tuple(rules)
         self._proxies = proxies
 
-    def check(self, request: Request) -> None:
+    def check(self, request: IncomingRequest) -> None:
         """Check a request that opens a session, or a WebSocket for one.
 
         It is after the middlewares: whom these have allowed to read the answer, is
@@ -72,10 +72,9 @@ class OriginCheck:
         Raises:
             RequestRejected: It comes from a page of another origin.
         """
-        fields = fields_of(request)
-        if (fields is not None and not fields.has_origin) or ANY_ORIGIN in self._rules:
+        if not request.has_origin or ANY_ORIGIN in self._rules:
             return
-        for origin in received(request, "Origin"):
+        for origin in request.select_headers(_ORIGIN)["origin"]:
             if not self._is_allowed(origin, request):
                 host, secure = self._host_of(request)
                 scheme = "https" if secure else "http(s)"
@@ -90,25 +89,26 @@ class OriginCheck:
                     },
                 )
 
-    def _is_allowed(self, origin: str, request: Request) -> bool:
+    def _is_allowed(self, origin: str, request: IncomingRequest) -> bool:
         for rule in self._rules:
             if isinstance(rule, str):
                 if rule == origin:
                     return True
             elif rule.search(origin) is not None:
                 return True
-        allowed: Any = request.responseHeaders.getRawHeaders(_ALLOWED, ())
+        allowed: Any = request.answer_headers.getRawHeaders(_ALLOWED, ())
         if ANY_ORIGIN in allowed or origin in allowed:
             return True
         host, secure = self._host_of(request)
         return host is not None and is_same_origin(origin, host, secure)
 
-    def _host_of(self, request: Request) -> tuple[str | None, bool]:
+    def _host_of(self, request: IncomingRequest) -> tuple[str | None, bool]:
         """Return what the browser calls this server, and whether it uses TLS."""
-        host, secure = _last(received(request, "Host")), bool(request.isSecure())
-        if self._proxies.trusts(getattr(request.getClientAddress(), "host", None)):
-            host = _last(received(request, "X-Forwarded-Host")) or host
-            scheme = _last(received(request, "X-Forwarded-Proto"))
+        host, secure = _last(request.select_headers(_HOST)["host"]), request.is_secure()
+        if self._proxies.trusts(getattr(request.peer(), "host", None)):
+            said = request.select_headers(_FORWARDED)
+            host = _last(said["x-forwarded-host"]) or host
+            scheme = _last(said["x-forwarded-proto"])
             secure = secure if scheme is None else scheme.lower() in ("https", "wss")
         return host, secure
 

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from txengineio.errors import Refusal
 from txengineio.server.interfaces import ISlot
 from txengineio.server.options.limits import Limits
 from txengineio.server.options.proxies import parse_address
@@ -45,7 +46,7 @@ def neighbourhood(host: str | None) -> str | None:
     return host if address is None else str(address)
 
 
-class LimitExceeded(Exception):
+class LimitExceeded(Refusal):
     """There is no slot for another session.
 
     Args:
@@ -54,10 +55,12 @@ class LimitExceeded(Exception):
         problem: Which limit this is about.
     """
 
+    # `SessionLimits` writes the lines in the log, as many as it makes sense to write.
+    severity = ""
+
     def __init__(self, status: int, retry_after: int, problem: str) -> None:
-        super().__init__(problem)
-        self.status = status
-        self.retry_after = retry_after
+        headers = {"Retry-After": str(retry_after)}
+        super().__init__(problem, status=status, headers=headers)
 
 
 class TokenBuckets:

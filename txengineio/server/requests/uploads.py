@@ -2,61 +2,55 @@
 
 from __future__ import annotations
 
-from twisted.web.http import Request
+from collections.abc import Callable
+from typing import TypeAlias
 
-from txengineio.errors import RequestRejected, TransportError
-from txengineio.server.options.engine import EngineOptions
-from txengineio.server.registry import SessionRegistry
-from txengineio.server.requests.checks import check_request
+from txengineio.errors import TransportError
 from txengineio.server.transports.polling import PollingTransport
-from txengineio.server.web.request import EngineIORequest
+from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["Uploads"]
+__all__ = ["ArrivingRequest"]
+
+_Serve: TypeAlias = "Callable[[IncomingRequest, ArrivingRequest], None]"
 
 
-class Uploads:
-    """Tells sessions of the POSTs that arrive for them.
+class ArrivingRequest:
+    """A request that is here before its answer can be given: `Upload`.
+
+    Its body still arrives, or a middleware takes its time with it.
 
     Args:
-        options: The engine's.
-        registry: Its sessions.
+        request: The request; its headers are complete.
+        transport: The transport of the session that it posts to, if it does.
+        serve: Called with the request and this when it is complete.
     """
 
-    def __init__(self, options: EngineOptions, registry: SessionRegistry) -> None:
-        self._options = options
-        self._registry = registry
+    __slots__ = ("_request", "_serve", "_transport", "status")
 
-    def begun(self, request: EngineIORequest) -> int:
-        """Look at a request whose body begins.
+    def __init__(
+        self,
+        request: IncomingRequest,
+        transport: PollingTransport | None,
+        serve: _Serve,
+    ) -> None:
+        self._request = request
+        self._transport = transport
+        self._serve = serve
+        self.status = 0 if transport is None else transport.post_begun(request)
 
-        Returns:
-            The status that refuses it, or 0.
-        """
-        try:
-            query, session = request.admitted = check_request(
-                request, self._options, self._registry
-            )
-        except RequestRejected:
-            # Refused when it is complete; what it sends until then is bounded.
-            return 0
-        if request.method != b"POST" or session is None:
-            return 0
-        transport = session.transport
-        if query.transport != "polling" or not isinstance(transport, PollingTransport):
-            return 0
-        return transport.post_begun(request)
+    def complete(self) -> None:
+        """Answer the request, now or later: its body is there."""
+        if self.status:
+            self._request.answer(self.status)
+        else:
+            self._serve(self._request, self)
 
-    def lost(self, request: EngineIORequest, error: TransportError) -> bool:
-        """Act on an upload that broke off, or was refused; say if a session ends."""
-        if request.admitted is not None:
-            _, session = request.admitted
-            if session is not None and isinstance(session.transport, PollingTransport):
-                return session.transport.post_lost(request, error)
-        return False
+    def lost(self, error: TransportError) -> bool:
+        """End the session that waits for the body, if one does; say so."""
+        transport = self._transport
+        return transport is not None and transport.post_lost(self._request, error)
 
-    def answered(self, request: Request) -> None:
-        """Learn that others have answered a request: its session need not wait."""
-        if isinstance(request, EngineIORequest) and request.admitted is not None:
-            _, session = request.admitted
-            if session is not None and isinstance(session.transport, PollingTransport):
-                session.transport.post_refused(request)
+    def answered(self) -> None:
+        """Learn that others have answered the request: its session need not wait."""
+        if self._transport is not None:
+            self._transport.post_refused(self._request)

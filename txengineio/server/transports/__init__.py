@@ -7,7 +7,7 @@
 ``deflate``    permessage-deflate: what was negotiated, and what goes out
 ``opening``    the opening request of a WebSocket
 ``upgrade``    from polling to WebSocket, without losing a message
-``bodies``     bodies of POSTs
+``bodies``     how many packets a POST may have
 ``answers``    what belongs to an answer beside its payload
 =============  ==========================================================
 """

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from twisted.logger import Logger
-from twisted.web.http import Request
 
 from txengineio.server.options.compression import HttpCompression
 from txengineio.server.session import IEngine, Session
-from txengineio.server.web.header_lines import ConstantHeaders
-from txengineio.server.web.headers import add_vary, check_headers, move_added, received
-from txengineio.server.web.request import fields_of, header_values
+from txengineio.server.web.headers import add_vary, check_headers, move_added
+from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.responses import ConstantHeaders
 
 __all__ = ["BINARY", "POSTED", "TEXT", "complete", "compressed", "let_change"]
 
@@ -30,19 +29,21 @@ BINARY: Final = _not_stored("application/octet-stream")
 POSTED: Final = _not_stored("text/html")
 """Headers of the answer to a POST."""
 
+_ACCEPTED: Final = ("accept-encoding",)
+
 _log = Logger()
 
 
 def compressed(
-    request: Request,
+    request: IncomingRequest,
     compression: HttpCompression,
     headers: Mapping[str, str],
     body: bytes,
 ) -> tuple[Mapping[str, str], bytes]:
     """Compress a body in the way that its client likes best, if there is one."""
     # Caches have to know, whatever this client gets.
-    add_vary(request.responseHeaders, "Accept-Encoding")
-    accepted = received(request, "Accept-Encoding")
+    add_vary(request.answer_headers, "Accept-Encoding")
+    accepted = request.select_headers(_ACCEPTED)["accept-encoding"]
     encoding = compression.choose(", ".join(accepted))
     if encoding is None:
         return headers, body
@@ -51,7 +52,7 @@ def compressed(
 
 
 def complete(
-    request: Request,
+    request: IncomingRequest,
     session: Session,
     headers: Mapping[str, Any],
     length: int,
@@ -68,7 +69,8 @@ def complete(
     """
     engine = session.engine
     cookie = engine.options.cookie if first else None
-    hostile = _has_xss_filter(request)
+    # Its filter would look into the payload.
+    hostile = request.is_explorer
     if engine.handlers is None and cookie is None and not hostile:
         return headers
     changed = {**headers, "Content-Length": str(length)}
@@ -77,7 +79,7 @@ def complete(
     if cookie is not None:
         changed["Set-Cookie"] = [cookie.header(session.id)]
     changed = let_change(engine, request, changed, first)
-    move_added(changed, request)
+    move_added(changed, request.answer_headers)
     # What is true of the body is not the application's to change.
     return {
         name: value
@@ -87,7 +89,7 @@ def complete(
 
 
 def let_change(
-    engine: IEngine, request: Request, headers: Mapping[str, Any], first: bool
+    engine: IEngine, request: IncomingRequest, headers: Mapping[str, Any], first: bool
 ) -> dict[str, Any]:
     """Let the handlers of the engine's events change the headers of an answer.
 
@@ -104,22 +106,11 @@ def let_change(
         return {}
     changed = dict(headers)
     if first:
-        engine.emit("initial_headers", changed, request)
-    engine.emit("headers", changed, request)
+        engine.emit("initial_headers", changed, request.for_application)
+    engine.emit("headers", changed, request.for_application)
     try:
         check_headers(changed)
     except ValueError:
         _log.failure("the answer does without the headers that were added")
         return dict(headers)
     return changed
-
-
-def _has_xss_filter(request: Request) -> bool:
-    """Whether the client is an Internet Explorer, which would look into the payload."""
-    fields = fields_of(request)
-    if fields is not None and not fields.may_be_explorer:
-        return False
-    for agent in header_values(request, b"User-Agent"):
-        if b"Trident/" in agent or b"MSIE" in agent:
-            return True
-    return False

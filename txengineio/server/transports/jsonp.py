@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from twisted.web.http import Request
 from typing_extensions import override
 
 from txengineio.protocol.codec import Codec
@@ -14,9 +13,9 @@ from txengineio.protocol.packets import Packet
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.transports.bodies import read_body
 from txengineio.server.transports.polling import PollingTransport
-from txengineio.server.web.header_lines import ConstantHeaders
+from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.responses import ConstantHeaders
 
 __all__ = ["JSONPPollingTransport", "polling_transport"]
 
@@ -45,8 +44,8 @@ class JSONPPollingTransport(PollingTransport):
         self._index = index
 
     @override
-    def _read(self, request: Request) -> Iterator[Packet]:
-        payload = unwrap_jsonp_form(read_body(request))
+    def _read(self, request: IncomingRequest) -> Iterator[Packet]:
+        payload = unwrap_jsonp_form(request.read_body())
         # A form without a payload is taken, and nothing comes of it.
         return iter(()) if payload is None else self._codec.decode_payload(payload)
 

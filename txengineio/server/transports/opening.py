@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
 
-from twisted.web.http import Request
-
-from txengineio.server.web.headers import header_lines, received
-from txengineio.server.web.request import fields_of
+from txengineio.errors import Refusal
+from txengineio.server.web.headers import header_lines
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["BadOpening", "OpeningRequest", "opening_response", "wants_websocket"]
 
@@ -27,10 +26,7 @@ _NAMES: Final = (
     "sec-websocket-version",
     "upgrade",
 )
-_LINES: Final = re.compile(
-    rb"\r\n(%b):([^\r]*)" % "|".join(_NAMES).encode(), re.IGNORECASE
-)
-_UPGRADE: Final = b"\r\nUpgrade: websocket\r\n"
+_UPGRADE: Final = ("upgrade",)
 # Sixteen bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -39,7 +35,7 @@ _TOKEN: Final = frozenset(
 )
 
 
-class BadOpening(Exception):
+class BadOpening(Refusal):
     """A request asks for a WebSocket in a way that RFC 6455 does not allow.
 
     Args:
@@ -51,22 +47,12 @@ class BadOpening(Exception):
     def __init__(
         self, message: str, status: int = 400, headers: dict[str, str] | None = None
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-        self.headers = headers or {}
-
-
-def _values_of(request: Request) -> Mapping[str, list[str]]:
-    """Return the values of the headers that matter here, by their names."""
-    fields = fields_of(request)
-    if fields is None:
-        return {name: received(request, name) for name in _NAMES}
-    values: dict[str, list[str]] = {name: [] for name in _NAMES}
-    for name, value in _LINES.findall(fields.lines):
-        text = value.strip(b" \t").decode("latin-1")
-        values[name.lower().decode("ascii")].append(text)
-    return values
+        super().__init__(
+            message,
+            status=status,
+            headers={"Content-Type": "text/plain; charset=UTF-8", **(headers or {})},
+            body=message.encode(),
+        )
 
 
 def _tokens(values: list[str]) -> list[str]:
@@ -74,20 +60,15 @@ def _tokens(values: list[str]) -> list[str]:
     return [token.strip() for token in text.split(",")] if text else []
 
 
-def wants_websocket(request: Request) -> bool:
+def wants_websocket(request: IncomingRequest) -> bool:
     """Whether a request asks to become a WebSocket.
 
     A request that asks for another protocol (some clients offer ``h2c`` on each GET) is
     plain HTTP.
     """
-    fields = fields_of(request)
-    if fields is not None:
-        if not fields.upgrades:
-            return False
-        # What nearly every client says.
-        if _UPGRADE in fields.lines:
-            return True
-    upgrades = _tokens(_values_of(request)["upgrade"])
+    if not request.has_upgrade:
+        return False
+    upgrades = _tokens(request.select_headers(_UPGRADE)["upgrade"])
     return "websocket" in upgrades or "websocket" in map(str.lower, upgrades)
 
 
@@ -107,7 +88,7 @@ class OpeningRequest(NamedTuple):
     extensions: str
 
     @classmethod
-    def of(cls, request: Request) -> OpeningRequest:
+    def of(cls, request: IncomingRequest) -> OpeningRequest:
         """Read a request.
 
         Raises:
@@ -115,9 +96,9 @@ class OpeningRequest(NamedTuple):
         """
         if request.method != b"GET":
             raise BadOpening("Invalid HTTP method", 405, {"Allow": "GET"})
-        if request.clientproto != b"HTTP/1.1":
+        if request.version != b"HTTP/1.1":
             raise BadOpening("HTTP Version Not Supported", 505)
-        values = _values_of(request)
+        values = request.select_headers(_NAMES)
         keys = values["sec-websocket-key"]
         if len(keys) != 1 or not _KEY.fullmatch(keys[0].strip()):
             raise BadOpening("Missing or invalid Sec-WebSocket-Key header")

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
-from twisted.web.http import Request
 from zope.interface import implementer
 
 from txengineio.errors import (
@@ -17,7 +16,6 @@ from txengineio.errors import (
     PacketDecodeError,
     TransportError,
 )
-from txengineio.net.direct_writes import has_unsent_bytes
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import ReadyState
@@ -30,21 +28,11 @@ from txengineio.server.transports.answers import (
     complete,
     compressed,
 )
-from txengineio.server.transports.bodies import (
-    body_size,
-    bounded,
-    read_body,
-    says_binary,
-)
+from txengineio.server.transports.bodies import bounded
+from txengineio.server.web._twisted import is_congested
 from txengineio.server.web.body_limits import too_large
-from txengineio.server.web.request import EngineIORequest
-from txengineio.server.web.responses import (
-    OK,
-    is_gone,
-    respond,
-    respond_nothing,
-    when_lost,
-)
+from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.responses import OK
 from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
 from txengineio.session.timers import Schedule
 
@@ -101,19 +89,19 @@ class PollingTransport:
         self.supports_binary = supports_binary
         self.writable = False
         self._codec = codec
-        self._parked: Request | None = None
+        self._parked: IncomingRequest | None = None
         self._closing = False
         self._first = True
         self._paused = False
-        self._receiving: EngineIORequest | None = None
-        self._held_posts: list[Request] = []
+        self._receiving: IncomingRequest | None = None
+        self._held_posts: list[IncomingRequest] = []
         self._unread: Any = None
         self.due_bucket: int | None = None
         self._newcomers: Schedule | None = None
 
     # --- requests ---------------------------------------------------------------------
 
-    def handle(self, request: Request) -> None:
+    def handle(self, request: IncomingRequest) -> None:
         """Take a request that belongs to the session."""
         if self._newcomers is not None:
             self.came_back()
@@ -122,7 +110,7 @@ class PollingTransport:
         elif request.method == b"POST":
             self._post(request)
         else:
-            respond_nothing(request, _METHOD_NOT_ALLOWED, Allow="GET, POST")
+            request.answer(_METHOD_NOT_ALLOWED, {"Allow": "GET, POST"})
 
     def expect_back(self, newcomers: Schedule, timeout: float) -> None:
         """Give the session up unless its client comes back within so many seconds.
@@ -146,7 +134,7 @@ class PollingTransport:
         if self.session.ready_state is ReadyState.OPEN:
             self.session.end(CloseReason.PING_TIMEOUT)
 
-    def poll(self, request: Request) -> None:
+    def poll(self, request: IncomingRequest) -> None:
         """Park a GET, and answer it as soon as there is something to say."""
         if self._parked is not None:
             self._overlap(request, "overlap from client")
@@ -157,7 +145,7 @@ class PollingTransport:
             return
         if self.session.closed is not None:
             # By a callback of what the last answer carried.
-            respond_nothing(request, _BAD_REQUEST)
+            request.answer(_BAD_REQUEST)
             return
         self.park(request)
         if self._closing:
@@ -166,23 +154,23 @@ class PollingTransport:
         else:
             self.session.flush()
 
-    def park(self, request: Request) -> None:
+    def park(self, request: IncomingRequest) -> None:
         """Keep a GET for what the session sends next."""
         self._parked = request
         self.writable = True
-        when_lost(request, self._poll_lost)
+        request.on_lost(self._poll_lost)
 
-    def _poll_lost(self, request: Request) -> None:
+    def _poll_lost(self, request: IncomingRequest) -> None:
         if request is self._parked:
             self._unpark()
             self._fail(_POLL_LOST, peer_left=True)
 
-    def _unpark(self) -> Request | None:
+    def _unpark(self) -> IncomingRequest | None:
         request, self._parked = self._parked, None
         self.writable = False
         return request
 
-    def post_begun(self, request: EngineIORequest) -> int:
+    def post_begun(self, request: IncomingRequest) -> int:
         """Learn that the body of a POST begins; return the status that refuses it."""
         self.came_back()
         if self._receiving is not None or self._held_posts:
@@ -191,12 +179,12 @@ class PollingTransport:
         self._receiving = request
         return 0
 
-    def post_refused(self, request: Request) -> None:
+    def post_refused(self, request: IncomingRequest) -> None:
         """Learn that a POST has begun that others have answered."""
         if request is self._receiving:
             self._receiving = None
 
-    def post_lost(self, request: Request, error: TransportError) -> bool:
+    def post_lost(self, request: IncomingRequest, error: TransportError) -> bool:
         """Learn that a POST will never be complete; say if the session ends for it."""
         if request is not self._receiving:
             return False
@@ -204,17 +192,17 @@ class PollingTransport:
         self.session.transport_failed(error)
         return True
 
-    def _post(self, request: Request) -> None:
+    def _post(self, request: IncomingRequest) -> None:
         if request is self._receiving:
             self._receiving = None
         elif self._receiving is not None or self._held_posts:
             self._overlap(request, _POST_OVERLAP)
             return
         limit = self.session.engine.options.max_http_buffer_size
-        size = body_size(request)
+        size = request.body_size()
         if size > limit:
             # In somebody else's site it is here, however large it is.
-            respond_nothing(request, _TOO_LARGE)
+            request.refuse_and_close(_TOO_LARGE)
             self.session.transport_failed(too_large(size, limit))
             return
         if self.session.traffic is not None:
@@ -223,24 +211,24 @@ class PollingTransport:
             packets = self._read(request)
         except TransportError as error:
             self.session.transport_failed(error)
-            respond_nothing(request, _BAD_REQUEST)
+            request.answer(_BAD_REQUEST)
             return
         except PacketDecodeError as problem:
             self.session.decode_failed(problem)
-            respond_nothing(request, _BAD_REQUEST)
+            request.answer(_BAD_REQUEST)
             return
         status = self._dispatch(bounded(packets, size, self._max_packets()))
         if status == OK:
             self._acknowledge(request)
         else:
-            respond_nothing(request, status)
+            request.answer(status)
 
     def _max_packets(self) -> int:
         return self.session.engine.options.max_packets_per_payload
 
-    def _read(self, request: Request) -> Iterator[Packet]:
-        body = read_body(request)
-        if says_binary(request):
+    def _read(self, request: IncomingRequest) -> Iterator[Packet]:
+        body = request.read_body()
+        if request.says_binary:
             if self._codec.revision == 4:  # noqa: PLR2004
                 raise TransportError("invalid content")
             return self._codec.decode_payload(body)
@@ -273,22 +261,22 @@ class PollingTransport:
             session.uncork()
         return OK
 
-    def _acknowledge(self, request: Request) -> None:
+    def _acknowledge(self, request: IncomingRequest) -> None:
         if self._paused:
             # The client sends no more before it has its answer.
             self._held_posts.append(request)
-            when_lost(request, self._post_lost)
+            request.on_lost(self._post_lost)
         else:
             self._respond(request, POSTED, b"ok")
 
-    def _post_lost(self, request: Request) -> None:
+    def _post_lost(self, request: IncomingRequest) -> None:
         if request in self._held_posts:
             self._held_posts.remove(request)
             self._fail(_POST_LOST, peer_left=True)
 
-    def _overlap(self, request: Request, message: str) -> None:
+    def _overlap(self, request: IncomingRequest, message: str) -> None:
         self._fail(message)
-        respond_nothing(request, _BAD_REQUEST)
+        request.answer(_BAD_REQUEST)
 
     def _fail(self, message: str, *, peer_left: bool = False) -> None:
         error = TransportError(message, peer_left=peer_left)
@@ -300,7 +288,7 @@ class PollingTransport:
         """Answer the parked GET."""
         channel = None if self._parked is None else self._parked.channel
         self._answer_poll(packets)
-        if not _is_congested(channel):
+        if not is_congested(channel):
             return True
         self._unread = channel
         return False
@@ -309,7 +297,7 @@ class PollingTransport:
         """Whether nothing of the last answer is in this process any more."""
         if self._unread is None:
             return True
-        if _is_congested(self._unread):
+        if is_congested(self._unread):
             return False
         self._unread = None
         self.session.batch_flushed()
@@ -395,17 +383,10 @@ class PollingTransport:
         return BINARY, payload
 
     def _respond(
-        self, request: Request, headers: Mapping[str, Any], body: bytes
+        self, request: IncomingRequest, headers: Mapping[str, Any], body: bytes
     ) -> None:
-        if is_gone(request):
+        if request.is_gone:
             return
         first, self._first = self._first, False
         headers = complete(request, self.session, headers, len(body), first)
-        respond(request, OK, headers, body)
-
-
-def _is_congested(channel: Any) -> bool:
-    """Whether a connection has not taken yet what was written to it."""
-    # Nobody tells a channel that is closing when its transport goes on.
-    waiting = getattr(channel, "_waitingForTransport", False)
-    return waiting and has_unsent_bytes(channel.transport)
+        request.answer(OK, headers, body)

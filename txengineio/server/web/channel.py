@@ -167,7 +167,7 @@ class EngineIOChannel(TimedChannel):
     def give_up(self, seconds: float) -> None:
         """Answer a body that is too slow; drop the connection of a head that is."""
         request = self.requests[-1] if self.requests else None
-        if isinstance(request, EngineIORequest) and request.is_receiving:
+        if isinstance(request, EngineIORequest) and request.is_receiving():
             request.refuse_body(too_slow(seconds))
             self.loseConnection()
         else:

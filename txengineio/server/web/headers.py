@@ -9,15 +9,12 @@ from typing import Any, Final
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
-from txengineio.server.web.request import EngineIORequest, header_values
-
 __all__ = [
     "add_vary",
     "check_headers",
     "header_lines",
     "headers_so_far",
     "move_added",
-    "received",
 ]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -41,12 +38,6 @@ _NOT_FOR_101: Final = frozenset(
 )
 
 
-def received(request: Request, name: str) -> list[str]:
-    """Return the values of a header that a client sent, whatever bytes they are of."""
-    values = header_values(request, name.encode("ascii"))
-    return [value.decode("latin-1") for value in values]
-
-
 def header_lines(value: Any) -> list[str]:
     """Return the values of a header: one for each line that it makes."""
     return [
@@ -62,14 +53,14 @@ def add_vary(headers: Headers, name: str) -> None:
         headers.setRawHeaders("Vary", [", ".join([*known, name])])
 
 
-def move_added(headers: dict[str, Any], request: Request) -> None:
-    """Move what must not replace anything from ``headers`` to the request's answer.
+def move_added(headers: dict[str, Any], others: Headers) -> None:
+    """Move what must not replace anything from ``headers`` to those of the answer.
 
     Two names that differ only in case are two cookies, not one that replaces the other.
     """
     for name in [name for name in headers if name.lower() in _ADDED]:
         for line in header_lines(headers.pop(name)):
-            request.responseHeaders.addRawHeader(name, line)
+            others.addRawHeader(name, line)
 
 
 def headers_so_far(request: Request) -> dict[str, Any]:
@@ -78,10 +69,6 @@ def headers_so_far(request: Request) -> dict[str, Any]:
     Middlewares set them, other resources on the way, and Twisted's sessions.
     """
     headers: dict[str, Any] = {}
-    if isinstance(request, EngineIORequest) and not (
-        request.has_headers() or request.has_cookies()
-    ):
-        return headers
     for name, values in request.responseHeaders.getAllRawHeaders():
         if name.lower() not in _NOT_FOR_101:
             headers[name.decode("latin-1")] = [

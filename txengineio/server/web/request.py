@@ -9,34 +9,41 @@ is unusual in a request, this is Twisted's request unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
-from typing import Any, Final, Protocol, cast
+from io import SEEK_END, BytesIO
+from typing import Any, Final, cast
 
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES
-from twisted.web.http import Request as HTTPRequest
+from twisted.web.http import RESPONSES, HTTPChannel
+from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from typing_extensions import override
 
 from txengineio.errors import TransportError, advice_in
 from txengineio.net.direct_writes import write_directly
+from txengineio.server.web._twisted import take_over
 from txengineio.server.web.body_limits import (
-    BodyLimits,
     BodyRefused,
     too_large,
     too_many_chunks,
 )
-from txengineio.server.web.header_lines import ConstantHeaders, written, written_beside
+from txengineio.server.web.headers import headers_so_far
+from txengineio.server.web.incoming_request import (
+    IncomingRequest,
+    IReceivesRequests,
+    Upload,
+)
 from txengineio.server.web.lazy_request import LazyRequest
-from txengineio.server.web.request_parser import Fields
+from txengineio.server.web.request_parser import ReceivedHeaders, is_explorer
+from txengineio.server.web.responses import (
+    ConstantHeaders,
+    answer_by_twisted,
+    serialize_beside,
+    serialize_headers,
+)
 
-__all__ = [
-    "EngineIORequest",
-    "IReceivesRequests",
-    "fields_of",
-    "header_values",
-]
+__all__ = ["EngineIORequest"]
 
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _REFUSAL: Final = b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -50,56 +57,24 @@ _DRAIN_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of such a rest that are read; who sends more does not read answers anyway."""
 
 _HTTP_1_1: Final = b"HTTP/1.1"
+_NO_HEADERS: Final[Mapping[str, Any]] = {}
 _LOST: Final = "data request connection closed prematurely"
-
-
-class IReceivesRequests(Protocol):
-    """What answers requests: an engine."""
-
-    @property
-    def body_limits(self) -> BodyLimits:
-        """What the bodies of requests must keep to."""
-
-    def handle_request(self, request: HTTPRequest) -> None:
-        """Answer a request, now or later, or take its connection over."""
-
-    def body_begun(self, request: EngineIORequest) -> int:
-        """Learn that a request's headers are complete and its body begins.
-
-        A request that comes whole is handed over at once, without this.
-
-        Returns:
-            A status that the request is to be answered with at once; 0 for none.
-        """
-
-    def body_lost(self, request: EngineIORequest, error: TransportError) -> bool:
-        """Learn that a request whose body had begun will never be complete.
-
-        Args:
-            request: The request.
-            error: Why: the connection is lost, or the body goes beyond a limit.
-
-        Returns:
-            Whether a session ends for it.
-        """
 
 
 class EngineIORequest(LazyRequest):
     """A request to a site that serves engines.
 
+    To all behind the door it is an `IncomingRequest`.
+
     Attributes:
         engine: The engine that the request is for; None if it is for another resource.
-        admitted: What the engine found out when the headers were complete.
-        isis_receiving: Whether its body arrives.
-        lost: Called with the request when its connection is lost before the answer.
     """
 
     engine: IReceivesRequests | None = None
-    admitted: Any = None
-    lost: Callable[[Request], None] | None = None
-    is_receiving = False
+    _upload: Upload | None = None
+    _lost: Callable[[IncomingRequest], None] | None = None
+    _is_receiving = False
     _processing = True
-    _status = 0
     _received = 0
     _chunks = 0
     _refused = False
@@ -122,8 +97,8 @@ class EngineIORequest(LazyRequest):
         if length != 0:
             if hasattr(channel, "_command"):
                 self.method, self.uri = channel._command, channel._path
-                self.is_receiving = True
-                self._status = self.engine.body_begun(self)
+                self._is_receiving = True
+                self._upload = self.engine.body_begun(self)
             limit = self.engine.body_limits.max_size
             if length is not None and length > limit:
                 self.refuse_body(too_large(length, limit))
@@ -144,7 +119,7 @@ class EngineIORequest(LazyRequest):
             self.refuse_body(too_large(self._received, limits.max_size))
         elif self._chunks > limits.max_chunks:
             self.refuse_body(too_many_chunks(limits.max_chunks))
-        elif not self._status:
+        elif self._upload is None or not self._upload.status:
             self.content.write(data)
 
     def refuse_body(self, error: BodyRefused) -> None:
@@ -157,21 +132,28 @@ class EngineIORequest(LazyRequest):
         reason = RESPONSES.get(error.status, b"")
         channel.transport.write(_REFUSAL % (error.status, reason))
         channel.setTimeout(_DRAIN_TIMEOUT)
-        is_told = False
-        if self.is_receiving and self.engine is not None:
-            self.is_receiving = False
-            is_told = self.engine.body_lost(self, error)
-        if not is_told:
+        if not self._body_lost(error):
             self._refusal_log.warn(
                 "POST refused: {problem}{advice}",
                 problem=str(error),
                 advice=advice_in(error),
             )
 
+    def is_receiving(self) -> bool:
+        """Whether its body still arrives."""
+        return self._is_receiving
+
+    def _body_lost(self, error: TransportError) -> bool:
+        """Tell whom it concerns, once, that the body will never be complete."""
+        if not self._is_receiving or self._upload is None:
+            return False
+        self._is_receiving = False
+        return self._upload.lost(error)
+
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Serve the request; it is complete."""
-        self.is_receiving = False
+        self._is_receiving = False
         if self._refused:
             # Answered already.
             cast(Any, self.channel).loseConnection()
@@ -181,34 +163,27 @@ class EngineIORequest(LazyRequest):
             self.content.seek(0)
             self.method, self.uri, self.clientproto = command, path, version
             self.path = path.partition(b"?")[0]
-            if self._status:
-                self.setResponseCode(self._status)
-                self.setHeader(b"Content-Length", b"0")
-                self.finish()
-            else:
-                self.process()
+            self.process()
 
     @override
     def connectionLost(self, reason: Failure) -> None:
         """Tell the engine if the body is not complete."""
-        if self.is_receiving and self.engine is not None:
-            self.is_receiving = False
-            self.engine.body_lost(self, TransportError(_LOST, peer_left=True))
+        self._body_lost(TransportError(_LOST, peer_left=True))
         super().connectionLost(reason)
-        lost, self.lost = self.lost, None
+        lost, self._lost = self._lost, None
         if lost is not None:
             lost(self)
 
     def abort(self) -> None:
         """Drop the connection of a request whose body nobody wants any more."""
-        self.is_receiving = False
+        self._is_receiving = False
         # Twisted deletes it when a request is answered: a middleware may have done so.
         channel: Any = getattr(self, "channel", None)
         if channel is not None:
             channel.transport.abortConnection()
 
     def _looks_like_form(self) -> bool:
-        types = header_values(self, b"Content-Type")
+        types = self.header_values(b"Content-Type")
         return bool(types) and types[0].lower().startswith(_FORMS)
 
     @override
@@ -218,28 +193,34 @@ class EngineIORequest(LazyRequest):
             super().process()
             return
         try:
-            self.engine.handle_request(self)
+            if self._upload is None:
+                self.engine.handle_request(self)
+            else:
+                self._upload.complete()
         except BaseException:
             self.processingFailed(Failure())
         finally:
             self._processing = False
 
-    def answer(self, status: int, headers: Mapping[str, Any], body: bytes) -> bool:
-        """Answer in one write, if nothing about the request is unusual.
+    def answer(
+        self, status: int, headers: Mapping[str, Any] = _NO_HEADERS, body: bytes = b""
+    ) -> None:
+        """Answer: in one write, if nothing about the request is unusual."""
+        if not self.is_gone and not self._answer_in_one_write(status, headers, body):
+            answer_by_twisted(self, status, headers, body)
 
-        Args:
-            status: The HTTP status.
-            headers: Names and single values, without those of the body's length.
-            body: The whole body.
-
-        Returns:
-            Whether it was done; if not, nothing was.
-        """
-        lines = headers.lines if type(headers) is ConstantHeaders else written(headers)
+    def _answer_in_one_write(
+        self, status: int, headers: Mapping[str, Any], body: bytes
+    ) -> bool:
+        """Answer and return True; if that is not possible, do nothing."""
+        if type(headers) is ConstantHeaders:
+            lines = headers.lines
+        else:
+            lines = serialize_headers(headers)
         if lines is None or self._is_unusual():
             return False
         if self.has_headers():
-            others = written_beside(headers, self.responseHeaders)
+            others = serialize_beside(headers, self.responseHeaders)
             if others is None:
                 return False
             lines = others + lines
@@ -299,19 +280,123 @@ class EngineIORequest(LazyRequest):
             self.finished = 0
             self.finish()
 
+    # --- IncomingRequest --------------------------------------------------------------
 
-def fields_of(request: HTTPRequest) -> Fields | None:
-    """Return the headers of a request that has come whole; None if they are no more."""
-    return request.received_fields if isinstance(request, LazyRequest) else None
+    @property
+    def for_application(self) -> Request:
+        return self
 
+    @property
+    def version(self) -> bytes:
+        return bytes(self.clientproto)
 
-def header_values(request: HTTPRequest, name: bytes) -> Sequence[bytes]:
-    """Return the values of a header that a client has sent.
+    @property
+    def is_plain(self) -> bool:
+        fields = self.received_fields
+        return fields is not None and not fields.has_upgrade
 
-    To ask the request for all its headers costs more.
-    """
-    fields = fields_of(request)
-    if fields is not None:
-        return fields.values(name)
-    values: Sequence[bytes] = request.requestHeaders.getRawHeaders(name, ())
-    return values
+    @property
+    def has_upgrade(self) -> bool:
+        fields = self.received_fields
+        if fields is not None:
+            return fields.has_upgrade
+        return bool(self.header_values(b"Upgrade"))
+
+    @property
+    def has_origin(self) -> bool:
+        fields = self.received_fields
+        if fields is not None:
+            return fields.has_origin
+        return bool(self.header_values(b"Origin"))
+
+    @property
+    def is_explorer(self) -> bool:
+        fields = self.received_fields
+        if fields is not None:
+            return fields.is_explorer
+        return any(map(is_explorer, self.header_values(b"User-Agent")))
+
+    @property
+    def says_binary(self) -> bool:
+        fields = self.received_fields
+        if fields is not None:
+            return fields.says_binary
+        return self.header_values(b"Content-Type")[-1:] == [b"application/octet-stream"]
+
+    def header_values(self, name: bytes) -> Sequence[bytes]:
+        # To ask the request for all its headers costs more.
+        if self.received_fields is not None:
+            return self.received_fields.values(name)
+        values: Sequence[bytes] = self.requestHeaders.getRawHeaders(name, [])
+        return values
+
+    def select_headers(self, names: tuple[str, ...]) -> Mapping[str, list[str]]:
+        if self.received_fields is not None:
+            return self.received_fields.select(names)
+        return {
+            name: [each.decode("latin-1") for each in self.header_values(name.encode())]
+            for name in names
+        }
+
+    def copy_headers(self) -> Headers:
+        if self.received_fields is not None:
+            return ReceivedHeaders(self.received_fields.lines)
+        headers: Headers = self.requestHeaders.copy()
+        return headers
+
+    def body_size(self) -> int:
+        if self.received_body is not None:
+            return len(self.received_body)
+        content = self.content
+        content.seek(0, SEEK_END)
+        size = int(content.tell())
+        content.seek(0)
+        return size
+
+    def read_body(self) -> bytes:
+        if self.received_body is not None:
+            return self.received_body
+        return bytes(self.content.read())
+
+    def peer(self) -> IAddress:
+        address: IAddress = self.getClientAddress()
+        return address
+
+    def is_secure(self) -> bool:
+        return self.isSecure()
+
+    @property
+    def answer_headers(self) -> Headers:
+        return self.responseHeaders
+
+    def headers_so_far(self) -> dict[str, Any]:
+        if self.has_headers() or self.has_cookies():
+            return headers_so_far(self)
+        return {}
+
+    @property
+    def is_begun(self) -> bool:
+        return bool(self.startedWriting)
+
+    @property
+    def is_gone(self) -> bool:
+        return bool(self.finished) or self.channel is None
+
+    def refuse_and_close(self, status: int) -> None:
+        # It goes with the answer.
+        channel = self.channel
+        self.answer(status)
+        if isinstance(channel, HTTPChannel):
+            channel.loseConnection()
+
+    def end(self) -> None:
+        self.finish()
+
+    def on_lost(self, act: Callable[[IncomingRequest], None]) -> None:
+        self._lost = act
+
+    def can_take_over(self) -> bool:
+        return isinstance(self.channel, HTTPChannel)
+
+    def take_over(self, protocol: IProtocol) -> bytes:
+        return take_over(self, protocol)

@@ -21,6 +21,7 @@ __all__ = [
     "CompleteRequest",
     "Fields",
     "ReceivedHeaders",
+    "is_explorer",
     "parse_complete_request",
 ]
 
@@ -51,20 +52,20 @@ class Fields:
     Attributes:
         lines: As above.
         length: As above.
-        upgrades: Whether there is an ``Upgrade``.
+        has_upgrade: Whether there is an ``Upgrade``.
         has_origin: Whether there is an ``Origin``.
-        may_say_binary: Whether the body may be said to be ``application/octet-stream``.
-        may_be_explorer: Whether the client may be an Internet Explorer.
+        says_binary: Whether the body is said to be ``application/octet-stream``.
+        is_explorer: Whether the client is an Internet Explorer.
     """
 
     __slots__ = (
         "_digits",
         "has_origin",
+        "has_upgrade",
+        "is_explorer",
         "length",
         "lines",
-        "may_be_explorer",
-        "may_say_binary",
-        "upgrades",
+        "says_binary",
     )
 
     def __init__(
@@ -73,10 +74,15 @@ class Fields:
         self.lines = lines
         self.length = length
         self._digits = digits
-        self.upgrades = b"\r\nupgrade:" in lowered
+        self.has_upgrade = b"\r\nupgrade:" in lowered
         self.has_origin = b"\r\norigin:" in lowered
-        self.may_say_binary = b"octet-stream" in lowered
-        self.may_be_explorer = b"MSIE" in lines or b"Trident/" in lines
+        # Hardly any client says such things.
+        self.says_binary = b"octet-stream" in lowered and (
+            self.values(b"Content-Type")[-1:] == [b"application/octet-stream"]
+        )
+        self.is_explorer = is_explorer(lines) and any(
+            map(is_explorer, self.values(b"User-Agent"))
+        )
 
     def with_other_length(self, lines: bytes) -> Fields | None:
         """Return the fields of other lines, if they differ in the length alone.
@@ -98,14 +104,22 @@ class Fields:
         fields.lines, fields.length = lines, int(digits)
         fields._digits = start, behind
         # None of these can be about the length.
-        fields.upgrades, fields.has_origin = self.upgrades, self.has_origin
-        fields.may_say_binary = self.may_say_binary
-        fields.may_be_explorer = self.may_be_explorer
+        fields.has_upgrade, fields.has_origin = self.has_upgrade, self.has_origin
+        fields.says_binary = self.says_binary
+        fields.is_explorer = self.is_explorer
         return fields
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a header, in their order."""
         return _values_in(self.lines, name)
+
+    def select(self, names: tuple[str, ...]) -> dict[str, list[str]]:
+        """Return the values of some headers by their names, all in one go."""
+        values: dict[str, list[str]] = {name: [] for name in names}
+        for name, value in _lines_of(names).findall(self.lines):
+            text = value.strip(b" \t").decode("latin-1")
+            values[name.lower().decode("ascii")].append(text)
+        return values
 
 
 CompleteRequest: TypeAlias = tuple[bytes, bytes, Fields, bytes]
@@ -160,6 +174,18 @@ def _parse_fields(lines: bytes) -> Fields | None:
     if length is None or lowered.count(b"\r\ncontent-length:") != 1:
         return None
     return Fields(lines, lowered, int(length[1]), length.span(1))
+
+
+def is_explorer(agent: bytes) -> bool:
+    """Whether a ``User-Agent`` is that of an Internet Explorer."""
+    return b"MSIE" in agent or b"Trident/" in agent
+
+
+@lru_cache(maxsize=16)
+def _lines_of(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Return what finds the lines of some headers."""
+    either = "|".join(map(re.escape, names)).encode("ascii")
+    return re.compile(rb"\r\n(%b):([^\r]*)" % either, re.IGNORECASE)
 
 
 @lru_cache(maxsize=256)

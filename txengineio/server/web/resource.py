@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from txengineio.errors import InvalidOption
 from txengineio.server.web.child_resource import ChildResource
-from txengineio.server.web.request import IReceivesRequests
+from txengineio.server.web.incoming_request import IReceivesRequests
 from txengineio.server.web.strict_channel import problem_with
 
 __all__ = ["EngineIOResource", "check_engine"]

@@ -1,36 +1,78 @@
-"""Writing HTTP answers: each request is answered once, whole, and never twice."""
+"""Answers: how their headers are written, and what Twisted makes of them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.web.http import Request
+from twisted.web.http_headers import Headers
 
-from txengineio.errors import RequestRejected
-from txengineio.server.web.request import EngineIORequest
-
-__all__ = ["OK", "is_gone", "refuse", "respond", "respond_nothing", "when_lost"]
+__all__ = [
+    "OK",
+    "ConstantHeaders",
+    "answer_by_twisted",
+    "serialize_beside",
+    "serialize_headers",
+]
 
 OK = 200
 
 
-def respond(
+class ConstantHeaders(dict[str, str]):
+    """Headers that many answers have in common.
+
+    Attributes:
+        lines: How they are written.
+    """
+
+    __slots__ = ("lines",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.lines = serialize_headers(headers)
+
+
+def serialize_headers(headers: Mapping[str, Any]) -> bytes | None:
+    """Return how headers are written; None for what this does not know to write."""
+    lines = []
+    for name, value in headers.items():
+        if not isinstance(value, str) or "\r" in value or "\n" in value:
+            return None
+        lines.append(f"{name}: {value}\r\n")
+    # UTF-8, as Twisted writes headers.
+    return "".join(lines).encode()
+
+
+def serialize_beside(headers: Mapping[str, Any], others: Headers) -> bytes | None:
+    """Return how those of ``others`` are written that ``headers`` do not replace.
+
+    Returns:
+        The lines; None if there is one among them that stands in each answer anyway.
+    """
+    if others.hasHeader(b"Date"):
+        return None
+    replaced = {b"content-length", *(name.lower().encode() for name in headers)}
+    lines = [
+        b"%b: %b\r\n" % (name, value)
+        for name, values in others.getAllRawHeaders()
+        if name.lower() not in replaced
+        for value in values
+    ]
+    return b"".join(lines)
+
+
+def answer_by_twisted(
     request: Request, status: int, headers: Mapping[str, Any], body: bytes
 ) -> None:
-    """Answer a request, and be done with it.
+    """Let Twisted write an answer, and finish it.
 
     Args:
-        request: The request; if its connection is gone nothing happens.
+        request: The request; its connection is there.
         status: The HTTP status.
         headers: Names and values; a list of values makes as many lines.
         body: The whole body.
     """
-    if is_gone(request):
-        return
-    if isinstance(request, EngineIORequest) and request.answer(status, headers, body):
-        return
     if request.cookies:
         # Twisted would replace with them what the header has otherwise.
         for cookie in request.cookies:
@@ -44,42 +86,3 @@ def respond(
     response_headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
     request.write(body)
     request.finish()
-
-
-def respond_nothing(request: Request, status: int, **headers: str) -> None:
-    """Answer a request with a status and an empty body."""
-    respond(request, status, headers, b"")
-
-
-def refuse(request: Request, rejection: RequestRejected) -> None:
-    """Answer a request with the error that refuses it.
-
-    Nothing of the request is repeated in the answer.
-    """
-    body = {
-        "code": rejection.code.value,
-        "message": rejection.message or rejection.code.message,
-    }
-    respond(
-        request,
-        rejection.code.status,
-        {"Content-Type": "application/json"},
-        json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(),
-    )
-
-
-def is_gone(request: Request) -> bool:
-    """Whether a request's connection is lost, or its answer already complete."""
-    if request.finished:
-        return True
-    # Twisted's annotation does not know that a lost connection takes the channel away.
-    channel: object = request.channel
-    return channel is None
-
-
-def when_lost(request: Request, act: Callable[[Request], None]) -> None:
-    """Call ``act`` with a request when its connection is lost before the answer."""
-    if isinstance(request, EngineIORequest):
-        request.lost = act
-    else:
-        request.notifyFinish().addErrback(lambda _failure: act(request))

@@ -1,8 +1,7 @@
-"""Taking the connection of an HTTP request over for another protocol.
+"""What is private or undocumented in ``twisted.web`` 26.10, and used here.
 
-Twisted has no public way to do this, and its internals have moved under such code
-before; so all that knows them is here. Over HTTP/2 a request has no connection of its
-own, and there is nothing to take.
+No other file of the server may know such names. For each of them there is a test in
+``tests/server/web/test_twisted_names.py`` that says what stops working without it.
 """
 
 from __future__ import annotations
@@ -13,19 +12,35 @@ from twisted.internet.interfaces import IProtocol
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel, Request
 
-__all__ = ["can_take_over", "take_over"]
+from txengineio.net.direct_writes import has_unsent_bytes
+
+__all__ = ["is_congested", "take_over"]
 
 
-def can_take_over(request: Request) -> bool:
-    """Whether the request has a connection that can be taken."""
-    return isinstance(request.channel, HTTPChannel)
+# --- the connection of a request ------------------------------------------------------
+
+
+def is_congested(channel: Any) -> bool:
+    """Whether a connection has not taken yet what was written to it.
+
+    Args:
+        channel: What a request came over; None if nothing was written. Streams of
+            HTTP/2 do not say.
+    """
+    if not isinstance(channel, HTTPChannel) or not channel._waitingForTransport:
+        return False
+    # Nobody tells a channel that its transport goes on once it is about to close.
+    return has_unsent_bytes(channel.transport)
 
 
 def take_over(request: Request, protocol: IProtocol) -> bytes:
     """Connect ``protocol`` to the connection of ``request``, which is never answered.
 
+    Twisted has no public way to do this. Over HTTP/2 a request has no connection of its
+    own, and there is nothing to take.
+
     Args:
-        request: A request that is being rendered; `can_take_over` is true of it.
+        request: A request that is being rendered, and came over an ``HTTPChannel``.
         protocol: Gets ``makeConnection`` and from then on all that is received.
 
     Returns:
