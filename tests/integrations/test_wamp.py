@@ -416,7 +416,7 @@ def test_session_that_opens_without_room_is_closed_and_never_mentioned() -> None
 
     assert [topic for topic, *_ in realm.take()] == ["eio.connected"] * 4
     assert len(realm.call("sessions")) == 4
-    assert "1 sessions were closed for want of room" in texts(events)
+    assert "1 sessions were closed because there was no room" in texts(events)
 
 
 # --- options --------------------------------------------------------------------------

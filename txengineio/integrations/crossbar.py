@@ -202,8 +202,8 @@ class _Bridge:
         if self._is_wanted:
             # As a session does that an operator has closed by Crossbar's API.
             self._log.error(
-                "the router has closed the bridge to WAMP as one that is done; it "
-                "stays so until the worker is started again"
+                "the router has closed the bridge to WAMP for good; start the worker "
+                "again to reconnect"
             )
 
     def _failed(self, failure: Failure) -> None:

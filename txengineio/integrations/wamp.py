@@ -172,8 +172,8 @@ class WampBridge:
             )
             raise
         self._log.info(
-            "bridged to WAMP as {prefix}.*, {waiting} events have waited and {refused} "
-            "sessions were closed for want of room",
+            "bridged to WAMP as {prefix}.*, {waiting} events waited, and {refused} "
+            "sessions were closed because there was no room",
             prefix=self._prefix,
             waiting=self.waiting,
             refused=self._refused,

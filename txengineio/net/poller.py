@@ -230,7 +230,7 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
             self._disconnectSelectable(transport, reason, is_reading)
         except BaseException:
             # One protocol's trouble is not to become that of all the others.
-            self._log.failure("{transport} has not ended well", transport=transport)
+            self._log.failure("closing {transport} failed", transport=transport)
 
     def lets_go(self, transport: Any) -> bool:
         """Let a connection go that nothing is to be written to any more.

@@ -225,8 +225,8 @@ class Engine(EventEmitter):
 
     def _give_up(self, timeout: float) -> None:
         self._log.warn(
-            "{sessions} sessions and {connections} WebSockets are dropped: they were "
-            "not done within {timeout} s",
+            "dropping {sessions} sessions and {connections} WebSockets that did not "
+            "end within {timeout:g} s",
             sessions=len(self._registry),
             connections=len(self.websockets.connections),
             timeout=timeout,

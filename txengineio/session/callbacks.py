@@ -68,4 +68,4 @@ def _discard(_result: object) -> None:
 
 
 def _log_failure(failure: Failure) -> None:
-    _log.failure("failure of a callback of the application", failure=failure)
+    _log.failure("a callback of the application failed", failure=failure)

@@ -88,7 +88,10 @@ def _while_patient(
             timeout.cancel()
             outcome.callback(result)
         elif isinstance(result, Failure) and not result.check(CancelledError):
-            _log.failure("failed after nobody waited any more", failure=result)
+            _log.failure(
+                "a hook of the application failed after its request was answered",
+                failure=result,
+            )
 
     def give_up(reason: Exception) -> None:
         if not outcome.called:

@@ -212,7 +212,7 @@ class SessionLimits:
         now = self._clock.seconds()
         if now >= self._log_at or now < self._log_at - _LOG_INTERVAL:
             self._log.warn(
-                "{problem} ({others} others refused since the last line)",
+                "{problem} ({others} more were refused since the last such line)",
                 problem=problem,
                 others=self._unlogged,
             )

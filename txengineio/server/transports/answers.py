@@ -111,6 +111,6 @@ def let_change(
     try:
         check_headers(changed)
     except ValueError:
-        _log.failure("the answer does without the headers that were added")
+        _log.failure("adding headers failed; the answer is sent without them")
         return dict(headers)
     return changed

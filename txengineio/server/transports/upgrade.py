@@ -160,7 +160,7 @@ class UpgradeAttempt:
         self._stop_waiting()
         self._count("failed")
         self._log.info(
-            "session {session}… stays on {transport}: its upgrade came to nothing",
+            "session {session}… stays on {transport}: its upgrade failed",
             session=self._session.id[:6],
             transport=self._session.transport.name,
         )
