@@ -44,6 +44,7 @@ PUBLIC = {
     "Session",
     "SessionClosed",
     "TransportError",
+    "UnknownOption",
     "__version__",
     "connect",
 }

@@ -22,6 +22,7 @@ from txengineio.errors import (
     RequestRejected,
     SessionClosed,
     TransportError,
+    UnknownOption,
 )
 from txengineio.server.engine import Engine
 from txengineio.server.options.compression import HttpCompression
@@ -71,6 +72,7 @@ __all__ = [  # see `_CLIENT`
     "Session",
     "SessionClosed",
     "TransportError",
+    "UnknownOption",
     "__version__",
     "connect",
 ]

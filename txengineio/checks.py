@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, Final, TypeVar
 
-from txengineio.errors import InvalidOption
+from txengineio.errors import InvalidOption, UnknownOption
 
 __all__ = [
     "TRANSPORTS",
@@ -32,6 +33,11 @@ TRANSPORTS: Final = ("polling", "websocket")
 _Group = TypeVar("_Group")
 
 _SEPARATORS: Final = frozenset(";,")
+_LONGEST: Final = 3600.0
+"""Seconds: whatever is longer was meant to be milliseconds."""
+_DURATIONS: Final = ("_interval", "_timeout")
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z]+)")
+_NO_OTHERS: Final[Mapping[str, str]] = {}
 
 
 def check_duration(name: str, value: object) -> float:
@@ -40,6 +46,10 @@ def check_duration(name: str, value: object) -> float:
         raise InvalidOption(name, "a number of seconds", value)
     if not (isfinite(value) and value > 0):
         raise InvalidOption(name, "a positive, finite number of seconds", value)
+    if value > _LONGEST:
+        seconds = f"{value / 1000:g} if {value:g} ms are meant"
+        expected = f"at most {_LONGEST:g} seconds ({seconds})"
+        raise InvalidOption(name, expected, value)
     return value
 
 
@@ -110,23 +120,38 @@ def check_transports(name: str, value: object) -> tuple[str, ...]:
     return names
 
 
-def check_names(names: Iterable[str], known: Collection[str], where: str = "") -> None:
+def check_names(
+    names: Iterable[str],
+    known: Collection[str],
+    place: str = "",
+    others: Mapping[str, str] = _NO_OTHERS,
+) -> None:
     """Raise for a name that no option has.
 
     Args:
         names: The names that were given.
         known: The names that there are.
-        where: Which group of options this is about.
+        place: Which group of options this is about.
+        others: What to do instead, by names that other libraries have.
 
     Raises:
-        InvalidOption: The first unknown name.
+        UnknownOption: The first unknown name.
     """
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            expected = f"one of the options {', '.join(sorted(known))}{meant}"
-            raise InvalidOption(f"the name of an option{where}", expected, name)
+            raise UnknownOption(name, place, others.get(name) or _meant(name, known))
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """Return what somebody should have written."""
+    snake_case = _CAPITAL.sub(r"_\1", name).lower()
+    if snake_case in known:
+        unit = ", in seconds" if snake_case.endswith(_DURATIONS) else ""
+        return f"it is {snake_case} here{unit}"
+    close = get_close_matches(snake_case, known, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"the options are {', '.join(sorted(known))}"
 
 
 def build_group(group: type[_Group], name: str, values: Mapping[str, Any]) -> _Group:
@@ -136,7 +161,7 @@ def build_group(group: type[_Group], name: str, values: Mapping[str, Any]) -> _G
         InvalidOption: A name does not exist, or a value makes no sense.
     """
     known = [field.name for field in fields(group)]  # type: ignore[arg-type]
-    check_names(values, known, f" in {name}")
+    check_names(values, known, name)
     return group(**values)
 
 

@@ -14,7 +14,8 @@
     ├── TransportError                a transport failed under a session
     ├── SessionClosed                 the session is over
     ├── ConnectFailed                 a client could not open a session
-    └── InvalidOption                 an option has an unknown name or a bad value
+    └── InvalidOption                 an option has a bad value, an argument a bad type
+        └── UnknownOption             there is no option of that name
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ __all__ = [
     "RequestRejected",
     "SessionClosed",
     "TransportError",
+    "UnknownOption",
     "advice_in",
 ]
 
@@ -395,7 +397,7 @@ class ConnectFailed(EngineIOError):
 
 
 class InvalidOption(EngineIOError):
-    """An option has a name that does not exist or a value that makes no sense.
+    """An option has a name that does not exist, or it or an argument a bad value.
 
     Args:
         name: The option's name.
@@ -412,6 +414,25 @@ class InvalidOption(EngineIOError):
     @override
     def __str__(self) -> str:
         return f"{self.name} must be {self.expected}, not {self.got!r}"
+
+
+class UnknownOption(InvalidOption):
+    """An option has a name that does not exist.
+
+    Args:
+        name: The name that was given.
+        place: The group of options that it was given in; empty for none.
+        advice: What to do instead.
+    """
+
+    def __init__(self, name: str, place: str, advice: str) -> None:
+        super().__init__(name, advice, name)
+        self.place = place
+
+    @override
+    def __str__(self) -> str:
+        where = f" in {self.place}" if self.place else ""
+        return f"there is no option {self.name!r}{where}: {self.expected}"
 
 
 def advice_in(error: BaseException) -> str:

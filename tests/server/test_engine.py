@@ -53,7 +53,7 @@ def test_its_options_are_kept() -> None:
 
 def test_an_unknown_option_is_refused_with_its_name() -> None:
     with pytest.raises(
-        InvalidOption, match=r"did you mean ping_interval\?, not 'ping_intervall'"
+        InvalidOption, match=r"no option 'ping_intervall': did you mean ping_interval\?"
     ):
         Engine(RecordingApplication(), reactor=Clock(), ping_intervall=1)  # type: ignore[call-arg]  # that is the test
 

@@ -5,6 +5,7 @@
 ``service``      keeps a session up
 ``session``      a session of the client
 ``options``      what `connect` can be told
+``other_names``  what options are called in other libraries
 ``target``       URLs, and what each request says in its query
 ``opening``      the wait for the open packet
 ``polling``      HTTP long-polling

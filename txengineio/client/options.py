@@ -28,6 +28,7 @@ from txengineio.checks import (
     check_transports,
     check_whole_number,
 )
+from txengineio.client.other_names import OTHER_NAMES
 from txengineio.errors import InvalidOption
 from txengineio.protocol.revisions import CODECS
 
@@ -203,6 +204,6 @@ class ClientOptions:
         Raises:
             InvalidOption: A name does not exist, or a value makes no sense.
         """
-        check_names(options, [field.name for field in fields(cls)])
+        check_names(options, [field.name for field in fields(cls)], "", OTHER_NAMES)
         # Each is checked as it is built.
         return cls(**cast(dict[str, Any], options))

@@ -118,4 +118,10 @@ def message_data(message: str | Buffer) -> str | bytes:
     if isinstance(message, (str, bytes)):
         return message
     # Not bytes(message): that makes zeros of an int and bytes of any list of numbers.
-    return memoryview(message).tobytes()
+    try:
+        return memoryview(message).tobytes()
+    except TypeError:
+        raise TypeError(
+            f"a message is a str or bytes-like, not {type(message).__name__}: encode "
+            "other data first, for example by json.dumps"
+        ) from None

@@ -14,7 +14,7 @@ from twisted.web.http import Request
 from typing_extensions import Buffer, Unpack
 
 from txengineio.application import Application, factory_of
-from txengineio.errors import CloseReason
+from txengineio.errors import CloseReason, InvalidOption
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
@@ -141,7 +141,14 @@ class Engine(EventEmitter):
 
         Returns:
             The middleware: this works as a decorator.
+
+        Raises:
+            InvalidOption: It cannot be called.
         """
+        if not callable(middleware):
+            raise InvalidOption(
+                "middleware", "a callable that takes a request", middleware
+            )
         self._dispatcher.middlewares.append(middleware)
         return middleware
 

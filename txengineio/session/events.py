@@ -50,9 +50,11 @@ class EventEmitter:
             The handler, for a later `off`.
 
         Raises:
-            LocalProtocolError: There is no such event.
+            LocalProtocolError: There is no such event, or the handler cannot be called.
         """
         self._check(event)
+        if not callable(handler):
+            raise LocalProtocolError(f"a handler must be callable, not {handler!r}")
         handlers = self._handlers_of(event)
         if handlers is None:
             handlers = {}

@@ -9,5 +9,6 @@
 ``origins``      whose pages may open sessions
 ``deflate``      how WebSocket messages are compressed
 ``proxies``      the reverse proxies that are trusted
+``other_names``  what options are called in other libraries
 ===============  ==============================================================
 """

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from txengineio.checks import check_flag, check_whole_number, optional_group
 from txengineio.errors import InvalidOption
+from txengineio.server.options.origins import ORIGIN_FORM, is_origin
 
 __all__ = ["CorsOptions", "check_origin"]
 
@@ -55,11 +56,19 @@ class CorsOptions:
     def __post_init__(self) -> None:
         if not callable(self.origin):
             self._set("origin", check_origin(self.origin))
+            _check_form(self.origin)
         self._set("methods", _tokens("methods", self.methods) or ())
         for name in ("allowed_headers", "exposed_headers"):
             self._set(name, _tokens(name, getattr(self, name)))
         for name in ("credentials", "preflight_continue"):
             check_flag(f"cors {name}", getattr(self, name))
+        if self.credentials and self.origin == "*":
+            raise InvalidOption(
+                "cors credentials",
+                "False for the origin '*', which browsers give no credentials: name "
+                "the origins, or True to allow whoever asks",
+                True,
+            )
         if self.max_age is not None:
             check_whole_number("cors max_age", self.max_age, 0)
         status = self.options_success_status
@@ -80,6 +89,13 @@ class CorsOptions:
             value = dict(value)
             value.setdefault("allowed_headers", value.pop("headers"))
         return optional_group(cls, "cors", value)
+
+
+def _check_form(rule: object) -> None:
+    """Refuse what is compared with an ``Origin``, and is never the same."""
+    for each in rule if isinstance(rule, tuple) else (rule,):
+        if isinstance(each, str) and each not in ("", "*") and not is_origin(each):
+            raise InvalidOption("cors origin", ORIGIN_FORM, each)
 
 
 def _tokens(name: str, value: Any) -> tuple[str, ...] | None:

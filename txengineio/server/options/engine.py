@@ -22,6 +22,7 @@ from txengineio.server.options.cookies import CookieOptions
 from txengineio.server.options.cors import CorsOptions
 from txengineio.server.options.deflate import DeflateOptions
 from txengineio.server.options.limits import LIMIT_CHECKS, LimitArguments, Limits
+from txengineio.server.options.other_names import OTHER_NAMES
 
 __all__ = ["TRANSPORTS", "EngineArguments", "EngineOptions"]
 
@@ -149,7 +150,7 @@ class EngineOptions(Limits):
         Raises:
             InvalidOption: A name does not exist, or a value makes no sense.
         """
-        check_names(options, [each.name for each in fields(cls)])
+        check_names(options, [each.name for each in fields(cls)], "", OTHER_NAMES)
         # Each is checked as it is built.
         return cls(**cast(dict[str, Any], options))
 

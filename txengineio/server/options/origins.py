@@ -8,9 +8,21 @@ from typing import Final
 
 from txengineio.errors import InvalidOption
 
-__all__ = ["ANY_ORIGIN", "check_origins"]
+__all__ = ["ANY_ORIGIN", "ORIGIN_FORM", "check_origins", "is_origin"]
 
 ANY_ORIGIN: Final = "*"
+
+# RFC 6454, section 6.2: a scheme, a host and perhaps a port; no path, no slash at the
+# end. Schemes of apps, such as "capacitor", are taken too. "null" stands for no origin.
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]*|null")
+
+
+ORIGIN_FORM: Final = "a scheme and a host, such as 'https://example.com', and no path"
+
+
+def is_origin(text: str) -> bool:
+    """Whether browsers may send this as the ``Origin`` of a request."""
+    return _ORIGIN.fullmatch(text) is not None
 
 
 def check_origins(name: str, value: object) -> tuple[str | re.Pattern[str], ...]:
@@ -30,4 +42,8 @@ def check_origins(name: str, value: object) -> tuple[str | re.Pattern[str], ...]
     rules = tuple(value)
     if not all(isinstance(rule, (str, re.Pattern)) for rule in rules):
         raise InvalidOption(name, expected, value)
+    for rule in rules:
+        if isinstance(rule, str) and rule != ANY_ORIGIN and not is_origin(rule):
+            # It would be compared with what browsers send, and never be the same.
+            raise InvalidOption(f"an origin in {name}", ORIGIN_FORM, rule)
     return rules
