@@ -67,6 +67,6 @@ def test_only_the_length_need_be_read_anew() -> None:
         other = fields.with_other_length(lines)
         assert other is not None
         assert (other.lines, other.length) == (lines, size)
-        assert (other.has_upgrade, other.has_origin) == (True, False)
+        assert (other.upgrade, other.has_origin) == (b"h2c", False)
         assert other.with_other_length(lines + b"X: y\r\n") is None
         fields = other

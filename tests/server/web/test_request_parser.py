@@ -101,7 +101,7 @@ def test_what_matters_about_headers(
     line: bytes, upgrades: bool, says_binary: bool, is_explorer: bool
 ) -> None:
     _, _, fields, _ = taken(write(HOST, line))
-    assert fields.has_upgrade is upgrades
+    assert bool(fields.upgrade) is upgrades
     assert fields.says_binary is says_binary
     assert fields.is_explorer is is_explorer
 

@@ -24,9 +24,7 @@ _NAMES: Final = (
     "sec-websocket-key",
     "sec-websocket-protocol",
     "sec-websocket-version",
-    "upgrade",
 )
-_UPGRADE: Final = ("upgrade",)
 # Sixteen bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -66,10 +64,11 @@ def wants_websocket(request: IncomingRequest) -> bool:
     A request that asks for another protocol (some clients offer ``h2c`` on each GET) is
     plain HTTP.
     """
-    if not request.has_upgrade:
-        return False
-    upgrades = _tokens(request.select_headers(_UPGRADE)["upgrade"])
-    return "websocket" in upgrades or "websocket" in map(str.lower, upgrades)
+    upgrade = request.upgrade
+    return upgrade == b"websocket" or (
+        b"websocket" in upgrade
+        and b"websocket" in [each.strip() for each in upgrade.split(b",")]
+    )
 
 
 class OpeningRequest(NamedTuple):

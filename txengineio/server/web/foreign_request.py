@@ -42,8 +42,8 @@ class ForeignRequest:
     # --- what it says -----------------------------------------------------------------
 
     @property
-    def has_upgrade(self) -> bool:
-        return bool(self.header_values(b"Upgrade"))
+    def upgrade(self) -> bytes:
+        return b",".join(self.header_values(b"Upgrade")).lower()
 
     @property
     def has_origin(self) -> bool:

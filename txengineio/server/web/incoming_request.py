@@ -49,8 +49,8 @@ class IncomingRequest(Protocol):
         """
 
     @property
-    def has_upgrade(self) -> bool:
-        """Whether there is an ``Upgrade``."""
+    def upgrade(self) -> bytes:
+        """What it asks to be upgraded to, in lower case; empty for nothing."""
 
     @property
     def has_origin(self) -> bool:

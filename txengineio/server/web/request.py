@@ -293,14 +293,14 @@ class EngineIORequest(LazyRequest):
     @property
     def is_plain(self) -> bool:
         fields = self.received_fields
-        return fields is not None and not fields.has_upgrade
+        return fields is not None and not fields.upgrade
 
     @property
-    def has_upgrade(self) -> bool:
+    def upgrade(self) -> bytes:
         fields = self.received_fields
         if fields is not None:
-            return fields.has_upgrade
-        return bool(self.header_values(b"Upgrade"))
+            return fields.upgrade
+        return b",".join(self.header_values(b"Upgrade")).lower()
 
     @property
     def has_origin(self) -> bool:

@@ -52,7 +52,7 @@ class Fields:
     Attributes:
         lines: As above.
         length: As above.
-        has_upgrade: Whether there is an ``Upgrade``.
+        upgrade: Its ``Upgrade`` in lower case; empty if there is none.
         has_origin: Whether there is an ``Origin``.
         says_binary: Whether the body is said to be ``application/octet-stream``.
         is_explorer: Whether the client is an Internet Explorer.
@@ -61,11 +61,11 @@ class Fields:
     __slots__ = (
         "_digits",
         "has_origin",
-        "has_upgrade",
         "is_explorer",
         "length",
         "lines",
         "says_binary",
+        "upgrade",
     )
 
     def __init__(
@@ -74,7 +74,11 @@ class Fields:
         self.lines = lines
         self.length = length
         self._digits = digits
-        self.has_upgrade = b"\r\nupgrade:" in lowered
+        self.upgrade = b""
+        if b"\r\nupgrade:" in lowered:
+            # What nearly every client says.
+            is_usual = b"\r\nupgrade: websocket\r\n" in lowered
+            self.upgrade = b"websocket" if is_usual else self._upgrades()
         self.has_origin = b"\r\norigin:" in lowered
         # Hardly any client says such things.
         self.says_binary = b"octet-stream" in lowered and (
@@ -104,7 +108,7 @@ class Fields:
         fields.lines, fields.length = lines, int(digits)
         fields._digits = start, behind
         # None of these can be about the length.
-        fields.has_upgrade, fields.has_origin = self.has_upgrade, self.has_origin
+        fields.upgrade, fields.has_origin = self.upgrade, self.has_origin
         fields.says_binary = self.says_binary
         fields.is_explorer = self.is_explorer
         return fields
@@ -112,6 +116,9 @@ class Fields:
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a header, in their order."""
         return _values_in(self.lines, name)
+
+    def _upgrades(self) -> bytes:
+        return b",".join(self.values(b"Upgrade")).lower()
 
     def select(self, names: tuple[str, ...]) -> dict[str, list[str]]:
         """Return the values of some headers by their names, all in one go."""
