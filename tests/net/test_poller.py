@@ -52,7 +52,12 @@ def connections(reactor: Descriptors) -> Iterator[list[Pair]]:
 
 
 def watched_by(reactor: Descriptors) -> dict[str, Any]:
-    return {"make": WatchedConnection, "poller": poller_of(reactor), "host": None}
+    return {
+        "make": WatchedConnection,
+        "poller": poller_of(reactor),
+        "host": None,
+        "number": None,
+    }
 
 
 def watched(reactor: Descriptors, react: Any = None) -> Any:
@@ -128,16 +133,21 @@ def test_it_goes_with_the_last_connection(reactor: Descriptors) -> None:
     assert found() is None
 
 
-def test_it_is_asked_for_all_that_the_reactor_has(reactor: Descriptors) -> None:
+def test_it_has_calls_made_later(reactor: Descriptors) -> None:
     poller: Any = poller_of(reactor)
-    reactor.advance(5)
-    assert poller.seconds() == 5
     called: list[int] = []
     poller.callLater(1, called.append, 1)
     reactor.advance(1)
     assert called == [1]
-    with pytest.raises(AttributeError, match="absent"):
-        poller.absent  # noqa: B018
+
+
+def test_its_description_names_its_connections(
+    reactor: Descriptors, connections: list[Pair]
+) -> None:
+    assert repr(poller_of(reactor)) == (
+        "<Poller of [<Recorder #7 on None>, <Recorder #7 on None>, "
+        "<Recorder #7 on None>]>"
+    )
 
 
 def test_the_log_names_it(reactor: Descriptors) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 
+from txengineio.net._twisted import has_nothing_to_write, to_write
+
 __all__ = [
     "can_write_directly",
     "has_unsent_bytes",
@@ -32,8 +34,7 @@ def write_directly(transport: Any, data: bytes) -> None:
     The order of what is written is kept, whichever way it was written.
     """
     if (
-        not transport.dataBuffer
-        and not transport._tempDataBuffer
+        has_nothing_to_write(transport)
         and transport.connected
         and not transport.disconnecting
         # It may have been started since the transport was asked.
@@ -66,4 +67,4 @@ def unsent_bytes(transport: Any) -> int | None:
         return None
     if not transport.connected:
         return 0
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return to_write(transport)

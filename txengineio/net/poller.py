@@ -13,24 +13,28 @@ and that a line in Twisted's old log names the connection that was read from.
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableDescriptor,
     IReactorFDSet,
     IReactorTime,
     IReadDescriptor,
     IWriteDescriptor,
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.posixbase import _DisconnectSelectableMixin, _PollLikeMixin
 from twisted.logger import Logger
 from twisted.python import log
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.net._twisted import is_aborting
 from txengineio.net.direct_writes import has_unsent_bytes
 from txengineio.net.turns import TURN
 from txengineio.reactor import steady_seconds
@@ -94,16 +98,15 @@ def poller_of(reactor: Any) -> Poller | None:
 
 
 @implementer(IReactorFDSet, IReadDescriptor)
-class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
+class Poller:
     """Watches connections of one reactor, from the first one to the last one.
 
-    Args:
-        reactor: Their reactor; it is asked for everything else.
-    """
+    To a stream transport it is a reactor: it has all that `twisted.internet.tcp.Server`
+    and its like ask theirs for, which is to watch and to call later.
 
-    _POLL_DISCONNECTED = _HUP | _ERR
-    _POLL_IN = _IN
-    _POLL_OUT = _OUT
+    Args:
+        reactor: Their reactor.
+    """
 
     _log = Logger()
 
@@ -120,10 +123,6 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
         # How much time connections have taken, while more comes than can be read.
         self._taken: dict[int, float] = {}
         self._total = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the reactor has: time, among others."""
-        return getattr(self._reactor, name)
 
     @override
     def __repr__(self) -> str:
@@ -215,9 +214,27 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
     def _act(self, transport: Any, descriptor: int, event: int) -> None:
         """Do all else that there may be to do for a connection, as reactors do it."""
         if transport is not None:
-            log.callWithLogger(
-                transport, self._doReadOrWrite, transport, descriptor, event
-            )
+            log.callWithLogger(transport, self._do, transport, descriptor, event)
+
+    def _do(self, transport: Any, descriptor: int, event: int) -> None:
+        is_reading = bool(event & _IN)
+        reason: Any = None
+        if event & (_HUP | _ERR) and not is_reading:
+            # All that has come is read. If nothing was, it is no end but a failure.
+            is_reading = descriptor in self._reads
+            reason = CONNECTION_DONE if is_reading else CONNECTION_LOST
+        else:
+            try:
+                if is_reading:
+                    reason = transport.doRead()
+                if reason is None and event & _OUT:
+                    is_reading = False
+                    reason = transport.doWrite()
+            except BaseException as problem:
+                self._log.failure("{transport} is dropped", transport=transport)
+                reason = problem
+        if reason is not None:
+            self._drop(transport, reason, is_reading)
 
     def _not_read(self, transport: Any, problem: OSError) -> None:
         if not isinstance(problem, BlockingIOError):
@@ -227,10 +244,26 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
         self, transport: Any, reason: BaseException, is_reading: bool = True
     ) -> None:
         try:
-            self._disconnectSelectable(transport, reason, is_reading)
+            self._disconnect(transport, reason, is_reading)
         except BaseException:
             # One protocol's trouble is not to become that of all the others.
             self._log.failure("closing {transport} failed", transport=transport)
+
+    def _disconnect(
+        self, transport: Any, reason: BaseException, is_reading: bool
+    ) -> None:
+        failure = Failure(reason)
+        self.removeReader(transport)
+        if (
+            is_reading
+            and isinstance(reason, ConnectionDone)
+            and IHalfCloseableDescriptor.providedBy(transport)
+        ):
+            # The other half may go on.
+            transport.readConnectionLost(failure)
+        else:
+            self.removeWriter(transport)
+            transport.connectionLost(failure)
 
     def lets_go(self, transport: Any) -> bool:
         """Let a connection go that nothing is to be written to any more.
@@ -246,7 +279,7 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
         # It may be lost by now, aborted, or written to all the same.
         if (
             transport.connected
-            and not transport._aborting
+            and not is_aborting(transport)
             and not has_unsent_bytes(transport)
         ):
             self._drop(transport, CONNECTION_DONE, is_reading=False)
@@ -258,10 +291,17 @@ class Poller(_PollLikeMixin, _DisconnectSelectableMixin):
 
     # --- the reactor of the connections -----------------------------------------------
 
+    def callLater(  # as `IReactorTime` has it
+        self, delay: float, callable: Callable[..., object], *args: Any, **kw: Any
+    ) -> IDelayedCall:
+        """Have the reactor call a function later: transports that are aborted do."""
+        call: IDelayedCall = self._reactor.callLater(delay, callable, *args, **kw)
+        return call
+
     def addReader(self, reader: IReadDescriptor) -> None:
         """Watch a connection for what comes in."""
         # Twisted's has nothing read any more once it is aborted, even if it is resumed.
-        if not getattr(reader, "_aborting", False):
+        if not is_aborting(reader):
             self._add(reader, self._reads, _IN)
 
     def addWriter(self, writer: IWriteDescriptor) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ILoggingContext
 from twisted.internet.tcp import Port, Server
 from typing_extensions import override
 
@@ -58,7 +59,12 @@ def watch_port(port: Any) -> None:
     poller = poller_of(port.reactor)
     if poller is not None:
         # Twisted offers this; its annotation knows classes only.
-        make: Any = partial(WatchedConnection, poller=poller, host=_only_host(port))
+        make: Any = partial(
+            WatchedConnection,
+            poller=poller,
+            host=_only_host(port),
+            number=port.getHost().port,
+        )
         port.transport = make
 
 
@@ -69,6 +75,12 @@ def _only_host(port: Port) -> IPv4Address | IPv6Address | None:
     """
     host: IPv4Address | IPv6Address = port.getHost()
     return None if ip_address(host.host).is_unspecified else host
+
+
+def _address(parts: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    """Return an address that the kernel has told."""
+    kind = IPv4Address if len(parts) == _IPV4_WIDTH else IPv6Address
+    return kind("TCP", *parts)
 
 
 class WatchedConnection(Server):
@@ -87,6 +99,7 @@ class WatchedConnection(Server):
         *,
         poller: Poller,
         host: IPv4Address | IPv6Address | None,
+        number: int | None,
     ) -> None:
         # Not Twisted's: that gives it two names, which nearly nobody asks for.
         FileDescriptor.__init__(self, poller)
@@ -100,8 +113,8 @@ class WatchedConnection(Server):
         self.hostname = client[0]
         self._host = host
         self._kind = type(protocol).__name__
-        if len(client) != _IPV4_WIDTH:
-            self._addressType = IPv6Address
+        self._number = number
+        self._is_half_closed = False
         self.startReading()
         self.connected = 1
 
@@ -112,27 +125,37 @@ class WatchedConnection(Server):
         """Its name in the log."""
         # The protocol goes with the connection.
         protocol = getattr(self, "protocol", None)
-        name = self._kind if protocol is None else self._getLogPrefix(protocol)
+        name = (
+            protocol.logPrefix() if ILoggingContext.providedBy(protocol) else self._kind
+        )
         return f"{name},{self.sessionno},{self.hostname}"
 
     @property
     def repstr(self) -> str:  # type: ignore[explicit-override, override]
         """Its name elsewhere."""
-        number = getattr(self.server, "_realPortNumber", None)
-        return f"<{self._kind} #{self.sessionno} on {number}>"
+        return f"<{self._kind} #{self.sessionno} on {self._number}>"
 
     @override
     def getHost(self) -> IPv4Address | IPv6Address:
         if self._host is None:
-            self._host = super().getHost()
+            self._host = _address(self.socket.getsockname())
         return self._host
+
+    @override
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        return _address(self.client)
+
+    @override
+    def loseWriteConnection(self) -> None:
+        self._is_half_closed = True
+        super().loseWriteConnection()
 
     @override
     def loseConnection(self) -> None:
         if (
             self.connected
             and not self.disconnecting
-            and not self._writeDisconnected
+            and not self._is_half_closed
             and not self.TLS
             and self.producer is None
             and not has_unsent_bytes(self)
