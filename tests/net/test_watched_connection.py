@@ -37,7 +37,7 @@ from txengineio.net.watched_connection import (
 )
 from txengineio.server.engine import Engine
 from txengineio.server.web.resource import EngineIOResource
-from txengineio.server.web.site import engine_site
+from txengineio.server.web.site import EngineIOSite, engine_site
 from txengineio.session.polite import SLOW_CLOSE_TIMEOUT
 
 pytestmark = [
@@ -341,7 +341,7 @@ def open_websocket(reactor: Descriptors, listener: Listener) -> socket.socket:
 
 @pytest.mark.parametrize("own_site", [True, False])
 @pytest.mark.parametrize("short_path", [True, False])
-def test_websockets_are_watched_whatever_their_site(
+def test_websockets_are_watched_on_ports_that_are_ours(
     reactor: Descriptors, own_site: bool, short_path: bool
 ) -> None:
     with serving(reactor, own_site=own_site, short_path=short_path) as served:
@@ -352,16 +352,34 @@ def test_websockets_are_watched_whatever_their_site(
             assert read_until(reactor, peer, b"4hello") == b"\x81\x064hello"
             [*_, websocket] = engine.websockets.connections
             transport = websocket.transport
-            assert isinstance(transport.reactor, Poller) is short_path
-            # What else comes to a site of others is not ours to watch.
-            is_watched = own_site and short_path and number
-            assert type(transport) is (WatchedConnection if is_watched else Server)
+            is_watched = own_site and short_path
+            assert isinstance(transport.reactor, Poller) is is_watched
+            # The first one tells the port.
+            is_ours = is_watched and number
+            assert type(transport) is (WatchedConnection if is_ours else Server)
             peer.sendall(make_frame(CLOSE, b""))
             assert read_until(reactor, peer, b"\x88\x00") == b"\x88\x00"
             for _ in range(3):
                 reactor.turn()
             assert peer.recv(1) == b""
         assert set(reactor.readers) == {listener.port}
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_ports_of_others_are_left_alone_unless_they_ask(
+    reactor: Descriptors, watch: bool
+) -> None:
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    details: Any = {"watch": True} if watch else {}
+    site: Any = EngineIOSite(
+        Resource(), {"/engine.io/": engine}, reactor=reactor, **details
+    )
+    with listening(reactor, site) as listener:
+        for _ in range(2):
+            open_websocket(reactor, listener)
+        assert (listener.port.transport is Server) is not watch
+        assert (poller_of(reactor) in reactor.readers) is watch
+    engine.close()
 
 
 @pytest.mark.parametrize("short_path", [True, False])

@@ -18,7 +18,6 @@ from twisted.internet.interfaces import IDelayedCall
 from typing_extensions import override
 
 from txengineio.net.turns import turns_of
-from txengineio.net.watched_connection import watch_closely
 from txengineio.protocol.codec import Codec
 from txengineio.server.session import IEngine
 from txengineio.server.transports.deflate import Deflate
@@ -137,8 +136,6 @@ class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classe
     def connectionMade(self) -> None:
         # Not Autobahn's: that sets what the class of the factory has.
         self.factory.connections.add(self)
-        if self.factory.short_path:
-            watch_closely(self.transport)
         self.connected_to_peer()
 
     @override
@@ -184,9 +181,8 @@ class EngineWebSocketFactory(WebSocketServerFactory):
 
     Attributes:
         connections: The WebSockets whose connection is not lost yet.
-        short_path: Whether simple frames may go around Autobahn's parser, and
-            connections are watched apart from the reactor's others. To be set before
-            connections come.
+        short_path: Whether simple frames may go around Autobahn's parser. To be set
+            before connections come.
         max_fragments: Frames that a message of a client may come in.
         turns: Keeps a client from occupying the reactor.
     """

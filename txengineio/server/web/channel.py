@@ -57,7 +57,8 @@ class EngineIOChannel(TimedChannel):
     def connectionMade(self) -> None:
         """Find out now what cannot be asked when the connection is gone."""
         transport: Any = self.transport
-        if self.site.short_path and watch_closely(transport):
+        site = self.site
+        if site.watch and site.short_path and watch_closely(transport):
             watch_port(transport.server)
         self.writes_directly = can_write_directly(transport)
         if self.writes_directly:

@@ -37,13 +37,18 @@ class EngineIOSite(Site):
         engines: The engines by their absolute paths, such as ``"/engine.io/"``; all
             below a path is the engine's, too.
         reactor: For time-outs; by default the global reactor.
+        watch: Whether plain connections are watched together, apart from the reactor's
+            others (`txengineio.net.poller`), which saves time where there are many
+            short messages. The ports that the site is served by, and the transports of
+            its connections, are changed for that.
 
     Attributes:
         timers: When connections have been idle for too long.
         turns: Keeps a client from occupying the reactor.
         short_path: Whether requests that come whole go around Twisted's parser, and
-            connections are watched apart from the reactor's others. To be set before
-            connections come; nothing but speed depends on it.
+            ``watch`` counts. To be set before connections come; nothing but speed
+            depends on it.
+        watch: As given.
     """
 
     noisy = False
@@ -55,9 +60,12 @@ class EngineIOSite(Site):
         resource: IResource | Resource,
         engines: Mapping[str, IReceivesRequests],
         reactor: AnyReactor | None = None,
+        *,
+        watch: bool = False,
     ) -> None:
         super().__init__(cast(IResource, resource), reactor=reactor)
         self.short_path = True
+        self.watch = watch
         self.turns = turns_of(self.reactor)
         self.timers = TimerWheel(
             self.reactor, COARSE, "the idle time-out of a connection"
@@ -169,6 +177,9 @@ def engine_site(
 ) -> EngineIOSite:
     """Make a site that serves ``engine`` at ``path``, and 501 nearly everywhere else.
 
+    It is for ports that are opened for it, and nothing else: it watches its connections
+    itself.
+
     Args:
         engine: The engine.
         path: Where it is served; everything below belongs to it too.
@@ -189,4 +200,4 @@ def engine_site(
         resource = parent
     for name, page in (beside or {}).items():
         resource.putChild(name, page)
-    return EngineIOSite(resource, {path: engine}, reactor=reactor)
+    return EngineIOSite(resource, {path: engine}, reactor=reactor, watch=True)
