@@ -88,7 +88,9 @@ def test_a_post_that_is_too_large_and_for_nobody(log: Log) -> None:
     server = Server.new(own_site=True, max_http_buffer_size=100)
     server.connect().request("POST", server.target(), b"x" * 101)
 
-    assert formatEvent(log.only()).startswith("POST refused: payload too large (101")
+    assert formatEvent(log.only()).startswith(
+        "POST from 192.0.2.1 to an engine refused: payload too large (101"
+    )
 
 
 @pytest.mark.parametrize("problem", ["too many chunks", "http request timeout"])

@@ -134,7 +134,8 @@ class EngineIORequest(LazyRequest):
         channel.setTimeout(_DRAIN_TIMEOUT)
         if not self._body_lost(error):
             self._refusal_log.warn(
-                "POST refused: {problem}{advice}",
+                "POST from {address} to an engine refused: {problem}{advice}",
+                address=getattr(self.getClientAddress(), "host", "a Unix socket"),
                 problem=str(error),
                 advice=advice_in(error),
             )
