@@ -9,6 +9,7 @@ import pytest
 from txengineio import errors
 from txengineio.errors import (
     CloseReason,
+    ConnectCause,
     EngineIOError,
     ErrorCode,
     InvalidOption,
@@ -122,6 +123,13 @@ def test_a_rejection_keeps_what_the_event_tells() -> None:
     assert rejection.message == "told"
     assert list(rejection.context.items()) == [("name", "NAME"), ("transport", "tobi")]
     assert context == {"transport": "tobi"}
+
+
+def test_enums_are_what_they_stand_for() -> None:
+    assert str(CloseReason.TRANSPORT_CLOSE) == "transport close"
+    assert f"{ConnectCause.REFUSED}" == "the connection was refused"
+    assert CloseReason("ping timeout") is CloseReason.PING_TIMEOUT
+    assert (ErrorCode.FORBIDDEN, str(ErrorCode.FORBIDDEN)) == (4, "4")
 
 
 def test_the_others_keep_their_data() -> None:

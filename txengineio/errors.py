@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import Enum, unique
+from enum import IntEnum, StrEnum, unique
 from typing import Any
 
 from typing_extensions import override
@@ -56,8 +56,8 @@ _SHOWN_OF_A_VALUE = 100
 
 
 @unique
-class ErrorCode(Enum):
-    """Why a request was refused; the value is the ``code`` of the JSON body."""
+class ErrorCode(IntEnum):
+    """Why a request was refused: the ``code`` of the JSON body, which it equals."""
 
     UNKNOWN_TRANSPORT = 0
     UNKNOWN_SID = 1
@@ -88,8 +88,8 @@ _MESSAGES = {
 
 
 @unique
-class CloseReason(Enum):
-    """Why a session ended; the value is the reference implementation's text."""
+class CloseReason(StrEnum):
+    """Why a session ended: the reference implementation's text, which it equals."""
 
     TRANSPORT_CLOSE = "transport close"
     """The peer said goodbye, or its WebSocket went away."""
@@ -106,8 +106,8 @@ class CloseReason(Enum):
 
 
 @unique
-class ConnectCause(Enum):
-    """What kept a client from opening a session; the value says it in words."""
+class ConnectCause(StrEnum):
+    """What kept a client from opening a session, in words, which it equals."""
 
     DNS = "the host's name was not found"
     REFUSED = "the connection was refused"
