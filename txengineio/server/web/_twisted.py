@@ -6,15 +6,123 @@ No other file of the server may know such names. For each of them there is a tes
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from twisted.internet.interfaces import IProtocol
 from twisted.protocols.policies import ProtocolWrapper
-from twisted.web.http import HTTPChannel, Request
+from twisted.web.http import HTTPChannel, Request, _GenericHTTPChannelProtocol
 
-from txengineio.net.direct_writes import has_unsent_bytes
+from txengineio.net.direct_writes import can_write_directly, has_unsent_bytes
 
-__all__ = ["is_congested", "take_over"]
+__all__ = [
+    "PARSED_HEADERS",
+    "PRIVATE_DEFAULTS",
+    "NegotiatedChannel",
+    "TwistedChannel",
+    "head_of",
+    "is_congested",
+    "is_disconnected",
+    "take_over",
+    "was_set_secure",
+]
+
+# --- requests -------------------------------------------------------------------------
+
+PRIVATE_DEFAULTS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "_adapterCache": lambda _request: {},
+    "_parsePOSTFormSubmission": lambda _request: False,
+}
+"""What ``Request.__init__`` gives to each request beside public attributes."""
+
+PARSED_HEADERS: Final = "_rawHeaders"
+"""Where `twisted.web.http_headers.Headers` keeps what is parsed."""
+
+
+def head_of(channel: Any) -> tuple[bytes, bytes] | None:
+    """Return method and target of the request whose head was read last.
+
+    Only HTTP/1 tells them before the body is there: ``HTTPChannel.lineReceived``.
+    """
+    if not isinstance(channel, HTTPChannel):
+        return None
+    return channel._command, channel._path
+
+
+def is_disconnected(request: Request) -> bool:
+    """Whether ``Request.connectionLost`` was called."""
+    return bool(request._disconnected)
+
+
+def was_set_secure(request: Request) -> bool:
+    """Whether ``Request.setHost`` has said that it came over TLS."""
+    return bool(request._forceSSL)
+
+
+# --- connections ----------------------------------------------------------------------
+
+
+class TwistedChannel(HTTPChannel):
+    """Twisted's connection, with names for what is private in it."""
+
+    @property
+    def version(self) -> bytes:
+        """The version of HTTP of the request whose head was just read."""
+        return bytes(self._version)
+
+    @property
+    def is_handling(self) -> bool:
+        """Whether a request is not answered yet: what comes now is kept."""
+        return self._handlingRequest
+
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether nothing at all was kept while a request was handled."""
+        return not self._dataBuffer
+
+    def keeps_bytes(self) -> bool:
+        """Whether bytes were kept: a request waits behind the one that is handled."""
+        return any(self._dataBuffer)
+
+    def is_last(self) -> bool:
+        """Whether nothing has come after the request that is handled."""
+        return not any(self._dataBuffer) and not self._buffer
+
+    def is_there(self) -> bool:
+        """Whether the connection is not about to be closed."""
+        transport: Any = self.transport
+        return not transport.disconnecting and self._abortingCall is None
+
+    def produce_from(self, transport: Any) -> None:
+        """Do what ``connectionMade`` does about a transport that is a producer."""
+        self._networkProducer = transport
+        transport.registerProducer(self, True)
+
+    def start_handling(self, request: Request) -> None:
+        """Do what ``allContentReceived`` does before it hands a request over.
+
+        But for the idle time-out: to stop and start that costs more than to find out
+        when it is over.
+        """
+        self.requests.append(request)
+        self._handlingRequest = True
+        self.line_mode = 0
+
+    def stop_handling(self) -> None:
+        """Do what ``requestDone`` does where nothing was kept."""
+        del self.requests[0]
+        self._handlingRequest = False
+        self.line_mode = 1
+
+
+class NegotiatedChannel(_GenericHTTPChannelProtocol):
+    """Twisted's, which speaks the protocol that is negotiated with TLS."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """Get out of the way where nothing is negotiated."""
+        if can_write_directly(transport):
+            transport.protocol = self._channel
+        self._channel.makeConnection(transport)
 
 
 # --- the connection of a request ------------------------------------------------------

@@ -11,11 +11,12 @@ from typing import Any, Final
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPFactory, Request, _GenericHTTPChannelProtocol
+from twisted.web.http import HTTPFactory, Request
 from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly
 from txengineio.net.watched_connection import watch_closely, watch_port
+from txengineio.server.web._twisted import NegotiatedChannel
 from txengineio.server.web.body_limits import too_slow
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.request_parser import Fields, parse_complete_request
@@ -65,8 +66,7 @@ class EngineIOChannel(TimedChannel):
             # As Twisted's method, which asks first what each transport can do.
             transport.setTcpNoDelay(True)
             self.setTimeout(self.timeOut)
-            self._networkProducer = transport
-            transport.registerProducer(self, True)
+            self.produce_from(transport)
         else:
             super().connectionMade()
         self._host = transport.getHost()
@@ -110,12 +110,8 @@ class EngineIOChannel(TimedChannel):
         self._last[method] = fields
         request = EngineIORequest.of_whole(self, received, path)
         request.engine = engine
-        # As Twisted does before it hands over a request, but for the idle time-out:
-        # to stop and start that costs more than to find out when it is over.
         self._is_between = False
-        self.requests.append(request)
-        self._handlingRequest = True
-        self.line_mode = 0
+        self.start_handling(request)
         request.process()
         return True
 
@@ -123,14 +119,12 @@ class EngineIOChannel(TimedChannel):
     def requestDone(self, request: Request) -> None:
         """Go on with the next request."""
         received_by = getattr(request, "received_by", None)
-        if received_by is not None and not self._dataBuffer:
-            del self.requests[0]
-            self._handlingRequest = False
-            self.line_mode = 1
+        if received_by is not None and self.keeps_nothing:
+            self.stop_handling()
             self._is_between = True
             self._served_at = self.site.reactor.seconds()
             return
-        is_last = not any(self._dataBuffer) and not self._buffer
+        is_last = self.is_last()
         if is_last or not self._has_to_wait():
             super().requestDone(request)
             self._is_between = is_last
@@ -201,7 +195,7 @@ class EngineIOChannel(TimedChannel):
         """Close the connection, unless it was not idle for so long."""
         period = self.timeOut or 0
         passed = self.site.reactor.seconds() - self._served_at
-        left = period if self._handlingRequest else period - passed
+        left = period if self.is_handling else period - passed
         # What rounding leaves may be less than what makes the time go on.
         if left > _MIN_LEFT:
             self.site.timers.schedule(self, left)
@@ -219,19 +213,9 @@ class EngineIOChannel(TimedChannel):
         self.requests = []
 
 
-class _NegotiatedChannel(_GenericHTTPChannelProtocol):
-    """Twisted's, which speaks the protocol that is negotiated with TLS."""
-
-    def makeConnection(self, transport: Any) -> None:
-        """Get out of the way where nothing is negotiated."""
-        if can_write_directly(transport):
-            transport.protocol = self._channel
-        self._channel.makeConnection(transport)
-
-
-def engine_channel(_factory: HTTPFactory) -> _GenericHTTPChannelProtocol:
+def engine_channel(_factory: HTTPFactory) -> NegotiatedChannel:
     """Make what Twisted makes for each connection, with an `EngineIOChannel` in it.
 
     Where HTTP/2 is negotiated, Twisted puts a channel of its own in its place.
     """
-    return _NegotiatedChannel(EngineIOChannel())
+    return NegotiatedChannel(EngineIOChannel())

@@ -17,6 +17,7 @@ from twisted.web.server import Request
 from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly
+from txengineio.server.web._twisted import PRIVATE_DEFAULTS, was_set_secure
 from txengineio.server.web.request_parser import (
     CompleteRequest,
     Fields,
@@ -145,7 +146,7 @@ class LazyRequest(Request):
         # Twisted asks for an adapter, each time; the channel goes with the answer.
         channel: Any = getattr(self, "channel", None)
         if channel is None or can_write_directly(channel.transport):
-            return bool(self._forceSSL)
+            return was_set_secure(self)
         return bool(super().isSecure())
 
     @cached_property
@@ -178,8 +179,7 @@ def _received_cookies(request: Any) -> dict[bytes, bytes]:
 
 
 _MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "_adapterCache": lambda _request: {},
-    "_parsePOSTFormSubmission": lambda _request: False,
+    **PRIVATE_DEFAULTS,
     "client": lambda request: request.received_by.getPeer(),
     "host": lambda request: request.received_by.getHost(),
     "received_cookies": _received_cookies,

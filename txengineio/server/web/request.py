@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from txengineio.errors import TransportError, advice_in
 from txengineio.net.direct_writes import write_directly
-from txengineio.server.web._twisted import take_over
+from txengineio.server.web._twisted import head_of, is_disconnected, take_over
 from txengineio.server.web.body_limits import (
     BodyRefused,
     too_large,
@@ -85,8 +85,8 @@ class EngineIORequest(LazyRequest):
     def gotLength(self, length: int | None) -> None:
         """Prepare for the body; the headers are complete."""
         channel: Any = self.channel
-        # Only HTTP/1 tells the path before the body is there.
-        path = getattr(channel, "_path", b"").partition(b"?")[0]
+        head = head_of(channel)
+        path = b"" if head is None else head[1].partition(b"?")[0]
         self.engine = channel.site.engine_at(path)
         if self.engine is None:
             super().gotLength(length)
@@ -95,8 +95,8 @@ class EngineIORequest(LazyRequest):
         self.site = channel.site
         self.content = BytesIO()
         if length != 0:
-            if hasattr(channel, "_command"):
-                self.method, self.uri = channel._command, channel._path
+            if head is not None:
+                self.method, self.uri = head
                 self._is_receiving = True
                 self._upload = self.engine.body_begun(self)
             limit = self.engine.body_limits.max_size
@@ -256,7 +256,7 @@ class EngineIORequest(LazyRequest):
         middle of another session's work.
         """
         channel: Any = self.channel
-        if not self._processing and any(channel._dataBuffer):
+        if not self._processing and channel.keeps_bytes():
             self.finished = 1
             channel.site.reactor.callLater(0, self._finish_now)
         elif self.received_by is None:
@@ -277,7 +277,7 @@ class EngineIORequest(LazyRequest):
 
     def _finish_now(self) -> None:
         # The connection may be lost by now.
-        if not self._disconnected:
+        if not is_disconnected(self):
             self.finished = 0
             self.finish()
 

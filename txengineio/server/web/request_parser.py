@@ -17,6 +17,8 @@ from typing import Any, AnyStr, Final, TypeAlias
 from twisted.web.http_headers import Headers
 from typing_extensions import override
 
+from txengineio.server.web._twisted import PARSED_HEADERS
+
 __all__ = [
     "CompleteRequest",
     "Fields",
@@ -240,14 +242,14 @@ class ReceivedHeaders(Headers):
 
     def __getattr__(self, name: str) -> Any:
         """Parse the headers: they are asked for."""
-        if name != "_rawHeaders":
+        if name != PARSED_HEADERS:
             raise AttributeError(name)
         super().__init__()
         lines, self._lines = self._lines, b""
         for line in lines[2:-2].split(b"\r\n"):
             field, _, value = line.partition(b":")
             self.addRawHeader(field, value.strip(b" \t"))
-        return self._rawHeaders
+        return getattr(self, PARSED_HEADERS)
 
     @override
     def copy(self) -> Headers:

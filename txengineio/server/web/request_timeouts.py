@@ -41,14 +41,9 @@ class TimedChannel(StrictChannel):
         self._is_complete = False
         super().dataReceived(data)
         # Afterwards, so that a request that comes in one piece costs nothing.
-        waits = not self._is_complete and not self._handlingRequest
+        waits = not self._is_complete and not self.is_handling
         if waits and self._deadline is None and self.is_there():
             self._deadline = self.callLater(self._time, self._too_late)
-
-    def is_there(self) -> bool:
-        """Whether the connection is not about to be closed."""
-        transport: Any = self.transport
-        return not transport.disconnecting and self._abortingCall is None
 
     @override
     def allHeadersReceived(self) -> None:

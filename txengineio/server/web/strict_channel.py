@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from twisted.web.http import HTTPChannel, Request
+from twisted.web.http import Request
 from typing_extensions import override
+
+from txengineio.server.web._twisted import TwistedChannel
 
 __all__ = ["StrictChannel", "problem_with"]
 
@@ -61,7 +63,7 @@ def _is_one_coding(lines: Sequence[bytes]) -> bool:
     return len(lines) <= 1 and all(line.lower() == b"chunked" for line in lines)
 
 
-class StrictChannel(HTTPChannel):
+class StrictChannel(TwistedChannel):
     """A connection on which requests are read in one way, or refused."""
 
     @override
@@ -88,7 +90,7 @@ class StrictChannel(HTTPChannel):
     @override
     def allHeadersReceived(self) -> None:
         """Go on with a request if its headers agree; they are complete."""
-        status = problem_with(self.requests[-1], self._version)
+        status = problem_with(self.requests[-1], self.version)
         if status:
             self.refuse(status)
         else:
