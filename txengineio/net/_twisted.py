@@ -1,7 +1,8 @@
 """All that is private or undocumented in ``twisted.internet`` and is used here.
 
-Each name has a canary in ``tests/net/test_twisted.py``, which says what stops working
-without it. Nothing else in the package may use such names: ``tests/test_doors.py``.
+Each name has a canary in ``tests/net/test_twisted_names.py``, which says
+what stops working without it. Nothing else in the package may use such names:
+``tests/test_doors.py``.
 
 ======================  ==============================================================
 ``dataBuffer``          what a transport has to write, from ``offset`` on

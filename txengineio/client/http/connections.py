@@ -21,10 +21,10 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
-from twisted.web._newclient import HTTP11ClientProtocol
 from twisted.web.iweb import IResponse
 from typing_extensions import override
 
+from txengineio.client.http._twisted import TwistedConnection
 from txengineio.client.http.answer_parser import Answer, parse_complete_answer
 from txengineio.net.direct_writes import can_write_directly, write_directly
 
@@ -39,8 +39,6 @@ the shortest one that is common, five seconds.
 
 _MAX_IDLE: Final = 2
 """Connections that are kept: one for the poll, one for the POST."""
-
-_QUIESCENT: Final = "QUIESCENT"
 
 
 class WrittenRequest:
@@ -78,7 +76,7 @@ class WrittenRequest:
         """Do nothing: all is written."""
 
 
-class ClientConnection(HTTP11ClientProtocol):
+class ClientConnection(TwistedConnection):
     """One connection with the server; it carries one request at a time.
 
     Args:
@@ -105,16 +103,16 @@ class ClientConnection(HTTP11ClientProtocol):
     @property
     def is_usable(self) -> bool:
         """Whether a request can be made."""
-        return self.state == _QUIESCENT and not self.transport.disconnecting
+        return self.is_quiescent and not self.transport.disconnecting
 
     def exchange(self, request: WrittenRequest) -> Deferred[Answer]:
         """Make a request.
 
         Returns:
-            The answer. It fails as Twisted does, and as who reads what is not simple.
-            To cancel it drops the connection.
+            The answer. It fails as requests of Twisted's do, and as the reading of an
+            answer that is not simple does. Cancelling it drops the connection.
         """
-        if not self._connections.short_path or self.state != _QUIESCENT:
+        if not self._connections.short_path or not self.is_quiescent:
             return self._request_by_twisted(request)
         answered: Deferred[Answer] = Deferred(self._cancelled)
         self._request, self._answered = request, answered
