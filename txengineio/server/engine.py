@@ -29,7 +29,7 @@ from txengineio.server.statistics import Statistics
 from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.body_limits import BodyLimits
 from txengineio.server.web.foreign_request import incoming
-from txengineio.server.web.incoming_request import IncomingRequest, Upload
+from txengineio.server.web.incoming_request import Elsewhere, IncomingRequest, Upload
 from txengineio.server.web.site import DEFAULT_PATH, engine_site
 from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter
@@ -117,6 +117,18 @@ class Engine(EventEmitter):
     def is_open(self) -> bool:
         """Whether new sessions are let in: until `drain` or `close`."""
         return self._handshakes.accepting
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Who is asked for sessions that are not here; None, as by default, for nobody.
+
+        An `EngineIOSite` has the same attribute for connections.
+        """
+        return self._dispatcher.elsewhere
+
+    @elsewhere.setter
+    def elsewhere(self, elsewhere: Elsewhere | None) -> None:
+        self._dispatcher.elsewhere = elsewhere
 
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""

@@ -20,7 +20,7 @@ from txengineio.server.requests.middleware import Middleware, run_middlewares
 from txengineio.server.requests.uploads import ArrivingRequest
 from txengineio.server.session import IEngine, Session
 from txengineio.server.transports.polling import PollingTransport
-from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.incoming_request import Elsewhere, IncomingRequest
 
 __all__ = ["Dispatcher"]
 
@@ -40,6 +40,7 @@ class Dispatcher:
 
     Attributes:
         middlewares: What sees each request first.
+        elsewhere: Who is asked for sessions that are not here; None for nobody.
     """
 
     _log = Logger()
@@ -48,6 +49,7 @@ class Dispatcher:
         self, engine: IEngine, registry: SessionRegistry, arrivals: Handshakes
     ) -> None:
         self.middlewares: list[Middleware] = []
+        self.elsewhere: Elsewhere | None = None
         self._engine = engine
         self._registry = registry
         self._handshakes = arrivals
@@ -55,12 +57,18 @@ class Dispatcher:
 
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, or see to it that it will be."""
+        if self.elsewhere is not None and self._is_elsewhere(request):
+            return
         if not self.middlewares:
             self._serve(request)
         elif request.method == b"POST":
             # It is here now, whatever overtakes it while the middlewares take their
             # time.
-            self.begun(request).complete()
+            arrival = self.begun(request)
+            if arrival.status:
+                request.answer(arrival.status)
+            else:
+                self._run_middlewares(request, arrival)
         else:
             self._run_middlewares(request, None)
 
@@ -85,6 +93,8 @@ class Dispatcher:
         return transport if isinstance(transport, PollingTransport) else None
 
     def _arrived(self, request: IncomingRequest, arrival: ArrivingRequest) -> None:
+        if self.elsewhere is not None and self._is_elsewhere(request):
+            return
         if self.middlewares:
             self._run_middlewares(request, arrival)
         else:
@@ -149,13 +159,30 @@ class Dispatcher:
         if sid is None:
             query = parse_query(query_string, self._engine.options.transports)
             sid = query.sid
-        session = None if sid is None else self._registry.find(sid)
+        session = self._find(sid)
         if query is None:
             if session is not None and _is_usual(session):
                 return None, session
             query = parse_query(query_string, self._engine.options.transports)
         check_request(request, query, session, self._engine.options)
         return query, session
+
+    def _find(self, sid: str | None) -> Session | None:
+        """Look a session up."""
+        return None if sid is None else self._registry.find(sid)
+
+    def _is_elsewhere(self, request: IncomingRequest) -> bool:
+        """Whether somebody else answers a request, as its session is not here."""
+        query_string = request.uri.partition(b"?")[2]
+        sid = polling_sid(query_string)
+        if sid is None:
+            try:
+                sid = parse_query(query_string, self._engine.options.transports).sid
+            except RequestRejected:
+                return False
+        if sid is None or self._find(sid) is not None or self.elsewhere is None:
+            return False
+        return self.elsewhere.answers(request, sid)
 
     def _serve(self, request: IncomingRequest) -> None:
         try:

@@ -80,8 +80,12 @@ class EngineIOChannel(TimedChannel):
     @override
     def dataReceived(self, data: bytes) -> None:
         """Receive a request, or a piece of one."""
-        if self._is_between and self._take_whole(data):
-            return
+        if self._is_between:
+            elsewhere = self.site.elsewhere
+            if elsewhere is not None and elsewhere.takes_connection(self, data):
+                return
+            if self._take_whole(data):
+                return
         self._is_between = False
         if self._began is not None:
             # Twisted hands itself what has come after a request that is answered.

@@ -14,7 +14,7 @@ from txengineio.errors import InvalidOption
 from txengineio.net.turns import turns_of
 from txengineio.reactor import AnyReactor
 from txengineio.server.web.channel import engine_channel
-from txengineio.server.web.incoming_request import IReceivesRequests
+from txengineio.server.web.incoming_request import Elsewhere, IReceivesRequests
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.resource import EngineIOResource, check_engine
 from txengineio.session.timers import COARSE, TimerWheel
@@ -45,6 +45,8 @@ class EngineIOSite(Site):
     Attributes:
         timers: When connections have been idle for too long.
         turns: Keeps a client from occupying the reactor.
+        elsewhere: Who takes connections whose next request is for a session of another
+            node, see `Elsewhere`; None for nobody.
         short_path: Whether requests that come whole go around Twisted's parser, and
             ``watch`` counts. To be set before connections come; nothing but speed
             depends on it.
@@ -52,6 +54,7 @@ class EngineIOSite(Site):
     """
 
     noisy = False
+    elsewhere: Elsewhere | None = None
     protocol = engine_channel
     requestFactory = EngineIORequest
 
