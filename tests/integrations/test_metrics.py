@@ -12,6 +12,7 @@ from tests.connection import Connection
 from tests.doubles import RecordingApplication
 from tests.wiring import Server
 from txengineio.integrations.metrics import EngineMetrics, MetricsResource
+from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -55,7 +56,8 @@ def test_sessions_are_read_when_they_are_asked_for() -> None:
     metrics = EngineMetrics(server.engine)
     server.open_polling()
     server.open_polling()
-    _ = server.open_websocket(EIO="3").sid
+    server.open_websocket(EIO="3")
+    server.advance(OPEN_PACKET_DELAY)
 
     samples = scrape(server, metrics)
 

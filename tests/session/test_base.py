@@ -30,7 +30,7 @@ from txengineio.errors import (
 from txengineio.protocol.packets import PacketType
 from txengineio.protocol.states import ReadyState
 from txengineio.server.session import Session
-from txengineio.session.base import CLOSE_TIMEOUT
+from txengineio.session.base import GOODBYE_TIMEOUT
 
 MESSAGE = PacketType.MESSAGE
 
@@ -311,7 +311,7 @@ def test_a_transport_that_cannot_say_goodbye_now_is_given_thirty_seconds() -> No
     assert opened.protocol.messages == []
     # The heartbeat's answer is waited for as well, and not before it.
     opened.engine.timers.cancel(opened.session)
-    opened.pump(CLOSE_TIMEOUT - 1)
+    opened.pump(GOODBYE_TIMEOUT - 1)
     assert not has_fired(closed)
     opened.pump(2)
     assert closed.result is CloseReason.FORCED_CLOSE

@@ -1,4 +1,4 @@
-"""The inbox: one message at a time, in order, whenever the application is ready."""
+"""Received messages: one at a time, in order, whenever the application is ready."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Reader:
 
 def test_messages_wait_for_the_first_and_then_come_at_once() -> None:
     reader, first = Reader(), Deferred[None]()
-    inbox = ReceiveQueue(reader, first)
-    inbox.append("a")
-    inbox.append(b"b")
+    queue = ReceiveQueue(reader, first)
+    queue.append("a")
+    queue.append(b"b")
     assert reader.events == []
     first.callback(None)
     assert reader.events == ["a", b"b", "(emptied)"]
@@ -38,12 +38,12 @@ def test_messages_wait_for_the_first_and_then_come_at_once() -> None:
 
 def test_each_slow_message_makes_the_next_wait() -> None:
     reader, first = Reader(), Deferred[None]()
-    inbox = ReceiveQueue(reader, first)
+    queue = ReceiveQueue(reader, first)
     for message in ("slow", "a", "slow"):
-        inbox.append(message)
+        queue.append(message)
     first.callback(None)
     assert reader.events == ["slow"]
-    inbox.append("b")
+    queue.append("b")
     assert reader.waiting is not None
     reader.waiting.callback(None)
     assert reader.events == ["slow", "a", "slow"]
@@ -54,12 +54,12 @@ def test_each_slow_message_makes_the_next_wait() -> None:
 
 def test_it_says_once_that_it_is_full() -> None:
     reader, first = Reader(), Deferred[None]()
-    inbox = ReceiveQueue(reader, first)
+    queue = ReceiveQueue(reader, first)
     for _ in range(MAX_PENDING_MESSAGES - 1):
-        inbox.append("a")
+        queue.append("a")
     assert reader.events == []
-    inbox.append("a")
-    inbox.append("a")
+    queue.append("a")
+    queue.append("a")
     assert reader.events == ["(full)"]
     first.callback(None)
     assert reader.events[-1] == "(emptied)"
@@ -67,17 +67,17 @@ def test_it_says_once_that_it_is_full() -> None:
 
 def test_what_was_cleared_is_never_delivered() -> None:
     reader, first = Reader(), Deferred[None]()
-    inbox = ReceiveQueue(reader, first)
-    inbox.append("a")
-    inbox.clear()
+    queue = ReceiveQueue(reader, first)
+    queue.append("a")
+    queue.clear()
     first.callback(None)
     assert reader.events == ["(emptied)"]
 
 
 def test_a_crowd_of_messages_needs_no_deep_stack() -> None:
     reader, first = Reader(), Deferred[None]()
-    inbox = ReceiveQueue(reader, first)
+    queue = ReceiveQueue(reader, first)
     for _ in range(10_000):
-        inbox.append("a")
+        queue.append("a")
     first.callback(None)
     assert reader.events.count("a") == 10_000

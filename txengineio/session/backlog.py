@@ -184,10 +184,10 @@ class Flow:
     __slots__ = (
         "_clock",
         "_is_writable",
-        "_paused",
         "_producer",
         "_pull_call",
         "_streaming",
+        "_told_to_pause",
         "_waiting",
     )
 
@@ -197,7 +197,7 @@ class Flow:
         self._waiting: list[Deferred[None]] = []
         self._producer: Any = None
         self._streaming = False
-        self._paused = False
+        self._told_to_pause = False
         self._pull_call: IDelayedCall | None = None
 
     def wait(self) -> Deferred[None]:
@@ -214,7 +214,8 @@ class Flow:
         """
         if self._producer is not None:
             raise RuntimeError(f"{self._producer} was never unregistered")
-        self._producer, self._streaming, self._paused = producer, streaming, False
+        self._producer, self._streaming = producer, streaming
+        self._told_to_pause = False
         if not streaming:
             self._pull_later()
         elif not self._is_writable():
@@ -229,8 +230,8 @@ class Flow:
 
     def pause(self) -> None:
         """Tell a push producer, once, to produce nothing more."""
-        if self._producer is not None and self._streaming and not self._paused:
-            self._paused = True
+        if self._producer is not None and self._streaming and not self._told_to_pause:
+            self._told_to_pause = True
             call_guarded(self._producer.pauseProducing)
 
     def resume(self) -> None:
@@ -242,8 +243,8 @@ class Flow:
             return
         if not self._streaming:
             self._pull_later()
-        elif self._paused:
-            self._paused = False
+        elif self._told_to_pause:
+            self._told_to_pause = False
             call_guarded(self._producer.resumeProducing)
 
     def _pull_later(self) -> None:

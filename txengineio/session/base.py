@@ -37,9 +37,9 @@ from txengineio.session.interfaces import (
 )
 from txengineio.session.receive_queue import MAX_PENDING_MESSAGES, ReceiveQueue
 
-__all__ = ["CLOSE_TIMEOUT", "BaseSession"]
+__all__ = ["GOODBYE_TIMEOUT", "BaseSession"]
 
-CLOSE_TIMEOUT = 30.0
+GOODBYE_TIMEOUT = 30.0
 """Seconds that a closing session waits for the poll that takes its goodbye."""
 
 _OPEN = ReadyState.OPEN
@@ -256,7 +256,7 @@ class BaseSession(Consumer):
             self.end(CloseReason.FORCED_CLOSE)
         else:
             self._close_call = self.engine.clock.callLater(
-                CLOSE_TIMEOUT, self.transport_done
+                GOODBYE_TIMEOUT, self.transport_done
             )
 
     def transport_done(self) -> None:
@@ -349,7 +349,7 @@ class BaseSession(Consumer):
         """Learn that the transport cannot be used any more."""
         self.end(CloseReason.TRANSPORT_ERROR, error)
 
-    # --- an application that takes its time: called by the inbox ----------------------
+    # --- an application that takes its time: called by the receive queue --------------
 
     def deliver(self, message: str | bytes) -> Deferred[None] | None:
         """Hand over a message that has waited."""
@@ -366,7 +366,7 @@ class BaseSession(Consumer):
         self.transport.pause_reading()
 
     def receive_queue_emptied(self) -> None:
-        """Go on without an inbox."""
+        """Go on without a receive queue."""
         self._receive_queue = None
         if self.closed is not None:
             self._tell_protocol()

@@ -14,7 +14,7 @@ MAX_PENDING_MESSAGES = 32
 
 
 class SlowReader(Protocol):
-    """What the inbox works for: a session whose application takes its time."""
+    """What the queue works for: a session whose application takes its time."""
 
     def deliver(self, message: str | bytes) -> Deferred[None] | None:
         """Hand a message over; a Deferred says that the next one has to wait."""
@@ -23,7 +23,7 @@ class SlowReader(Protocol):
         """Stop reading from the peer."""
 
     def receive_queue_emptied(self) -> None:
-        """Go on without an inbox: nothing waits any more."""
+        """Go on without a queue: nothing waits any more."""
 
 
 class ReceiveQueue:

@@ -141,12 +141,14 @@ class Outgoing(EventEmitter):
             message = message_data(message)
         if self.ready_state is not _OPEN or (volatile and not self.writable):
             return False
-        if self.handlers is not None and self._closed_at(PacketType.MESSAGE, message):
+        if self.handlers is not None and self._closed_on_creation(
+            PacketType.MESSAGE, message
+        ):
             return False
         if (
             pre_encoded_frame is not None
             and on_flushed is None
-            and self._pass(message, pre_encoded_frame)
+            and self._send_frame_directly(message, pre_encoded_frame)
         ):
             return True
         packets = self._write_buffer
@@ -160,9 +162,9 @@ class Outgoing(EventEmitter):
             self.flush()
             if not self._write_buffer:
                 return True
-        return self._keep()
+        return self._count_what_waits()
 
-    def _pass(self, message: str | bytes, frame: bytes) -> bool:
+    def _send_frame_directly(self, message: str | bytes, frame: bytes) -> bool:
         """Send a frame past the write buffer, unless something is before it, or asks.
 
         Most of what is broadcast goes this way: it saves a third.
@@ -180,14 +182,14 @@ class Outgoing(EventEmitter):
             return False
         if not self.transport.writable:
             self._in_flight = True
-            self._stuck([(_MESSAGE, message, False, frame)])
+            self._count_in_flight([(_MESSAGE, message, False, frame)])
         return True
 
     def send_control(self, packet_type: PacketType, data: PacketData = None) -> None:
         """Send a packet that is no message, unless the session is closing."""
         if self.ready_state is not _OPEN:
             return
-        if self.handlers is not None and self._closed_at(packet_type, data):
+        if self.handlers is not None and self._closed_on_creation(packet_type, data):
             return
         self._write_buffer.append((packet_type, data, True, None))
         if self.traffic is not None:
@@ -197,9 +199,9 @@ class Outgoing(EventEmitter):
         if self._write_buffer and (
             not self._corked or not len(self._write_buffer) % _STOCK_TAKING
         ):
-            self._keep()
+            self._count_what_waits()
 
-    def _closed_at(self, packet_type: PacketType, data: PacketData) -> bool:
+    def _closed_on_creation(self, packet_type: PacketType, data: PacketData) -> bool:
         """Tell of a packet that is to be sent; say whether a handler has closed."""
         self.emit("packet_create", packet_type, data)
         return self.ready_state is not _OPEN
@@ -236,14 +238,14 @@ class Outgoing(EventEmitter):
         if self._write_buffer:
             self.flush()
             if self._write_buffer:
-                self._keep()
+                self._count_what_waits()
 
     def flush(self) -> None:
         """Give the transport what waits for it, if it can take it."""
         # What was left when a session ended can still be read, but not sent.
         while self._write_buffer and self.transport.writable and self.closed is None:
             listening = self.handlers is not None or self.engine.handlers is not None
-            if listening and self._flushed_by_handlers():
+            if listening and self._settled_by_handlers():
                 return
             if (
                 self._backlog is None
@@ -252,18 +254,18 @@ class Outgoing(EventEmitter):
             ):
                 packets, self._write_buffer = self._write_buffer, []
             else:
-                packets = self._next_batch()
+                packets = self._take_batch()
             self._in_flight = True
             if self.transport.send_packets(packets):
                 self.batch_flushed()
             elif self.closed is None:
-                self._stuck(packets)
+                self._count_in_flight(packets)
             if self.handlers is not None or self.engine.handlers is not None:
                 self._emit_both("drain")
             if self.ready_state is _CLOSING and not self._write_buffer:
                 self.drained_for_close()
 
-    def _next_batch(self) -> list[OutgoingPacket]:
+    def _take_batch(self) -> list[OutgoingPacket]:
         """Take from the write buffer what the transport is given now: all, or a part.
 
         As it takes memory to give it away, a backlog leaves in pieces.
@@ -292,7 +294,7 @@ class Outgoing(EventEmitter):
             traffic.messages_out += len(packets) - controls
         return packets
 
-    def _flushed_by_handlers(self) -> bool:
+    def _settled_by_handlers(self) -> bool:
         """Tell handlers; say whether one has sent something, or closed the session."""
         self._emit_both("flush", self.write_buffer)
         return not self._write_buffer or not self.transport.writable
@@ -310,9 +312,9 @@ class Outgoing(EventEmitter):
 
     # --- a peer that is slow ----------------------------------------------------------
 
-    def _keep(self) -> bool:
+    def _count_what_waits(self) -> bool:
         """Count what waits; say whether the session has survived that."""
-        backlog = self._counted()
+        backlog = self._ensure_backlog()
         backlog.count(self._write_buffer)
         if self._corked and backlog.queued >= BATCH_SIZE:
             # Enough collected: the transport has to show how much of it goes away.
@@ -322,12 +324,12 @@ class Outgoing(EventEmitter):
             self._flow.pause()
         return self.ready_state is _OPEN
 
-    def _stuck(self, packets: Sequence[OutgoingPacket]) -> None:
-        self._counted().stuck(packets)
+    def _count_in_flight(self, packets: Sequence[OutgoingPacket]) -> None:
+        self._ensure_backlog().stuck(packets)
         if self._flow is not None:
             self._flow.pause()
 
-    def _counted(self) -> Backlog:
+    def _ensure_backlog(self) -> Backlog:
         if self._backlog is None:
             self._backlog = Backlog(self.engine.buffers, self._overflowed)
         return self._backlog
