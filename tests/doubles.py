@@ -210,6 +210,8 @@ class RecordingEngine(EventEmitter):
 
     EVENTS = FREQUENT = frozenset({"flush", "drain"})
 
+    is_open = True
+
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = EngineOptions.from_mapping(options)

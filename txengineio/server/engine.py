@@ -18,13 +18,14 @@ from txengineio.errors import CloseReason, InvalidOption
 from txengineio.protocol.packets import PacketType, message_data
 from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
+from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import ListeningPort, ServerEndpoint
 from txengineio.server.options.engine import EngineArguments, EngineOptions
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.dispatcher import Dispatcher
 from txengineio.server.requests.handshakes import Handshakes
 from txengineio.server.requests.middleware import CorsMiddleware, Middleware
-from txengineio.server.session import Session
+from txengineio.server.session import ICarriesSession, Session
 from txengineio.server.statistics import Statistics
 from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.body_limits import BodyLimits
@@ -129,6 +130,35 @@ class Engine(EventEmitter):
     @elsewhere.setter
     def elsewhere(self, elsewhere: Elsewhere | None) -> None:
         self._dispatcher.elsewhere = elsewhere
+
+    def open_session(
+        self,
+        transport: ICarriesSession,
+        request: HandshakeRequest,
+        *,
+        revision: int = 4,
+    ) -> Session:
+        """Open a session on a transport of your own.
+
+        The limits on sessions count, and the application's protocol is built for it as
+        for any other; ``allow_request``, ``generate_id`` and middlewares, which are
+        about HTTP requests, are not asked.
+
+        Args:
+            transport: Carries the session's packets: `IPacketTransport`, and
+                ``attach(session)``, which is called before anything is sent. It tells
+                the session what the peer does, by the methods of `IPacketReceiver`.
+            request: What the client said to get here: ``session.request``.
+            revision: The revision of the protocol, 3 or 4.
+
+        Returns:
+            The session; the open packet was sent.
+
+        Raises:
+            Refusal: There is to be no such session; it says which HTTP status would be
+                the answer.
+        """
+        return self._handshakes.open_session(transport, request, revision)
 
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""

@@ -20,7 +20,7 @@ from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 from txengineio.session.traffic import Traffic
 
-__all__ = ["IEngine", "Session"]
+__all__ = ["ICarriesSession", "IEngine", "Session"]
 
 
 class IEngine(ISessionOwner, Protocol):
@@ -42,11 +42,22 @@ class IEngine(ISessionOwner, Protocol):
     def statistics(self) -> Statistics | None:
         """What is counted; None while nothing is."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether new sessions are let in."""
+
     def broadcast(self, message: str | Buffer, *, compress: bool = True) -> int:
         """Send a message to every open session; return how many took it."""
 
     def close(self) -> Deferred[None]:
         """Tell every session that it is over."""
+
+
+class ICarriesSession(IPacketTransport):
+    """A transport on which a server opens sessions."""
+
+    def attach(session: Session) -> None:  # noqa: N805
+        """Carry a session from now on; called once, before anything is sent."""
 
 
 class Session(BaseSession):

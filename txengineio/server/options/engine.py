@@ -153,10 +153,3 @@ class EngineOptions(Limits):
         check_names(options, [each.name for each in fields(cls)], "", OTHER_NAMES)
         # Each is checked as it is built.
         return cls(**cast(dict[str, Any], options))
-
-    @property
-    def upgrades(self) -> tuple[str, ...]:
-        """The transports that a new polling session is told it may move to."""
-        if not self.allow_upgrades:
-            return ()
-        return tuple(name for name in self.transports if name == "websocket")

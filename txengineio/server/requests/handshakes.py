@@ -6,12 +6,14 @@ in is found out here: by its origin, by how many there are already, by the appli
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
 
 from txengineio.application import EngineIOProtocol
-from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.errors import ErrorCode, Refusal, RequestRejected
 from txengineio.protocol.handshake import Handshake, HandshakeTemplate
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.query import SessionQuery
@@ -20,28 +22,24 @@ from txengineio.reactor import steady_seconds
 from txengineio.server.handshake_request import HandshakeRequest, client_address
 from txengineio.server.options.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry, new_sid
-from txengineio.server.requests.checks import bad_request, check_revision
+from txengineio.server.requests.checks import check_revision
 from txengineio.server.requests.hooks import ask_for_permission, choose_sid
 from txengineio.server.requests.origins import OriginCheck
 from txengineio.server.requests.session_limits import SessionLimits, Slot
-from txengineio.server.session import IEngine, Session
-from txengineio.server.transports.answers import let_change
-from txengineio.server.transports.deflate import Deflate, negotiate_deflate
-from txengineio.server.transports.jsonp import polling_transport
-from txengineio.server.transports.opening import BadOpening, OpeningRequest
+from txengineio.server.session import ICarriesSession, IEngine, Session
 from txengineio.server.transports.polling import PollingTransport
-from txengineio.server.transports.upgrade import UpgradeAttempt
-from txengineio.server.transports.websocket import (
-    EngineWebSocketFactory,
-    EngineWebSocketProtocol,
+from txengineio.server.transports.table import (
+    TRANSPORT_TABLE,
+    SessionOpening,
+    become_websocket,
+    upgrades_from,
 )
+from txengineio.server.transports.upgrade import UpgradeAttempt
+from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.incoming_request import IncomingRequest
-from txengineio.session.interfaces import IPacketTransport
 from txengineio.session.timers import COARSE, TimerWheel
 
 __all__ = ["Handshakes"]
-
-_Opening: TypeAlias = tuple[OpeningRequest, Deflate | None]
 
 _UNAVAILABLE: Final = 503
 
@@ -72,10 +70,7 @@ class Handshakes:
         self._session_limits = SessionLimits(limits, engine.clock)
         self._proxies = TrustedProxies(limits.trusted_proxies)
         self._origins = OriginCheck(limits.allowed_origins, self._proxies)
-        self._handshakes = {
-            "polling": self._handshake(limits.upgrades),
-            "websocket": self._handshake(()),
-        }
+        self._handshakes: dict[str, HandshakeTemplate] = {}
         self._newcomers: TimerWheel | None = None
         if limits.first_poll_timeout is not None:
             self._newcomers = TimerWheel(
@@ -105,9 +100,9 @@ class Handshakes:
             return Deferred.fromCoroutine(self._ask_and_open(request, query))
         address = client_address(request, self._proxies)
         with self._session_limits.enter(address) as slot:
-            opening_request = self._check_handshake(request, query)
+            asked = self._check_handshake(request, query)
             slot.sid = new_sid()
-            self._open(slot, request, query, opening_request)
+            self._open(slot, request, query, asked)
         return None
 
     async def _ask_and_open(
@@ -117,23 +112,17 @@ class Handshakes:
         address = client_address(request, self._proxies)
         with self._session_limits.enter(address) as slot:
             await ask_for_permission(request, options, clock)
-            opening = self._check_handshake(request, query)
+            asked = self._check_handshake(request, query)
             slot.sid = await choose_sid(request, options, self._registry, clock)
-            self._open(slot, request, query, opening)
+            self._open(slot, request, query, asked)
 
-    def _check_handshake(
-        self, request: IncomingRequest, query: SessionQuery
-    ) -> _Opening | None:
-        """Find all that is wrong; return what the opening of a WebSocket asks for."""
+    def _check_handshake(self, request: IncomingRequest, query: SessionQuery) -> Any:
+        """Find all that is wrong; return what the request asks for besides."""
         check_revision(query, self._engine.options)
-        return self._check_opening(request) if query.transport == "websocket" else None
+        return TRANSPORT_TABLE[query.transport].check(request, self._engine)
 
     def _open(
-        self,
-        slot: Slot,
-        request: IncomingRequest,
-        query: SessionQuery,
-        opening: _Opening | None,
+        self, slot: Slot, request: IncomingRequest, query: SessionQuery, asked: Any
     ) -> None:
         if request.is_gone:
             # Nobody is left to open a session for.
@@ -141,111 +130,103 @@ class Handshakes:
         if not self.accepting:
             request.answer(_UNAVAILABLE)
             return
-        address = request.peer()
+        protocol = self._build_protocol(request.peer())
+
+        def start(transport: ICarriesSession, kept: HandshakeRequest) -> Session:
+            return self._start(slot, query.revision, transport, kept, protocol)
+
+        opening = self._opening(request, query, asked, slot.client, start)
+        TRANSPORT_TABLE[query.transport].open(opening)
+
+    def _opening(
+        self,
+        request: IncomingRequest,
+        query: SessionQuery,
+        asked: Any,
+        client: str | None,
+        start: Callable[[ICarriesSession, HandshakeRequest], Session],
+    ) -> SessionOpening:
+        return SessionOpening(
+            engine=self._engine,
+            websockets=self._websockets,
+            newcomers=self._newcomers,
+            request=request,
+            query=query,
+            asked=asked,
+            client=client,
+            start=start,
+        )
+
+    def _build_protocol(self, address: IAddress) -> EngineIOProtocol:
         protocol = cast(
             EngineIOProtocol | None, self._engine.application.buildProtocol(address)
         )
         if protocol is None:
             raise RequestRejected(ErrorCode.FORBIDDEN)
-        if opening is None:
-            self._open_polling(request, query, slot, protocol)
-        else:
-            self._open_websocket(request, query, slot, protocol, opening)
+        return protocol
 
-    def _open_polling(
+    def open_session(
+        self, transport: ICarriesSession, request: HandshakeRequest, revision: int
+    ) -> Session:
+        """Open a session on a transport: see `Engine.open_session`."""
+        if not self.accepting:
+            raise Refusal("no new sessions are let in", status=_UNAVAILABLE)
+        with self._session_limits.enter(request.remote_address) as slot:
+            slot.sid = new_sid()
+            protocol = self._build_protocol(request.client_address)
+            return self._start(slot, revision, transport, request, protocol)
+
+    def _start(
         self,
-        request: IncomingRequest,
-        query: SessionQuery,
         slot: Slot,
+        revision: int,
+        transport: ICarriesSession,
+        request: HandshakeRequest,
         protocol: EngineIOProtocol,
-    ) -> None:
-        transport = polling_transport(query)
-        snapshot = HandshakeRequest.of(request, query.parameters, slot.client)
-        transport.session = session = self._add(slot, query, transport, snapshot)
-        transport.park(request)
-        timeout = self._engine.options.first_poll_timeout
-        if self._newcomers is not None and timeout is not None:
-            transport.expect_back(self._newcomers, timeout)
-        self._start(session, protocol)
-
-    def _open_websocket(
-        self,
-        request: IncomingRequest,
-        query: SessionQuery,
-        slot: Slot,
-        protocol: EngineIOProtocol,
-        opening: _Opening,
-    ) -> None:
-        # Kept before the request loses its connection.
-        snapshot = HandshakeRequest.of(request, query.parameters, slot.client)
-        websocket, early = self._take_over(request, query, opening, first=True)
-        session = self._add(slot, query, websocket, snapshot)
-        websocket.attach(session)
-        self._start(session, protocol)
-        # Nothing has been sent only if the connection was lost meanwhile.
-        websocket.send_opening()
-        if early:
-            websocket.dataReceived(early)
-
-    def _add(
-        self,
-        slot: Slot,
-        query: SessionQuery,
-        transport: IPacketTransport,
-        snapshot: HandshakeRequest,
     ) -> Session:
         session = Session(
             slot.sid,
             engine=self._engine,
-            codec=codec_for(query.revision),
+            codec=codec_for(revision),
             transport=transport,
-            request=snapshot,
+            request=request,
         )
         session.slot, slot.taken = slot, True
         self._registry.add(session)
-        return session
-
-    def _start(self, session: Session, protocol: EngineIOProtocol) -> None:
+        transport.attach(session)
         statistics = self._engine.statistics
         if statistics is not None:
-            kind = session.transport.name, session.protocol_revision
-            statistics.handshakes[kind] += 1
+            statistics.handshakes[transport.name, revision] += 1
         session.open(self._first_packets(session))
         self._engine.emit("connection", session)
         session.start(protocol)
+        return session
 
     def _first_packets(self, session: Session) -> list[Packet]:
-        handshake = self._handshakes[session.transport.name].to_json(session.id)
+        handshake = self._handshake(session.transport.name).to_json(session.id)
         packets: list[Packet] = [(PacketType.OPEN, handshake)]
         initial_packet = self._engine.options.initial_packet
         if initial_packet is not None:
             packets.append((PacketType.MESSAGE, initial_packet))
         return packets
 
-    def _handshake(self, upgrades: tuple[str, ...]) -> HandshakeTemplate:
-        options = self._engine.options
-        handshake = Handshake(
-            sid="",
-            upgrades=upgrades,
-            ping_interval=options.ping_interval,
-            ping_timeout=options.ping_timeout,
-            max_payload=options.max_http_buffer_size,
-        )
-        return handshake.template()
+    def _handshake(self, transport: str) -> HandshakeTemplate:
+        """Return what tells a client about its session; it depends on the transport."""
+        template = self._handshakes.get(transport)
+        if template is None:
+            options = self._engine.options
+            enabled = options.transports if options.allow_upgrades else ()
+            handshake = Handshake(
+                sid="",
+                upgrades=upgrades_from(transport, enabled),
+                ping_interval=options.ping_interval,
+                ping_timeout=options.ping_timeout,
+                max_payload=options.max_http_buffer_size,
+            )
+            template = self._handshakes[transport] = handshake.template()
+        return template
 
-    # --- WebSockets -------------------------------------------------------------------
-
-    def _check_opening(self, request: IncomingRequest) -> _Opening:
-        """Find all that is wrong with it before an application is built for it."""
-        if not self.accepting:
-            raise BadOpening("Service Unavailable", _UNAVAILABLE)
-        if not request.can_take_over():
-            raise bad_request("TRANSPORT_HANDSHAKE_ERROR", error="no HTTP/1.1")
-        opening = OpeningRequest.of(request)
-        options = self._engine.options.per_message_deflate
-        if options is None or not opening.extensions:
-            return opening, None
-        return opening, negotiate_deflate(opening.extensions, options)
+    # --- WebSockets for sessions that are open ----------------------------------------
 
     def admit_websocket(
         self, request: IncomingRequest, query: SessionQuery, session: Session
@@ -273,8 +254,10 @@ class Handshakes:
     def _upgrade(
         self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> None:
-        opening = self._check_opening(request)
-        websocket, early = self._take_over(request, query, opening, first=False)
+        asked = TRANSPORT_TABLE[query.transport].check(request, self._engine)
+        opening = self._opening(request, query, asked, None, _opens_nothing)
+        websocket, early = become_websocket(opening, first=False)
+        websocket.send_opening()
         transport = session.transport
         if (
             isinstance(transport, PollingTransport)
@@ -289,22 +272,6 @@ class Handshakes:
             # It has a WebSocket already, another one is at it, or it has just ended.
             websocket.session_ended()
 
-    def _take_over(
-        self,
-        request: IncomingRequest,
-        query: SessionQuery,
-        opening: _Opening,
-        *,
-        first: bool,
-    ) -> tuple[EngineWebSocketProtocol, bytes]:
-        """Make a request's connection a WebSocket; return what came behind it too."""
-        headers = let_change(self._engine, request, request.headers_so_far(), first)
-        websocket = self._websockets.build(
-            codec_for(query.revision), query.supports_binary
-        )
-        early = request.take_over(websocket)
-        opening_request, deflate = opening
-        websocket.accept(opening_request, headers, deflate)
-        if not first:
-            websocket.send_opening()
-        return websocket, early
+
+def _opens_nothing(transport: ICarriesSession, kept: HandshakeRequest) -> Session:
+    raise AssertionError("the session is open already")

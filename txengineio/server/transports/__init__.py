@@ -1,6 +1,7 @@
 """What carries a session's packets, and how it moves from one to another.
 
 =============  ==========================================================
+``table``      the transports that there are: a row for each
 ``polling``    HTTP long-polling: one parked GET, one POST at a time
 ``jsonp``      polling for clients that can only load scripts
 ``websocket``  WebSockets of a server

@@ -20,7 +20,7 @@ from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import ReadyState
 from txengineio.protocol.text import encode_utf8
-from txengineio.server.session import Session
+from txengineio.server.session import ICarriesSession, Session
 from txengineio.server.transports.answers import (
     BINARY,
     POSTED,
@@ -33,7 +33,7 @@ from txengineio.server.web._twisted import is_congested
 from txengineio.server.web.body_limits import too_large
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.server.web.responses import OK
-from txengineio.session.interfaces import IPacketTransport, OutgoingPacket
+from txengineio.session.interfaces import OutgoingPacket
 from txengineio.session.timers import Schedule
 
 __all__ = ["PollingTransport"]
@@ -51,13 +51,13 @@ _NOOP: Final[OutgoingPacket] = (PacketType.NOOP, None, False, None)
 _CLOSE: Final[OutgoingPacket] = (PacketType.CLOSE, None, False, None)
 
 
-@implementer(IPacketTransport)
+@implementer(ICarriesSession)
 class PollingTransport:
     """Carries a session's packets in the answers to GETs and the bodies of POSTs.
 
     Attributes:
         name: ``polling``.
-        session: The session; set right after construction.
+        session: The session; `attach` sets it.
         writable: Whether a GET is parked.
         supports_binary: Whether the client takes binary payloads (revision 3).
         due_bucket: Kept by what expects the client back after the handshake.
@@ -98,6 +98,10 @@ class PollingTransport:
         self._unread: Any = None
         self.due_bucket: int | None = None
         self._newcomers: Schedule | None = None
+
+    def attach(self, session: Session) -> None:
+        """Carry a session from now on."""
+        self.session = session
 
     # --- requests ---------------------------------------------------------------------
 

@@ -16,10 +16,11 @@ from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from typing_extensions import override
+from zope.interface import implementer
 
 from txengineio.net.turns import turns_of
 from txengineio.protocol.codec import Codec
-from txengineio.server.session import IEngine
+from txengineio.server.session import ICarriesSession, IEngine
 from txengineio.server.transports.deflate import Deflate
 from txengineio.server.transports.opening import OpeningRequest, opening_response
 from txengineio.session.frugal import protocol_options
@@ -57,6 +58,7 @@ _GOODBYES: Final[Mapping[int | None, bytes]] = {
 """The close frames that answer those with which nearly every WebSocket ends."""
 
 
+@implementer(ICarriesSession)
 class EngineWebSocketProtocol(  # type: ignore[misc]  # as Autobahn's own classes
     WebSocketTransport, WebSocketServerProtocol
 ):

@@ -1,0 +1,191 @@
+"""The transports that there are: one row for each, one module for what it does.
+
+Adding one takes a module with a class that provides `ICarriesSession`, and a row here;
+its name goes into `txengineio.checks.TRANSPORTS`, which says what may be asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.protocol.query import SessionQuery
+from txengineio.protocol.revisions import codec_for
+from txengineio.server.handshake_request import HandshakeRequest
+from txengineio.server.session import ICarriesSession, IEngine, Session
+from txengineio.server.transports.answers import let_change
+from txengineio.server.transports.deflate import Deflate, negotiate_deflate
+from txengineio.server.transports.jsonp import polling_transport
+from txengineio.server.transports.opening import BadOpening, OpeningRequest
+from txengineio.server.transports.websocket import (
+    EngineWebSocketFactory,
+    EngineWebSocketProtocol,
+)
+from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.session.timers import Schedule
+
+__all__ = [
+    "TRANSPORT_TABLE",
+    "SessionOpening",
+    "TransportRow",
+    "become_websocket",
+    "upgrades_from",
+]
+
+_UNAVAILABLE: Final = 503
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpening:
+    """A session that is being opened by a request: nothing is wrong with it any more.
+
+    Attributes:
+        engine: The engine.
+        websockets: Builds the engine's WebSockets.
+        newcomers: When to give clients up that do not come back; None for never.
+        request: The request.
+        query: What it asks for.
+        asked: What `TransportRow.check` has returned.
+        client: The client's address, as far as known.
+        start: Called with the transport and the request as it is kept: opens the
+            session, and returns it. What is sent goes out by the transport.
+    """
+
+    engine: IEngine
+    websockets: EngineWebSocketFactory
+    newcomers: Schedule | None
+    request: IncomingRequest
+    query: SessionQuery
+    asked: Any
+    client: str | None
+    start: Callable[[ICarriesSession, HandshakeRequest], Session]
+
+    def kept_request(self) -> HandshakeRequest:
+        """Return what is kept of the request, as long as it has its connection."""
+        return HandshakeRequest.of(self.request, self.query.parameters, self.client)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportRow:
+    """One transport.
+
+    Attributes:
+        name: What clients call it.
+        revisions: The revisions of the protocol that have it.
+        upgraded_from: The transports whose sessions may move to it.
+        check: Finds all that is wrong with a request that asks for it, before an
+            application is built for it. Returns what else it asks for; raises what
+            refuses it.
+        open: Opens a session on it.
+    """
+
+    name: str
+    revisions: frozenset[int]
+    upgraded_from: frozenset[str]
+    check: Callable[[IncomingRequest, IEngine], Any]
+    open: Callable[[SessionOpening], None]
+
+
+# --- polling --------------------------------------------------------------------------
+
+
+def _nothing_to_check(request: IncomingRequest, engine: IEngine) -> None:
+    """Find nothing wrong: any GET will do."""
+
+
+def _open_polling(opening: SessionOpening) -> None:
+    transport = polling_transport(opening.query)
+    kept = opening.kept_request()
+    # What the session begins with is the answer.
+    transport.park(opening.request)
+    timeout = opening.engine.options.first_poll_timeout
+    if opening.newcomers is not None and timeout is not None:
+        transport.expect_back(opening.newcomers, timeout)
+    opening.start(transport, kept)
+
+
+# --- WebSocket ------------------------------------------------------------------------
+
+
+def _check_websocket(
+    request: IncomingRequest, engine: IEngine
+) -> tuple[OpeningRequest, Deflate | None]:
+    if not engine.is_open:
+        raise BadOpening("Service Unavailable", _UNAVAILABLE)
+    if not request.can_take_over():
+        raise RequestRejected(
+            ErrorCode.BAD_REQUEST,
+            name="TRANSPORT_HANDSHAKE_ERROR",
+            context={"error": "no HTTP/1.1"},
+        )
+    asked = OpeningRequest.of(request)
+    options = engine.options.per_message_deflate
+    if options is None or not asked.extensions:
+        return asked, None
+    return asked, negotiate_deflate(asked.extensions, options)
+
+
+def become_websocket(
+    opening: SessionOpening, *, first: bool
+) -> tuple[EngineWebSocketProtocol, bytes]:
+    """Make a request's connection a WebSocket.
+
+    Args:
+        opening: The request, and what it asks for.
+        first: Whether a session is opened on it; else it is to take one over.
+
+    Returns:
+        The WebSocket, and what has come after the request already.
+    """
+    request, query = opening.request, opening.query
+    headers = let_change(opening.engine, request, request.headers_so_far(), first)
+    codec = codec_for(query.revision)
+    websocket = opening.websockets.build(codec, query.supports_binary)
+    early = request.take_over(websocket)
+    asked, deflate = opening.asked
+    websocket.accept(asked, headers, deflate)
+    return websocket, early
+
+
+def _open_websocket(opening: SessionOpening) -> None:
+    # Kept before the request loses its connection.
+    kept = opening.kept_request()
+    websocket, early = become_websocket(opening, first=True)
+    opening.start(websocket, kept)
+    # Nothing has been sent only if the connection was lost meanwhile.
+    websocket.send_opening()
+    if early:
+        websocket.dataReceived(early)
+
+
+# --- the table ------------------------------------------------------------------------
+
+TRANSPORT_TABLE: Final = {
+    row.name: row
+    for row in (
+        TransportRow(
+            name="polling",
+            revisions=frozenset({3, 4}),
+            upgraded_from=frozenset(),
+            check=_nothing_to_check,
+            open=_open_polling,
+        ),
+        TransportRow(
+            name="websocket",
+            revisions=frozenset({3, 4}),
+            upgraded_from=frozenset({"polling"}),
+            check=_check_websocket,
+            open=_open_websocket,
+        ),
+    )
+}
+
+
+def upgrades_from(name: str, enabled: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the transports to which a session may move from another one."""
+    rows = TRANSPORT_TABLE.values()
+    return tuple(
+        row.name for row in rows if row.name in enabled and name in row.upgraded_from
+    )
