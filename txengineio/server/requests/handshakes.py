@@ -6,7 +6,7 @@ in is found out here: by its origin, by how many there are already, by the appli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
@@ -30,7 +30,7 @@ from txengineio.server.session import ICarriesSession, IEngine, Session
 from txengineio.server.transports.polling import PollingTransport
 from txengineio.server.transports.table import (
     TRANSPORT_TABLE,
-    SessionOpening,
+    Workshop,
     become_websocket,
     upgrades_from,
 )
@@ -65,20 +65,20 @@ class Handshakes:
         self.accepting = True
         self._engine = engine
         self._registry = registry
-        self._websockets = websockets
         limits = engine.options
         self._session_limits = SessionLimits(limits, engine.clock)
         self._proxies = TrustedProxies(limits.trusted_proxies)
         self._origins = OriginCheck(limits.allowed_origins, self._proxies)
         self._handshakes: dict[str, HandshakeTemplate] = {}
-        self._newcomers: TimerWheel | None = None
+        newcomers: TimerWheel | None = None
         if limits.first_poll_timeout is not None:
-            self._newcomers = TimerWheel(
+            newcomers = TimerWheel(
                 engine.clock,
                 min(COARSE, limits.first_poll_timeout / 10),
                 "the time-out of a first poll",
                 steady_seconds(engine.clock),
             )
+        self._workshop = Workshop(engine, websockets, newcomers)
 
     # --- a new session ----------------------------------------------------------------
 
@@ -131,35 +131,16 @@ class Handshakes:
             request.answer(_UNAVAILABLE)
             return
         protocol = self._build_protocol(request.peer())
-
-        def start(transport: ICarriesSession, kept: HandshakeRequest) -> Session:
-            return self._start(slot, query.revision, transport, kept, protocol)
-
-        opening = self._opening(request, query, asked, slot.client, start)
-        TRANSPORT_TABLE[query.transport].open(opening)
-
-    def _opening(
-        self,
-        request: IncomingRequest,
-        query: SessionQuery,
-        asked: Any,
-        client: str | None,
-        start: Callable[[ICarriesSession, HandshakeRequest], Session],
-    ) -> SessionOpening:
-        return SessionOpening(
-            engine=self._engine,
-            websockets=self._websockets,
-            newcomers=self._newcomers,
-            request=request,
-            query=query,
-            asked=asked,
-            client=client,
-            start=start,
-        )
+        # Kept while the request has its connection.
+        kept = HandshakeRequest.of(request, query.parameters, slot.client)
+        start = partial(self._start, slot, query.revision, protocol, kept)
+        row = TRANSPORT_TABLE[query.transport]
+        row.open(self._workshop, request, query, asked, start)
 
     def _build_protocol(self, address: IAddress) -> EngineIOProtocol:
+        # A type that is no string would be made anew each time.
         protocol = cast(
-            EngineIOProtocol | None, self._engine.application.buildProtocol(address)
+            "EngineIOProtocol | None", self._engine.application.buildProtocol(address)
         )
         if protocol is None:
             raise RequestRejected(ErrorCode.FORBIDDEN)
@@ -174,15 +155,15 @@ class Handshakes:
         with self._session_limits.enter(request.remote_address) as slot:
             slot.sid = new_sid()
             protocol = self._build_protocol(request.client_address)
-            return self._start(slot, revision, transport, request, protocol)
+            return self._start(slot, revision, protocol, request, transport)
 
     def _start(
         self,
         slot: Slot,
         revision: int,
-        transport: ICarriesSession,
-        request: HandshakeRequest,
         protocol: EngineIOProtocol,
+        request: HandshakeRequest,
+        transport: ICarriesSession,
     ) -> Session:
         session = Session(
             slot.sid,
@@ -203,7 +184,10 @@ class Handshakes:
         return session
 
     def _first_packets(self, session: Session) -> list[Packet]:
-        handshake = self._handshake(session.transport.name).to_json(session.id)
+        template = self._handshakes.get(session.transport.name)
+        if template is None:
+            template = self._handshake(session.transport.name)
+        handshake = template.to_json(session.id)
         packets: list[Packet] = [(PacketType.OPEN, handshake)]
         initial_packet = self._engine.options.initial_packet
         if initial_packet is not None:
@@ -211,19 +195,17 @@ class Handshakes:
         return packets
 
     def _handshake(self, transport: str) -> HandshakeTemplate:
-        """Return what tells a client about its session; it depends on the transport."""
-        template = self._handshakes.get(transport)
-        if template is None:
-            options = self._engine.options
-            enabled = options.transports if options.allow_upgrades else ()
-            handshake = Handshake(
-                sid="",
-                upgrades=upgrades_from(transport, enabled),
-                ping_interval=options.ping_interval,
-                ping_timeout=options.ping_timeout,
-                max_payload=options.max_http_buffer_size,
-            )
-            template = self._handshakes[transport] = handshake.template()
+        """Make what tells clients of a transport about their sessions, once."""
+        options = self._engine.options
+        enabled = options.transports if options.allow_upgrades else ()
+        handshake = Handshake(
+            sid="",
+            upgrades=upgrades_from(transport, enabled),
+            ping_interval=options.ping_interval,
+            ping_timeout=options.ping_timeout,
+            max_payload=options.max_http_buffer_size,
+        )
+        template = self._handshakes[transport] = handshake.template()
         return template
 
     # --- WebSockets for sessions that are open ----------------------------------------
@@ -255,8 +237,9 @@ class Handshakes:
         self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> None:
         asked = TRANSPORT_TABLE[query.transport].check(request, self._engine)
-        opening = self._opening(request, query, asked, None, _opens_nothing)
-        websocket, early = become_websocket(opening, first=False)
+        websocket, early = become_websocket(
+            self._workshop, request, query, asked, first=False
+        )
         websocket.send_opening()
         transport = session.transport
         if (
@@ -271,7 +254,3 @@ class Handshakes:
         else:
             # It has a WebSocket already, another one is at it, or it has just ended.
             websocket.session_ended()
-
-
-def _opens_nothing(transport: ICarriesSession, kept: HandshakeRequest) -> Session:
-    raise AssertionError("the session is open already")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
-from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.session import ICarriesSession, IEngine, Session
 from txengineio.server.transports.answers import let_change
 from txengineio.server.transports.deflate import Deflate, negotiate_deflate
@@ -28,43 +27,29 @@ from txengineio.session.timers import Schedule
 
 __all__ = [
     "TRANSPORT_TABLE",
-    "SessionOpening",
     "TransportRow",
+    "Workshop",
     "become_websocket",
     "upgrades_from",
 ]
 
 _UNAVAILABLE: Final = 503
 
+_Start: TypeAlias = Callable[[ICarriesSession], Session]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOpening:
-    """A session that is being opened by a request: nothing is wrong with it any more.
+
+class Workshop(NamedTuple):
+    """What an engine has for making transports.
 
     Attributes:
         engine: The engine.
-        websockets: Builds the engine's WebSockets.
+        websockets: Builds its WebSockets.
         newcomers: When to give clients up that do not come back; None for never.
-        request: The request.
-        query: What it asks for.
-        asked: What `TransportRow.check` has returned.
-        client: The client's address, as far as known.
-        start: Called with the transport and the request as it is kept: opens the
-            session, and returns it. What is sent goes out by the transport.
     """
 
     engine: IEngine
     websockets: EngineWebSocketFactory
     newcomers: Schedule | None
-    request: IncomingRequest
-    query: SessionQuery
-    asked: Any
-    client: str | None
-    start: Callable[[ICarriesSession, HandshakeRequest], Session]
-
-    def kept_request(self) -> HandshakeRequest:
-        """Return what is kept of the request, as long as it has its connection."""
-        return HandshakeRequest.of(self.request, self.query.parameters, self.client)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +63,16 @@ class TransportRow:
         check: Finds all that is wrong with a request that asks for it, before an
             application is built for it. Returns what else it asks for; raises what
             refuses it.
-        open: Opens a session on it.
+        open: Opens a session on it. Called with the workshop, the request, its query,
+            what `check` has returned, and a function that takes the transport and opens
+            the session: what that sends goes out by the transport at once.
     """
 
     name: str
     revisions: frozenset[int]
     upgraded_from: frozenset[str]
     check: Callable[[IncomingRequest, IEngine], Any]
-    open: Callable[[SessionOpening], None]
+    open: Callable[[Workshop, IncomingRequest, SessionQuery, Any, _Start], None]
 
 
 # --- polling --------------------------------------------------------------------------
@@ -95,15 +82,20 @@ def _nothing_to_check(request: IncomingRequest, engine: IEngine) -> None:
     """Find nothing wrong: any GET will do."""
 
 
-def _open_polling(opening: SessionOpening) -> None:
-    transport = polling_transport(opening.query)
-    kept = opening.kept_request()
+def _open_polling(
+    workshop: Workshop,
+    request: IncomingRequest,
+    query: SessionQuery,
+    asked: None,
+    start: _Start,
+) -> None:
+    transport = polling_transport(query)
     # What the session begins with is the answer.
-    transport.park(opening.request)
-    timeout = opening.engine.options.first_poll_timeout
-    if opening.newcomers is not None and timeout is not None:
-        transport.expect_back(opening.newcomers, timeout)
-    opening.start(transport, kept)
+    transport.park(request)
+    timeout = workshop.engine.options.first_poll_timeout
+    if workshop.newcomers is not None and timeout is not None:
+        transport.expect_back(workshop.newcomers, timeout)
+    start(transport)
 
 
 # --- WebSocket ------------------------------------------------------------------------
@@ -128,32 +120,43 @@ def _check_websocket(
 
 
 def become_websocket(
-    opening: SessionOpening, *, first: bool
+    workshop: Workshop,
+    request: IncomingRequest,
+    query: SessionQuery,
+    asked: tuple[OpeningRequest, Deflate | None],
+    *,
+    first: bool,
 ) -> tuple[EngineWebSocketProtocol, bytes]:
     """Make a request's connection a WebSocket.
 
     Args:
-        opening: The request, and what it asks for.
+        workshop: The engine's.
+        request: The request.
+        query: What it asks for.
+        asked: What the row's ``check`` has returned.
         first: Whether a session is opened on it; else it is to take one over.
 
     Returns:
         The WebSocket, and what has come after the request already.
     """
-    request, query = opening.request, opening.query
-    headers = let_change(opening.engine, request, request.headers_so_far(), first)
+    headers = let_change(workshop.engine, request, request.headers_so_far(), first)
     codec = codec_for(query.revision)
-    websocket = opening.websockets.build(codec, query.supports_binary)
+    websocket = workshop.websockets.build(codec, query.supports_binary)
     early = request.take_over(websocket)
-    asked, deflate = opening.asked
-    websocket.accept(asked, headers, deflate)
+    opening, deflate = asked
+    websocket.accept(opening, headers, deflate)
     return websocket, early
 
 
-def _open_websocket(opening: SessionOpening) -> None:
-    # Kept before the request loses its connection.
-    kept = opening.kept_request()
-    websocket, early = become_websocket(opening, first=True)
-    opening.start(websocket, kept)
+def _open_websocket(
+    workshop: Workshop,
+    request: IncomingRequest,
+    query: SessionQuery,
+    asked: tuple[OpeningRequest, Deflate | None],
+    start: _Start,
+) -> None:
+    websocket, early = become_websocket(workshop, request, query, asked, first=True)
+    start(websocket)
     # Nothing has been sent only if the connection was lost meanwhile.
     websocket.send_opening()
     if early:
