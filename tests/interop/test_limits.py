@@ -32,5 +32,10 @@ def test_message_over_the_limit_ends_the_session(
         names=["small", "oversize"],
     )
     assert results["small"] == "a"
-    closed = "transport close" if mode == "websocket" else "transport error"
-    assert results["oversize"] == {"client": closed, "received": []}
+    # By polling two answers are on their way: 413, and the goodbye for the parked poll.
+    # They come on connections of their own, so that either may be the first.
+    closed = {"transport close"}
+    if mode != "websocket":
+        closed.add("transport error")
+    assert results["oversize"]["client"] in closed
+    assert results["oversize"]["received"] == []

@@ -130,7 +130,13 @@ class EngineIORequest(LazyRequest):
         self.requestHeaders.removeHeader(b"Expect")
         channel: Any = self.channel
         reason = RESPONSES.get(error.status, b"")
-        channel.transport.write(_REFUSAL % (error.status, reason))
+        refusal = _REFUSAL % (error.status, reason)
+        # It leaves before the end of the session answers a parked poll.
+        is_http_1 = isinstance(channel, HTTPChannel)
+        if is_http_1 and channel.writes_directly:
+            write_directly(channel.transport, refusal)
+        else:
+            channel.transport.write(refusal)
         channel.setTimeout(_DRAIN_TIMEOUT)
         if not self._body_lost(error):
             self._refusal_log.warn(
