@@ -35,7 +35,7 @@ def check(data: bytes) -> None:
             own_site=bool(how & 1),
             generate_id=lambda _: SID,
             allow_eio3=True,
-            cors={"origin": "*", "credentials": True},
+            cors={"origin": True, "credentials": True},
             cookie=True,
             per_message_deflate=True,
             max_http_buffer_size=600,
