@@ -37,8 +37,8 @@ class SessionTransport(TypingProtocol):
 class AnySession(TypingProtocol):
     """What sessions offer on either side; nothing has to inherit from this.
 
-    A server's is a `txengineio.Session`, which also has ``engine`` and ``request``; a
-    client's is a `txengineio.ClientSession`, which also has ``handshake``.
+    A server's is a ``txengineio.Session``, which also has ``engine`` and ``request``; a
+    client's is a ``txengineio.ClientSession``, which also has ``handshake``.
     """
 
     @property

@@ -26,7 +26,7 @@ class KeepsTime(Protocol):
 
 
 AnyReactor = IReactorTime | KeepsTime | ModuleType
-"""A reactor as users have it; `twisted.internet.reactor` they take for a module."""
+"""A reactor as users have it; ``twisted.internet.reactor`` they take for a module."""
 
 
 def reactor_or_global(reactor: AnyReactor | None) -> IReactorTime:

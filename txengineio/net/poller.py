@@ -101,8 +101,9 @@ def poller_of(reactor: Any) -> Poller | None:
 class Poller:
     """Watches connections of one reactor, from the first one to the last one.
 
-    To a stream transport it is a reactor: it has all that `twisted.internet.tcp.Server`
-    and its like ask theirs for, which is to watch and to call later.
+    To a stream transport it is a reactor: it has all that
+    ``twisted.internet.tcp.Server`` and its like ask theirs for, which is to watch and
+    to call later.
 
     Args:
         reactor: Their reactor.

@@ -23,8 +23,8 @@ class ListeningPort(Protocol):
     def getHost(self) -> Any:
         """Return where it listens: an address of a type that depends on the endpoint.
 
-        It is an `IPv4Address` or an `IPv6Address` for TCP, and a `UNIXAddress` for a
-        Unix socket.
+        It is an ``IPv4Address`` or an ``IPv6Address`` for TCP, and a ``UNIXAddress``
+        for a Unix socket.
         """
 
     def stopListening(self) -> Deferred[None] | None:

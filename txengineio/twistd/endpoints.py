@@ -81,7 +81,7 @@ def cannot_listen(description: str, error: BaseException | None) -> NoReturn:
 class CannotStart(SystemExit, Exception):
     """Ends the process with one line.
 
-    It is an `Exception`, too: when twistd goes into the background, it tells only of
+    It is an ``Exception``, too: when twistd goes into the background, it tells only of
     those to the process that waits for the start, which would wait forever otherwise
     (``UnixApplicationRunner.postApplication`` of Twisted 26.10).
     """

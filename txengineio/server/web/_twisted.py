@@ -36,7 +36,7 @@ PRIVATE_DEFAULTS: Final[Mapping[str, Callable[[Any], Any]]] = {
 """What ``Request.__init__`` gives to each request beside public attributes."""
 
 PARSED_HEADERS: Final = "_rawHeaders"
-"""Where `twisted.web.http_headers.Headers` keeps what is parsed."""
+"""Where ``twisted.web.http_headers.Headers`` keeps what is parsed."""
 
 
 def head_of(channel: Any) -> tuple[bytes, bytes] | None:

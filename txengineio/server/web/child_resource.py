@@ -10,6 +10,6 @@ __all__ = ["ChildResource"]
 class ChildResource(Resource):
     """A resource for ``putChild``, which asks for an ``IResource``.
 
-    A type checker without mypy-zope takes no `Resource` for one, Twisted's own neither.
-    This module's stub has it take these.
+    A type checker without mypy-zope takes no ``Resource`` for one, not even Twisted's
+    own. This module's stub has it take these.
     """
