@@ -56,7 +56,7 @@ def _check_offer(header: str) -> None:
         return
     if deflate is not None:
         assert "permessage-deflate" in header
-        assert _RESPONSE.fullmatch(deflate.response)
+        assert _RESPONSE.fullmatch(deflate.parameters.header)
         # It must be able to do what it has promised.
         frame = deflate.encode_frame("4" * 2000, True)
         assert frame[0] == 0xC1

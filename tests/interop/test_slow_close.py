@@ -10,7 +10,7 @@ import pytest
 from tests.frames import CLOSE, TEXT, make_frame
 from tests.interop.launch import LOOPBACK, Launch
 from tests.interop.servers import running_server
-from txengineio.session.polite import CLOSE_TIMEOUT
+from txengineio.websocket.close_timeout import CLOSE_TIMEOUT
 
 pytestmark = pytest.mark.socket
 

@@ -38,7 +38,7 @@ from txengineio.net.watched_connection import (
 from txengineio.server.engine import Engine
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite, engine_site
-from txengineio.session.polite import SLOW_CLOSE_TIMEOUT
+from txengineio.websocket.close_timeout import SLOW_CLOSE_TIMEOUT
 
 pytestmark = [
     pytest.mark.socket,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from zope.interface import provider
 
 from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
 from tests.frames import BINARY, CONTINUATION, PING, PONG, TEXT, make_frame
@@ -162,6 +164,101 @@ def test_a_frame_in_crumbs_takes_little_more_than_its_size(
     if is_fragmented:
         websocket.send_frame(CONTINUATION, b"")
     assert server.application.only.messages == [bytes(range(256)) * 250]
+
+
+# --- tiny frames ----------------------------------------------------------------------
+
+TINY = {
+    "ping": make_frame(PING, b""),
+    "pong": make_frame(PONG, b"a" * 100),
+    "fragment": make_frame(CONTINUATION, b"a", fin=False),
+}
+
+
+@pytest.mark.parametrize("tiny", TINY.values(), ids=TINY)
+def test_tiny_frames_that_come_too_fast(
+    websocket_server: MakeServer, tiny: bytes
+) -> None:
+    server = websocket_server(max_tiny_frames_per_second=100)
+    websocket = server.open_websocket()
+    lines: list[str] = []
+
+    @provider(ILogObserver)
+    def observer(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observer)
+    try:
+        websocket.send("4first")
+        websocket.send_frame(BINARY, b"", fin=False)
+        websocket.connection.send(tiny * 200)
+        server.advance(1)
+        websocket.connection.send(tiny * 100)
+        assert websocket.close_code() is None
+        websocket.connection.send(tiny * 100)
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    # A code, and not a word more.
+    assert websocket.close_frame() == (1008).to_bytes(2, "big")
+    protocol = server.application.only
+    assert protocol.messages == ["first"]
+    assert ended_with(protocol) is CloseReason.TRANSPORT_ERROR
+    assert problem_of(protocol) == (
+        "too many control frames and tiny fragments "
+        "(at most 100 in a second are allowed)"
+    )
+    (line,) = lines
+    assert "max_tiny_frames_per_second" in line
+    # What it sends then is not even looked at, but its answer is.
+    websocket.connection.send(tiny * 1000)
+    websocket.close(1008)
+    assert websocket.connection.is_closed
+    assert not websocket.connection.was_reset
+    server.assert_nothing_left()
+
+
+def test_a_client_that_floods_and_does_not_answer_is_dropped(
+    websocket_server: MakeServer,
+) -> None:
+    server = websocket_server(max_tiny_frames_per_second=100)
+    websocket = server.open_websocket()
+    websocket.connection.send(make_frame(PING, b"") * 300)
+    server.advance(4.9)
+    websocket.connection.send(make_frame(PING, b"") * 300)
+    assert not websocket.connection.is_closed
+    server.advance(0.2)
+    assert websocket.connection.was_reset
+    server.assert_nothing_left()
+
+
+@pytest.mark.parametrize("revision", [3, 4])
+def test_ordinary_clients_never_meet_the_limit(
+    websocket_server: MakeServer, revision: int
+) -> None:
+    server = websocket_server(allow_eio3=True, max_http_buffer_size=5_000_000)
+    websocket = server.open_websocket(EIO=str(revision))
+    protocol = server.application.only
+    large = bytes(4_000_000)
+    for _ in range(3):
+        # Heartbeats are messages to a WebSocket; revision 3's come from the client.
+        websocket.send(*["2" if revision == 3 else "4a"] * 500)
+        # 4 kB at a time, as proxies do it, and a rest.
+        for start in range(0, len(large), 4096):
+            websocket.send_frame(
+                CONTINUATION if start else BINARY,
+                large[start : start + 4096],
+                fin=False,
+            )
+        websocket.send_frame(CONTINUATION, b"")
+        # As many as one message may have.
+        websocket.send_frame(TEXT, b"4", fin=False)
+        one = make_frame(CONTINUATION, b"a", fin=False)
+        websocket.connection.send(one * 6000, make_frame(CONTINUATION, b"a"))
+        for _ in range(500):
+            websocket.send_frame(PING, b"how long does it take?")
+        server.advance(1)
+    assert protocol.messages[-1] == "a" * 6001
+    assert websocket.close_code() is None
 
 
 # --- pings ----------------------------------------------------------------------------

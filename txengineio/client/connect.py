@@ -31,8 +31,8 @@ from txengineio.client.session import ClientSession
 from txengineio.client.target import DEFAULT_PATH, Target, parse_target
 from txengineio.client.upgrade import UpgradeAttempt
 from txengineio.client.websocket import (
+    ClientWebSocket,
     ClientWebSocketFactory,
-    ClientWebSocketProtocol,
     open_websocket,
 )
 from txengineio.errors import (
@@ -254,7 +254,7 @@ class Connection:
         try:
             session: ClientSession = await opening.opened
         except BaseException:
-            websocket.transport.abortConnection()
+            websocket.connection.transport.abortConnection()
             raise
         return session
 
@@ -278,17 +278,15 @@ class Connection:
 
     def _open_websocket(
         self, factory: ClientWebSocketFactory
-    ) -> Deferred[ClientWebSocketProtocol]:
+    ) -> Deferred[ClientWebSocket]:
         uri = URI.fromBytes(self._target.origin.encode("ascii"))
         endpoint = self._endpoints.endpointForURI(uri)
         opening = Deferred.fromCoroutine(open_websocket(endpoint, factory))
         return opening.addCallback(self._keep_cookies)
 
-    def _keep_cookies(
-        self, websocket: ClientWebSocketProtocol
-    ) -> ClientWebSocketProtocol:
+    def _keep_cookies(self, websocket: ClientWebSocket) -> ClientWebSocket:
         # A load balancer may have set them: its other servers do not know the session.
-        resource = websocket.factory.opening_request.resource
+        resource = websocket.connection.factory.opening_request.resource
         self._http.keep_cookies(resource, websocket.cookies)
         return websocket
 

@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from txengineio.client.polling import PollingTransport
 from txengineio.client.session import ClientSession
-from txengineio.client.websocket import ClientWebSocketProtocol
+from txengineio.client.websocket import ClientWebSocket
 from txengineio.errors import TransportError
 from txengineio.protocol.packets import PROBE, PacketData, PacketType
 from txengineio.protocol.states import (
@@ -40,7 +40,7 @@ from txengineio.session.interfaces import IUpgradeAttempt
 
 __all__ = ["UpgradeAttempt"]
 
-OpenWebSocket = Callable[[], Deferred[ClientWebSocketProtocol]]
+OpenWebSocket = Callable[[], Deferred[ClientWebSocket]]
 
 
 @implementer(IUpgradeAttempt)
@@ -82,7 +82,7 @@ class UpgradeAttempt:
         self._state = ProbeState.OPENED
         self._timeout_call: IDelayedCall | None = None
         self._opening: Deferred[Any] | None = None
-        self._websocket: ClientWebSocketProtocol | None = None
+        self._websocket: ClientWebSocket | None = None
         self._error: BaseException | None = None
 
     def start(self, open_websocket: OpenWebSocket) -> None:
@@ -92,7 +92,7 @@ class UpgradeAttempt:
         self._opening = open_websocket()
         self._opening.addCallbacks(self._opened, self._not_opened)
 
-    def _opened(self, websocket: ClientWebSocketProtocol) -> None:
+    def _opened(self, websocket: ClientWebSocket) -> None:
         self._opening = None
         self._websocket = websocket
         websocket.send_packets([(PacketType.PING, PROBE, False, None)])

@@ -9,9 +9,6 @@
 ``flush_callbacks``  telling when what was sent has been handed on
 ``heartbeat``        the rules of ping and pong, for each side
 ``timers``           the timer wheel: one ``LoopingCall`` for any number of timers
-``reading``          WebSocket frames, read without detours
-``frugal``           what a WebSocket peer may cost
-``polite``           how long a WebSocket may take to close
 ``traffic``          what one session has carried
 ``events``           handlers by the names of events
 ``callbacks``        calling the application, whatever it raises

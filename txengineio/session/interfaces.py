@@ -14,7 +14,6 @@ from txengineio.session.backlog import Buffers
 from txengineio.session.timers import Schedule
 
 __all__ = [
-    "IDeflate",
     "IPacketReceiver",
     "IPacketTransport",
     "ISessionOwner",
@@ -50,13 +49,6 @@ class IUpgradeAttempt(IPacketReceiver):
 
     def session_ended() -> None:
         """Give up: there is nothing left to move."""
-
-
-class IDeflate(Interface):
-    """What makes the frames of a WebSocket on which compression was negotiated."""
-
-    def encode_frame(content: str | bytes, compress: bool) -> bytes:
-        """Return a frame, compressed if that is wanted and pays."""
 
 
 class IPacketTransport(Interface):

@@ -1,109 +1,106 @@
-"""The WebSocket transport of both sides: Autobahn protocols that carry packets.
+"""The WebSocket transport of both sides: a WebSocket that carries packets.
 
 What comes in, one packet in each message:
 
     <- text   "4hello"     a packet, its type in front
     <- binary 01 02 03     a binary message (revision 3: the type as a byte in front)
 
-and what goes out looks the same. Ping and pong frames are Autobahn's affair and have
-nothing to do with the heartbeat.
+and what goes out looks the same. Ping and pong frames are the connection's affair and
+have nothing to do with the heartbeat.
 
-Server and client differ in how a connection opens, in whose frames are masked, and in
-how it closes. Spec: Engine.IO v4, "WebSocket"; RFC 6455.
+Spec: Engine.IO v4, "WebSocket".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from autobahn.websocket.protocol import WebSocketProtocol
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
-from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
-from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import BARE_PACKETS, PacketType, encode_text_packet
 from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import (
-    IDeflate,
     IPacketReceiver,
     IPacketTransport,
     OutgoingPacket,
 )
-from txengineio.session.reading import ReadingWebSocketProtocol
+from txengineio.websocket._autobahn import OPEN, TOO_BIG, Connection
+from txengineio.websocket.deflate import Deflater
+from txengineio.websocket.interfaces import IWebSocketOwner
+from txengineio.websocket.limits import Excess
 
 __all__ = ["WebSocketTransport"]
 
-_OPEN: Final = WebSocketProtocol.STATE_OPEN
-_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
 _MESSAGE: Final = PacketType.MESSAGE
 
+_EXCESSES: Final = {
+    Excess.FRAGMENTS: (
+        "too many fragments in a message",
+        "at most {} are allowed",
+        "to allow more, raise max_message_fragments (--max-message-fragments)",
+    ),
+    Excess.TINY_FRAMES: (
+        "too many control frames and tiny fragments",
+        "at most {} in a second are allowed",
+        "to allow more, raise max_tiny_frames_per_second "
+        "(--max-tiny-frames-per-second)",
+    ),
+}
+"""What a `TransportError` says of what a peer does too often."""
 
-@implementer(IPacketTransport, IPushProducer)
-class WebSocketTransport(ReadingWebSocketProtocol):
-    """One WebSocket; mixed into Autobahn's protocol of a server or a client.
+
+@implementer(IPacketTransport, IWebSocketOwner, IPushProducer)
+class WebSocketTransport:
+    """One WebSocket.
+
+    Args:
+        connection: What it is made of; it belongs to nobody yet.
+        codec: Of the session's revision.
+        supports_binary: Whether binary data goes out in binary frames.
 
     Attributes:
-        encode_frame: Makes a frame of this side.
-        encode_message: Makes the frame of a message that is text.
+        connection: As given.
+        deflate: Makes frames where compression was agreed on.
         name: ``websocket``.
+        receiver: Who is told what comes in: a session, or an attempt to upgrade one.
+        session: The session, once the WebSocket carries one.
+        supports_binary: As given.
         writable: Whether more can be sent now.
-        supports_binary: Whether binary data goes out in binary frames.
-        deflate: Makes frames where compression was negotiated.
     """
+
+    __slots__ = (
+        "_codec",
+        "connection",
+        "deflate",
+        "receiver",
+        "session",
+        "supports_binary",
+        "writable",
+    )
 
     name = "websocket"
 
-    encode_frame: ClassVar[staticmethod[[str | bytes], bytes]]
-    encode_message: ClassVar[staticmethod[[str], bytes]]
-
-    deflate: IDeflate | None = None
-
-    # What leaves with the first frame: a server's answer to the opening request.
-    before_first = b""
-
-    # Autobahn tells by these what is told to the session here.
-    is_open = is_closed = property(lambda _: Deferred())
-
-    def __init__(self, codec: Codec, supports_binary: bool) -> None:
-        # Not Autobahn's, which only prepares for listeners that there are none of.
-        self.supports_binary = supports_binary
+    def __init__(
+        self, connection: Connection, codec: Codec, supports_binary: bool
+    ) -> None:
+        self.connection = connection
+        self.deflate: Deflater | None = None
         self.receiver: IPacketReceiver | None = None
-        self.session = None
+        self.session: BaseSession | None = None
+        self.supports_binary = supports_binary
         self.writable = True
         self._codec = codec
-        self.is_direct = False
+        connection.belong_to(self)
 
     def attach(self, session: BaseSession) -> None:
         """Carry a session from now on."""
         self.receiver = self.session = session
 
-    # --- called by Twisted ------------------------------------------------------------
-
-    def connected_to_peer(self) -> None:
-        """Prepare to write; the connection is made."""
-        self.short_path = self.factory.short_path
-        self.turns = self.factory.turns
-        self.is_direct = self.short_path and can_write_directly(self.transport)
-        # What does not leave the process is kept by the session, not by the transport.
-        self.transport.registerProducer(self, True)
-
-    @override
-    def connectionLost(self, reason: Any = None) -> None:
-        self.stop_dropping()
-        self._connectionLost(reason)
-
-    def connection_gone(self) -> None:
-        """Tell the session, if it does not know, that there is no connection."""
-        self.stop_dropping()
-        self.state = WebSocketProtocol.STATE_CLOSED
-        self._unread = b""
-        if self.receiver is not None:
-            self.receiver.transport_closed()
+    # --- IPushProducer: called by Twisted ---------------------------------------------
 
     def pauseProducing(self) -> None:
         """Keep back what is sent; the peer does not read as fast."""
@@ -112,7 +109,7 @@ class WebSocketTransport(ReadingWebSocketProtocol):
     def resumeProducing(self) -> None:
         """Send what was kept back."""
         self.writable = True
-        self.answer_last_ping()
+        self.connection.answer_last_ping()
         if self.session is not None:
             self.session.batch_flushed()
             self.session.flush()
@@ -121,70 +118,36 @@ class WebSocketTransport(ReadingWebSocketProtocol):
         """Send nothing more; the connection is lost."""
         self.writable = False
 
-    # --- called by Autobahn -----------------------------------------------------------
+    # --- IWebSocketOwner: packets in --------------------------------------------------
 
-    @override
-    def sendData(
-        self, data: bytes, sync: bool = False, chopsize: int | None = None
-    ) -> None:
-        # Not Autobahn's: that counts octets, and describes itself for a log.
-        self.send_data(data)
+    def data_received(self, data: bytes) -> None:
+        """Read what has come; what answers it goes out together."""
+        session = self.session
+        if session is None:
+            self.connection.read(data)
+            return
+        if (traffic := session.traffic) is not None:
+            traffic.bytes_in += len(data)
+        session.cork()
+        try:
+            self.connection.read(data)
+        finally:
+            session.uncork()
 
-    @override
-    def _onOpen(self) -> None:
-        # Not Autobahn's: that looks at the certificate of a peer over TLS again.
-        pass
+    def read_on(self, read: Callable[[], None]) -> None:
+        """Read what has come before, as `data_received` does."""
+        session = self.session
+        if session is None:
+            read()
+            return
+        session.cork()
+        try:
+            read()
+        finally:
+            session.uncork()
 
-    @override
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if isBinary:
-            self.binary_received(payload)
-        else:
-            self.text_received(payload.decode())
-
-    @override
-    def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        if self.receiver is not None:
-            self.receiver.transport_closed()
-
-    @override
-    def _fail_connection(
-        self,
-        code: int = WebSocketProtocol.CLOSE_STATUS_CODE_GOING_AWAY,
-        reason: str = "going away",
-    ) -> None:
-        super()._fail_connection(code, reason)
-        if self.receiver is not None:
-            error = TransportError("websocket error", reason)
-            if code == WebSocketProtocol.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG:
-                hint = PayloadTooLarge.hint
-                error = TransportError("Max payload size exceeded", reason, hint=hint)
-            self.receiver.transport_failed(error)
-
-    @override
-    def sendCloseFrame(
-        self,
-        code: int | None = None,
-        reasonUtf8: bytes | None = None,
-        isReply: bool = False,
-    ) -> None:
-        if self.session is not None:
-            # What answers earlier messages goes out before.
-            self.session.uncork()
-        # Without a text: it would tell strangers about the server, and cost bytes.
-        super().sendCloseFrame(code, None, isReply)
-        self.drop_later()
-
-    @override
-    def _closeConnection(self, abort: bool = False) -> None:
-        # Autobahn resets a connection even when both sides have said goodbye.
-        super()._closeConnection(abort and not self.wasClean)
-        self.drop_later()
-
-    # --- packets in -------------------------------------------------------------------
-
-    @override
-    def text_received(self, text: str) -> bool:
+    def text_received(self, text: str) -> None:
+        """Take a packet."""
         if self.receiver is not None:
             if text[:1] == "4":
                 self.receiver.message_received(text[1:])
@@ -192,13 +155,11 @@ class WebSocketTransport(ReadingWebSocketProtocol):
                 self.receiver.packet_received(BARE_PACKETS[text], None)
             else:
                 self._frame_received(self.receiver, text)
-        return self.state == _OPEN
 
-    @override
-    def binary_received(self, data: bytes) -> bool:
+    def binary_received(self, data: bytes) -> None:
+        """Take a packet."""
         if self.receiver is not None:
             self._frame_received(self.receiver, data)
-        return self.state == _OPEN
 
     def _frame_received(self, receiver: IPacketReceiver, frame: str | bytes) -> None:
         try:
@@ -211,6 +172,34 @@ class WebSocketTransport(ReadingWebSocketProtocol):
         else:
             receiver.packet_received(packet_type, data)
 
+    # --- IWebSocketOwner: the end -----------------------------------------------------
+
+    def before_close(self) -> None:
+        """Send what answers earlier messages."""
+        if self.session is not None:
+            self.session.uncork()
+
+    def websocket_closed(self, is_clean: bool) -> None:
+        """Tell the session, if it does not know."""
+        if self.receiver is not None:
+            self.receiver.transport_closed()
+
+    def websocket_failed(self, code: int, reason: str) -> None:
+        """Tell the session."""
+        if self.receiver is not None:
+            error = TransportError("websocket error", reason)
+            if code == TOO_BIG:
+                hint = PayloadTooLarge.hint
+                error = TransportError("Max payload size exceeded", reason, hint=hint)
+            self.receiver.transport_failed(error)
+
+    def limit_exceeded(self, excess: Excess, limit: int) -> None:
+        """Tell the session."""
+        if self.receiver is not None:
+            message, allowed, hint = _EXCESSES[excess]
+            error = TransportError(message, allowed.format(limit), hint=hint)
+            self.receiver.transport_failed(error)
+
     # --- IPacketTransport -------------------------------------------------------------
 
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
@@ -220,20 +209,22 @@ class WebSocketTransport(ReadingWebSocketProtocol):
             # Without a list: of two that talk, most messages go alone.
             packet_type, data, _, frame = packets[0]
             if type(data) is str and packet_type is _MESSAGE:
-                self._write(frame or self.encode_message(data))
+                self._write(frame or self.connection.encode_frame("4" + data))
                 return self.writable
             if data is None:
                 # Heartbeats, in either revision.
-                self._write(self.encode_frame(encode_text_packet(packet_type, None)))
+                self._write(
+                    self.connection.encode_frame(encode_text_packet(packet_type, None))
+                )
                 return self.writable
         encode = self._codec.encode_frame
         binary = self.supports_binary
         if deflate is None:
-            encode_frame, encode_message = self.encode_frame, self.encode_message
+            encode_frame = self.connection.encode_frame
             frames = [
                 frame
                 or (
-                    encode_message(data)
+                    encode_frame("4" + data)
                     if type(data) is str and packet_type is _MESSAGE
                     else encode_frame(encode(packet_type, data, binary))
                 )
@@ -250,38 +241,22 @@ class WebSocketTransport(ReadingWebSocketProtocol):
 
     def send_frame(self, frame: bytes) -> bool:
         """Send a frame that is complete, if that is possible now; say whether."""
-        if self.deflate is not None or not self.writable or self.state != _OPEN:
+        connection = self.connection
+        if self.deflate is not None or not self.writable or connection.state != OPEN:
             return False
-        self.send_data(frame)
+        connection.writer.write(frame)
         return True
 
     def _write(self, data: bytes) -> None:
-        if self.state != _OPEN:
+        connection, session = self.connection, self.session
+        if connection.state != OPEN:
             return
-        session = self.session
         if session is not None and (traffic := session.traffic) is not None:
             traffic.bytes_out += len(data)
-        if self.is_direct and not self.before_first:
-            write_directly(self.transport, data)
-        else:
-            self.send_data(data)
-
-    def send_data(self, data: bytes) -> None:
-        """Write to the connection, behind what has to come before."""
-        if self.before_first:
-            self.send_first(data)
-        elif self.is_direct:
-            write_directly(self.transport, data)
-        else:
-            self.transport.write(data)
-
-    def send_first(self, data: bytes) -> None:
-        """Write what has to come before, and some data, in one piece."""
-        data, self.before_first = self.before_first + data, b""
-        self.send_data(data)
+        connection.writer.write(data)
 
     def close(self) -> bool:
-        """Send a close frame; whether the session need not wait for the peer's."""
+        """Let `session_ended` send a close frame; the session need not wait."""
         return True
 
     def session_ended(self) -> None:
@@ -290,9 +265,16 @@ class WebSocketTransport(ReadingWebSocketProtocol):
         if session is not None and session.reading_paused:
             # To hear the peer's goodbye.
             self.resume_reading()
-        if self.state == _OPEN:
-            self.sendCloseFrame()
+        self.connection.close()
 
     def replaced(self) -> None:
         """Close: another transport has taken the session over."""
         self.session_ended()
+
+    def pause_reading(self) -> None:
+        """Read nothing more from the connection."""
+        self.connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read from the connection again."""
+        self.connection.resume_reading()

@@ -112,6 +112,13 @@ LIMITS: Final = (
         as_int,
     ),
     engine_flag(
+        "max-tiny-frames-per-second",
+        "NUMBER",
+        "Most pings, pongs and tiny fragments of one WebSocket in a second.",
+        as_int,
+        optional=True,
+    ),
+    engine_flag(
         "max-buffered-chunks",
         "NUMBER",
         "Most pieces that the body of one POST may come in.",

@@ -239,7 +239,7 @@ def test_without_negotiation_a_compressed_frame_is_an_error(
 )
 def test_offers(offer: str, options: Any, response: str | None) -> None:
     accepted = negotiate_deflate(offer, DeflateOptions(**options))
-    assert (accepted and accepted.response) == response
+    assert (accepted and accepted.parameters.header) == response
 
 
 @pytest.mark.parametrize(

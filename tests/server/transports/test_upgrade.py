@@ -485,7 +485,8 @@ def test_a_fault_of_the_noop_loop_cancels_the_attempt(
     session = client.session
     first: Any = session.upgrade_attempt
     faulty: Any = FailingPolling()
-    transport: Any = next(iter(server.engine.websockets.connections))
+    (connection,) = server.engine.websockets.connections
+    transport: Any = connection.owner
     first.session_ended()
     attempt = UpgradeAttempt(session, faulty, transport)
     attempt.start()

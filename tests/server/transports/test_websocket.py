@@ -714,11 +714,12 @@ def test_what_comes_behind_a_goodbye_is_not_kept(short_path: bool) -> None:
     server = Server.new(short_path=short_path)
     websocket = server.open_websocket()
     protocol: Any = websocket.connection.transport.protocol
+    reader = protocol.reader
     websocket.close(1000)
     # TLS would still read until the client has closed the connection, too.
     for _ in range(3):
-        protocol.dataReceived(b"x" * 1000)
-    assert not protocol.data
+        reader.receive(b"x" * 1000)
+    assert not reader._pieces
 
 
 def test_a_peer_that_says_goodbye_and_reads_nothing_has_gone(short_path: bool) -> None:

@@ -15,8 +15,8 @@ from txengineio.checks import check_duration, check_size, check_whole_number
 from txengineio.errors import InvalidOption
 from txengineio.server.options.origins import check_origins
 from txengineio.server.options.proxies import check_networks
-from txengineio.session.frugal import MAX_FRAGMENTS
 from txengineio.session.receive_queue import MAX_PENDING_MESSAGES
+from txengineio.websocket.limits import MAX_FRAGMENTS, MAX_TINY_FRAMES
 
 __all__ = ["LIMIT_CHECKS", "LimitArguments", "Limits"]
 
@@ -54,6 +54,7 @@ LIMIT_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "max_pending_messages": _count,
     "max_packets_per_payload": _count,
     "max_message_fragments": _count,
+    "max_tiny_frames_per_second": _optional_count,
     "max_buffered_chunks": _count,
     "http_request_body_timeout": check_duration,
     "max_sessions": _optional_count,
@@ -74,6 +75,7 @@ class LimitArguments(TypedDict, total=False):
     max_pending_messages: int
     max_packets_per_payload: int
     max_message_fragments: int
+    max_tiny_frames_per_second: int | None
     max_buffered_chunks: int
     http_request_body_timeout: float
     max_sessions: int | None
@@ -101,6 +103,10 @@ class Limits:
             413, and end the session.
         max_message_fragments: Frames that one WebSocket message may come in, empty ones
             too. More end the session, with the close code 1008.
+        max_tiny_frames_per_second: Pings, pongs, and fragments of less than 64 bytes
+            within a message that one WebSocket may send in a second, nearly twice as
+            many after a pause; None for no limit. More end the session, with the close
+            code 1008.
         max_buffered_chunks: Pieces that the body of one POST may come in, be it chunks
             or what arrives at a time. More are answered with 413, and end the session.
         http_request_body_timeout: Seconds from the head of a request to the end of its
@@ -134,6 +140,7 @@ class Limits:
     max_pending_messages: int = MAX_PENDING_MESSAGES
     max_packets_per_payload: int = 16_384
     max_message_fragments: int = MAX_FRAGMENTS
+    max_tiny_frames_per_second: int | None = MAX_TINY_FRAMES
     max_buffered_chunks: int = 10_000
     http_request_body_timeout: float = 30.0
     max_sessions: int | None = 100_000

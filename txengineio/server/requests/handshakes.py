@@ -240,7 +240,7 @@ class Handshakes:
         websocket, early = become_websocket(
             self._workshop, request, query, asked, first=False
         )
-        websocket.send_opening()
+        websocket.connection.writer.flush()
         transport = session.transport
         if (
             isinstance(transport, PollingTransport)
@@ -250,7 +250,7 @@ class Handshakes:
             transport.came_back()
             UpgradeAttempt(session, transport, websocket).start()
             if early:
-                websocket.dataReceived(early)
+                websocket.connection.dataReceived(early)
         else:
             # It has a WebSocket already, another one is at it, or it has just ended.
             websocket.session_ended()

@@ -15,15 +15,16 @@ from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
 from txengineio.server.session import ICarriesSession, IEngine, Session
 from txengineio.server.transports.answers import let_change
-from txengineio.server.transports.deflate import Deflate, negotiate_deflate
+from txengineio.server.transports.deflate import negotiate_deflate
 from txengineio.server.transports.jsonp import polling_transport
 from txengineio.server.transports.opening import BadOpening, OpeningRequest
 from txengineio.server.transports.websocket import (
     EngineWebSocketFactory,
-    EngineWebSocketProtocol,
+    ServerWebSocket,
 )
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.timers import Schedule
+from txengineio.websocket.deflate import Deflater
 
 __all__ = [
     "TRANSPORT_TABLE",
@@ -103,7 +104,7 @@ def _open_polling(
 
 def _check_websocket(
     request: IncomingRequest, engine: IEngine
-) -> tuple[OpeningRequest, Deflate | None]:
+) -> tuple[OpeningRequest, Deflater | None]:
     if not engine.is_open:
         raise BadOpening("Service Unavailable", _UNAVAILABLE)
     if not request.can_take_over():
@@ -123,10 +124,10 @@ def become_websocket(
     workshop: Workshop,
     request: IncomingRequest,
     query: SessionQuery,
-    asked: tuple[OpeningRequest, Deflate | None],
+    asked: tuple[OpeningRequest, Deflater | None],
     *,
     first: bool,
-) -> tuple[EngineWebSocketProtocol, bytes]:
+) -> tuple[ServerWebSocket, bytes]:
     """Make a request's connection a WebSocket.
 
     Args:
@@ -142,7 +143,7 @@ def become_websocket(
     headers = let_change(workshop.engine, request, request.headers_so_far(), first)
     codec = codec_for(query.revision)
     websocket = workshop.websockets.build(codec, query.supports_binary)
-    early = request.take_over(websocket)
+    early = request.take_over(websocket.connection)
     opening, deflate = asked
     websocket.accept(opening, headers, deflate)
     return websocket, early
@@ -152,15 +153,15 @@ def _open_websocket(
     workshop: Workshop,
     request: IncomingRequest,
     query: SessionQuery,
-    asked: tuple[OpeningRequest, Deflate | None],
+    asked: tuple[OpeningRequest, Deflater | None],
     start: _Start,
 ) -> None:
     websocket, early = become_websocket(workshop, request, query, asked, first=True)
     start(websocket)
     # Nothing has been sent only if the connection was lost meanwhile.
-    websocket.send_opening()
+    websocket.connection.writer.flush()
     if early:
-        websocket.dataReceived(early)
+        websocket.connection.dataReceived(early)
 
 
 # --- the table ------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from txengineio.protocol.states import (
 )
 from txengineio.server.session import Session
 from txengineio.server.transports.polling import PollingTransport
-from txengineio.server.transports.websocket import EngineWebSocketProtocol
+from txengineio.server.transports.websocket import ServerWebSocket
 from txengineio.session.interfaces import IUpgradeAttempt
 
 __all__ = ["NOOP_INTERVAL", "UpgradeAttempt"]
@@ -65,7 +65,7 @@ class UpgradeAttempt:
         self,
         session: Session,
         polling: PollingTransport,
-        websocket: EngineWebSocketProtocol,
+        websocket: ServerWebSocket,
     ) -> None:
         self._session = session
         self._polling = polling

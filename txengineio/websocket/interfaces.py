@@ -1,0 +1,104 @@
+"""The seams of a WebSocket: who is told what comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+from txengineio.websocket.limits import Excess
+
+__all__ = [
+    "IClientWebSocketOwner",
+    "IFrameReceiver",
+    "IMessageReceiver",
+    "IWebSocketOwner",
+]
+
+
+class IMessageReceiver(Interface):
+    """Who is told the messages that a `FrameReader` reads."""
+
+    def text_received(text: str) -> None:
+        """Take a message that is text."""
+
+    def binary_received(data: bytes) -> None:
+        """Take a message that is binary."""
+
+
+class IFrameReceiver(Interface):
+    """Who is told everything else that a `FrameReader` reads."""
+
+    def ping_received(payload: bytes) -> None:
+        """Take a ping."""
+
+    def close_received(code: int | None) -> None:
+        """Take a close frame that gives no reason in words."""
+
+    def frame_received(frame: bytes) -> None:
+        """Take a frame that needs a parser which understands everything.
+
+        Args:
+            frame: The whole frame, as it came.
+        """
+
+    def violation_received(head: bytes) -> None:
+        """Take the head of a frame that breaks a rule; end the reading."""
+
+    def limit_exceeded(excess: Excess, limit: int) -> None:
+        """Learn that the peer has sent too much of something; end the reading."""
+
+
+class IWebSocketOwner(IMessageReceiver):
+    """Who a WebSocket belongs to, and who reads its frames."""
+
+    writable: bool = Attribute("Whether more can be sent now.")
+
+    def data_received(data: bytes) -> None:
+        """Let the WebSocket read what has come, now."""
+
+    def read_on(read: Callable[[], None]) -> None:
+        """Call a function that reads what has come before, now."""
+
+    def before_close() -> None:
+        """Send what has to go out before the close frame."""
+
+    def websocket_closed(is_clean: bool) -> None:
+        """Learn that the peer has closed the WebSocket, or that it is gone.
+
+        It may be told so twice.
+
+        Args:
+            is_clean: Whether both sides have sent a close frame.
+        """
+
+    def websocket_failed(code: int, reason: str) -> None:
+        """Learn that the peer has broken a rule, and which close code it was told."""
+
+    def limit_exceeded(excess: Excess, limit: int) -> None:
+        """Learn that the peer has sent too much of something, and was told so."""
+
+
+class IClientWebSocketOwner(IWebSocketOwner):
+    """Who a client's WebSocket belongs to."""
+
+    def opening_continued(size: int) -> None:
+        """Learn how many bytes of the answer to the opening request have come."""
+
+    def opening_failed(error: Exception) -> None:
+        """Learn that the answer to the opening request is none."""
+
+    def opening_refused(reason: str, answer: bytes) -> None:
+        """Learn that there will be no WebSocket; what comes next is data.
+
+        Args:
+            reason: Why, in words for developers.
+            answer: What has come of the answer.
+        """
+
+    def websocket_opened() -> None:
+        """Learn that the server has opened the WebSocket."""
+
+    def connection_lost(reason: Any) -> None:
+        """Learn that the connection is lost; reason is Twisted's."""

@@ -1,0 +1,480 @@
+"""Reading WebSocket frames: bytes in; text, binary, control and close frames out.
+
+A `FrameReader` belongs to one connection of either side. It finds out where frames
+begin and end, and what is in nearly all of them. Each frame that it does not understand
+(compressed ones, a close frame with a reason in words) goes as a whole to a parser that
+understands everything, and so does the head of each frame that breaks a rule, as that
+parser knows best what to say about it. Without the short path all frames go there.
+
+The limits are kept here, whoever reads what is in a frame.
+
+Spec: RFC 6455, section 5 "Data Framing".
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from typing import Final
+
+from txengineio.websocket.frames import MASK_WIDTH
+from txengineio.websocket.interfaces import IFrameReceiver, IMessageReceiver
+from txengineio.websocket.limits import MAX_PIECES, TINY, Excess, FrameLimits
+from txengineio.websocket.masking import apply_mask
+from txengineio.websocket.partial_message import TEXT_OPCODE, PartialMessage
+
+__all__ = ["FRAMES", "SHORT", "End", "FrameReader"]
+
+_TEXT: Final = 0x81
+_BINARY: Final = 0x82
+_CLOSE: Final = 0x88
+_PING: Final = 0x89
+_FINAL: Final = 0x80
+_COMPRESSED: Final = 0x40
+_OPCODE: Final = 0x0F
+_LENGTH_16: Final = 126
+_LENGTH_64: Final = 127
+_MAX_16: Final = 0xFFFF
+_MASKED: Final = 0x80
+_CODE_WIDTH: Final = 2
+_LONGEST_KEY: Final = -(-_LENGTH_16 // MASK_WIDTH)
+"""Repetitions of a mask that suffice where the length is in the second byte."""
+
+_CONTROLS: Final = frozenset((_CLOSE, _PING, 0x8A))
+_FIRST: Final = frozenset((_TEXT, _BINARY, 0x01, 0x02))
+_FIRST_COMPRESSED: Final = frozenset(first | _COMPRESSED for first in _FIRST)
+_CONTINUATIONS: Final = frozenset((0x80, 0x00))
+
+SHORT: Final = 2048
+"""Bytes that are read at once, whatever frames they are."""
+
+FRAMES: Final = 256
+"""Frames of one kind that are read before others may have their turn."""
+
+
+@unique
+class End(Enum):
+    """Why a reader reads no messages any more."""
+
+    FAILED = "failed"
+    """A rule or a limit was broken: only the peer's close frame is of interest."""
+
+    CLOSED = "closed"
+    """The peer has sent its close frame, or cannot any more: nothing is."""
+
+
+class FrameReader:
+    """Reads the frames of one connection.
+
+    Args:
+        messages: Told the messages.
+        frames: Told everything else.
+        limits: What the peer may send.
+        is_masked: Whether the peer masks its frames, as clients do.
+        short_path: Whether what is in a frame may be read here.
+
+    Attributes:
+        ended: Set from outside to end the reading.
+        is_compressed: Whether frames may be compressed.
+    """
+
+    __slots__ = (
+        "_frames",
+        "_limits",
+        "_mask_width",
+        "_masked",
+        "_max_size",
+        "_message",
+        "_messages",
+        "_missing",
+        "_pieces",
+        "_short_path",
+        "_since",
+        "_start",
+        "_tiny_frames",
+        "_unread",
+        "ended",
+        "is_compressed",
+    )
+
+    def __init__(
+        self,
+        messages: IMessageReceiver,
+        frames: IFrameReceiver,
+        limits: FrameLimits,
+        *,
+        is_masked: bool,
+        short_path: bool,
+    ) -> None:
+        self.ended: End | None = None
+        self.is_compressed = False
+        self._messages = messages
+        self._frames = frames
+        self._limits = limits
+        self._max_size = limits.max_size
+        self._mask_width = MASK_WIDTH if is_masked else 0
+        self._masked = _MASKED if is_masked else 0
+        self._short_path = short_path
+        self._message: PartialMessage | None = None
+        # How much is missing of a frame, and what has come of it, if it is wanted.
+        self._missing = 0
+        self._pieces: list[bytes] | None = None
+        # Tiny frames since then.
+        self._tiny_frames = 0
+        self._since = float("-inf")
+        # What `go_on` reads, and where it is there.
+        self._unread = b""
+        self._start = 0
+
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether nothing has come of a frame, or a message, that is to go on."""
+        return not self._missing and self._message is None
+
+    def has_unread(self) -> bool:
+        """Whether `go_on` has something to read."""
+        return bool(self._unread)
+
+    def receive(self, data: bytes) -> bool:
+        """Take what was received, and read it if that takes no time to speak of.
+
+        Returns:
+            Whether all of it is read; if not, call `go_on` until that says so.
+        """
+        if self._unread:
+            # Reading is paused, but TLS had decrypted this.
+            self._unread = self._unread[self._start :] + data
+            self._start = 0
+            return False
+        if self._missing:
+            data = self._complete(data)
+        size = len(data)
+        if size <= SHORT:
+            start = 0
+            while start < size:
+                start = self._read_some(data, start)
+            return True
+        self._unread = data
+        return False
+
+    def go_on(self) -> bool:
+        """Read some hundred frames of what has been received.
+
+        Returns:
+            Whether nothing is left.
+        """
+        self._start = self._read_some(self._unread, self._start)
+        if self._start < len(self._unread):
+            return False
+        self._unread, self._start = b"", 0
+        return True
+
+    def _read_some(self, data: bytes, start: int) -> int:
+        """Read some frames; return where the next one begins."""
+        if self.ended is not None:
+            return self._look_for_close(data, start)
+        if self._message is None and self._short_path:
+            start = self._read_messages(data, start)
+            if start >= len(data) or self.ended is not None:
+                return start
+        return self._read_frames(data, start)
+
+    # --- a frame that has not come as a whole -----------------------------------------
+
+    def _complete(self, data: bytes) -> bytes:
+        """Return what can be read now, from the beginning of a frame on."""
+        missing, self._missing = self._missing, max(self._missing - len(data), 0)
+        if self._pieces is None or self.ended is End.CLOSED:
+            self._pieces = None
+            return data[missing:]
+        self._pieces.append(data)
+        if self._missing:
+            if len(self._pieces) == MAX_PIECES:
+                self._pieces = [b"".join(self._pieces)]
+            return b""
+        data, self._pieces = b"".join(self._pieces), None
+        return data
+
+    def _keep(self, data: bytes, start: int, end: int) -> int:
+        """Keep the frame that begins at ``start`` until it is there up to ``end``."""
+        self._missing = end - len(data)
+        self._pieces = [data[start:]]
+        return len(data)
+
+    # --- the short path ---------------------------------------------------------------
+
+    def _read_messages(  # noqa: C901  # a call for each step would cost more
+        self, data: bytes, start: int
+    ) -> int:
+        """Read messages of one frame each; return where the first other frame is.
+
+        Nearly all frames are of this kind. Nothing of another is read.
+        """
+        size, limit, messages = len(data), self._max_size, self._messages
+        masked = self._masked
+        shortest = 6 if masked else 2
+        last = size - shortest
+        for _ in range(FRAMES):
+            if start > last:
+                break
+            opcode = data[start]
+            if opcode != _TEXT and opcode != _BINARY:  # noqa: PLR1714  # twice as fast
+                break
+            length = data[start + 1] - masked
+            if 0 <= length < _LENGTH_16:
+                content = start + shortest
+                end = content + length
+                if end > size or length > limit:
+                    break
+                payload = data[content:end]
+                if masked:
+                    # As in `apply_mask`: a call more would cost as much as the rest.
+                    key = (data[start + 2 : content] * _LONGEST_KEY)[:length]
+                    number = int.from_bytes(payload, "little")
+                    number ^= int.from_bytes(key, "little")
+                    payload = number.to_bytes(length, "little")
+            else:
+                content, end = self._long_payload(data, start, length)
+                if not content:
+                    break
+                payload = self._payload(data, content, end)
+            if opcode == _BINARY:
+                messages.binary_received(payload)
+            else:
+                try:
+                    text = payload.decode()
+                except UnicodeDecodeError:
+                    break
+                messages.text_received(text)
+            start = end
+            if self.ended is not None:
+                break
+        return start
+
+    def _long_payload(self, data: bytes, start: int, code: int) -> tuple[int, int]:
+        """Return where a long payload begins and ends.
+
+        It begins at 0 if this is not a frame of the simple kind: it is not complete,
+        too large, or breaks another rule.
+        """
+        if code < 0:
+            return 0, 0
+        length, width = _long_length(data, start + 2, code)
+        content = start + 2 + width + self._mask_width
+        if length < 0 or content + length > len(data) or length > self._max_size:
+            return 0, 0
+        return content, content + length
+
+    def _read_frames(self, data: bytes, start: int) -> int:
+        """Read frames of all kinds, up to the next message of one frame."""
+        size = len(data)
+        start = self._read_frame(data, start)
+        for _ in range(FRAMES):
+            if start >= size or self.ended is not None:
+                break
+            if (
+                self._message is None
+                and self._short_path
+                and data[start] in (_TEXT, _BINARY)
+            ):
+                break
+            start = self._read_frame(data, start)
+        return start
+
+    # --- frames of all kinds ----------------------------------------------------------
+
+    def _read_frame(self, data: bytes, start: int) -> int:  # noqa: C901  # as above
+        """Read one frame, whatever it is; return where to go on."""
+        size, content = len(data), start + 2 + self._mask_width
+        if size - start < 2:  # noqa: PLR2004
+            return self._keep(data, start, start + 2)
+        first, length = data[start], data[start + 1] - self._masked
+        if not self._is_allowed(first, length):
+            self._refuse(data, start, start + 2)
+            return start
+        if length >= _LENGTH_16:
+            content += 2 if length == _LENGTH_16 else 8
+        if size < content:
+            return self._keep(data, start, content)
+        if length >= _LENGTH_16:
+            length, _ = _long_length(data, start + 2, length)
+        is_control = first in _CONTROLS
+        if not (is_control or self._has_room(data, start, content, length)):
+            return start
+        end = content + length
+        if size < end:
+            return self._keep(data, start, end)
+        if is_control:
+            self._take_control(data, start, content, end)
+        else:
+            self._take_data(data, start, content, end)
+        return end
+
+    def _is_allowed(self, first: int, length: int) -> bool:
+        """Whether a frame may begin with these two bytes.
+
+        Args:
+            first: The first one.
+            length: The second one, without the bit that says that there is a mask.
+        """
+        if first in _CONTROLS:
+            return 0 <= length < _LENGTH_16 and not (first == _CLOSE and length == 1)
+        if not 0 <= length <= _LENGTH_64:
+            return False
+        if self._message is not None:
+            return first in _CONTINUATIONS
+        return first in _FIRST or (self.is_compressed and first in _FIRST_COMPRESSED)
+
+    def _has_room(self, data: bytes, start: int, content: int, length: int) -> bool:
+        """Whether a message may go on with a frame of so many bytes.
+
+        All of it may not have come: what is too much is refused before it is kept.
+        """
+        message, limits = self._message, self._limits
+        size = length if message is None else message.size + length
+        if length < 0 or size > limits.max_size:
+            self._refuse(data, start, content)
+        elif message is not None and message.count >= limits.max_fragments:
+            self._exceed(Excess.FRAGMENTS, limits.max_fragments)
+        else:
+            return True
+        return False
+
+    def _take_control(self, data: bytes, start: int, content: int, end: int) -> None:
+        first = data[start]
+        if first == _CLOSE:
+            if self._short_path and end - content in (0, _CODE_WIDTH):
+                self._frames.close_received(self._code(data, content, end))
+            else:
+                self._frames.frame_received(data[start:end])
+        elif self._is_too_fast():
+            return
+        elif not self._short_path:
+            self._frames.frame_received(data[start:end])
+        elif first == _PING:
+            self._frames.ping_received(self._payload(data, content, end))
+
+    def _take_data(  # noqa: C901  # as above
+        self, data: bytes, start: int, content: int, end: int
+    ) -> None:
+        first, length = data[start], end - content
+        is_last = first >= _FINAL
+        message = self._message
+        if message is None:
+            is_ours = self._short_path and not first & _COMPRESSED
+            message = self._message = PartialMessage(first & ~_FINAL, is_ours)
+        elif length < TINY and not is_last and self._is_too_fast():
+            return
+        if message.is_ours:
+            try:
+                message.add(self._payload(data, content, end), is_last)
+            except UnicodeDecodeError:
+                self._refuse(data, start, end)
+                return
+        message.count += 1
+        if not message.opcode & _COMPRESSED:
+            message.size += length
+        if is_last:
+            self._message = None
+        if not message.is_ours:
+            self._frames.frame_received(data[start:end])
+        elif is_last and message.opcode == TEXT_OPCODE:
+            self._messages.text_received(message.content().decode())
+        elif is_last:
+            self._messages.binary_received(message.content())
+
+    def _payload(self, data: bytes, content: int, end: int) -> bytes:
+        payload = data[content:end]
+        if payload and self._mask_width:
+            mask = data[content - MASK_WIDTH : content]
+            return apply_mask(payload, mask, end - content)
+        return payload
+
+    def _code(self, data: bytes, content: int, end: int) -> int | None:
+        payload = self._payload(data, content, min(end, content + _CODE_WIDTH))
+        return int.from_bytes(payload, "big") if len(payload) == _CODE_WIDTH else None
+
+    # --- what must not be -------------------------------------------------------------
+
+    def _refuse(self, data: bytes, start: int, end: int) -> None:
+        """Tell of a frame that breaks a rule; up to ``end`` it shows which."""
+        message, self._message = self._message, None
+        if message is not None and message.is_ours and message.count:
+            # The other parser has to know what came before.
+            content = message.content()
+            head = _head(message.opcode, len(content), self._mask_width)
+            self._frames.frame_received(head + content)
+        self._frames.violation_received(data[start:end])
+
+    def _exceed(self, excess: Excess, limit: int) -> None:
+        self._message = None
+        self._frames.limit_exceeded(excess, limit)
+
+    def _is_too_fast(self) -> bool:
+        """Count a tiny frame; tell if it is one too many."""
+        limit = self._limits.max_tiny_frames
+        self._tiny_frames += 1
+        if limit is None or self._tiny_frames <= limit:
+            return False
+        # So rarely does anybody have to look at the clock.
+        now = self._limits.seconds()
+        if now - self._since < 1:
+            self._exceed(Excess.TINY_FRAMES, limit)
+            return True
+        self._since = now
+        self._tiny_frames = 1
+        return False
+
+    def _look_for_close(self, data: bytes, start: int) -> int:
+        """Pass over everything but a close frame, which may break all other rules.
+
+        RFC 6455, section 7.1.7: what comes is not processed any more. That the peer
+        says goodbye only tells that the connection can be closed.
+        """
+        size = len(data)
+        while size - start >= 2 and self.ended is not End.CLOSED:  # noqa: PLR2004
+            content = start + (6 if data[start + 1] & _MASKED else 2)
+            length = data[start + 1] & ~_MASKED
+            if length >= _LENGTH_16:
+                width = 2 if length == _LENGTH_16 else 8
+                content += width
+                if size < content:
+                    return self._keep(data, start, content)
+                length = int.from_bytes(data[start + 2 : start + 2 + width], "big")
+            end = content + length
+            if data[start] & _OPCODE == _CLOSE & _OPCODE:
+                if size < end and length < _LENGTH_16:
+                    return self._keep(data, start, end)
+                self.ended = End.CLOSED
+                self._frames.close_received(self._code(data, content, end))
+            elif size < end:
+                self._missing = end - size
+            start = end
+        if start < size and self.ended is not End.CLOSED:
+            return self._keep(data, start, start + 2)
+        return size
+
+
+def _long_length(data: bytes, start: int, code: int) -> tuple[int, int]:
+    """Return a length of more than one byte, and its width.
+
+    The length is -1 if it does not have its shortest form, or if there is no such code:
+    that is a masked frame where there must be none.
+    """
+    if code > _LENGTH_64:
+        return -1, 0
+    if code == _LENGTH_64:
+        length = int.from_bytes(data[start : start + 8], "big")
+        return length if length > _MAX_16 else -1, 8
+    length = int.from_bytes(data[start : start + 2], "big")
+    return length if length >= _LENGTH_16 else -1, 2
+
+
+def _head(opcode: int, length: int, mask_width: int) -> bytes:
+    """Return the head of a frame that is not the last, with a mask of zeros."""
+    masked = _MASKED if mask_width else 0
+    head = bytes((opcode, masked | _LENGTH_64)) + length.to_bytes(8, "big")
+    if length < _LENGTH_16:
+        head = bytes((opcode, masked | length))
+    elif length <= _MAX_16:
+        head = bytes((opcode, masked | _LENGTH_16)) + length.to_bytes(2, "big")
+    return head + bytes(mask_width)
