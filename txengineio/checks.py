@@ -19,6 +19,7 @@ __all__ = [
     "check_flag",
     "check_message",
     "check_names",
+    "check_node_name",
     "check_one_of",
     "check_size",
     "check_text",
@@ -32,6 +33,7 @@ TRANSPORTS: Final = ("polling", "websocket")
 
 _Group = TypeVar("_Group")
 
+_NODE_NAME: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _SEPARATORS: Final = frozenset(";,")
 _LONGEST: Final = 3600.0
 """Seconds: whatever is longer was meant to be milliseconds."""
@@ -98,6 +100,13 @@ def check_text(name: str, value: object, expected: str) -> str:
     if not good or _SEPARATORS & set(str(value)):
         raise InvalidOption(name, expected, value)
     return str(value)
+
+
+def check_node_name(name: str, value: object) -> str | None:
+    """Return the name of a node, or None."""
+    if value is None or (isinstance(value, str) and _NODE_NAME.fullmatch(value)):
+        return value
+    raise InvalidOption(name, "1 to 12 ASCII letters and digits, or None", value)
 
 
 def check_one_of(name: str, value: object, known: Collection[str]) -> str:

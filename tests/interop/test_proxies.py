@@ -263,6 +263,44 @@ def test_cookie_of_haproxy_finds_the_engine_from_any_address(proxy: Proxy) -> No
     assert json.loads(lost.body)["code"] == 1
 
 
+@pytest.fixture(scope="module", params=NAMES)
+def by_id(
+    request: pytest.FixtureRequest,
+    require_program: RequireProgram,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Proxy]:
+    """A proxy before engines that have names."""
+    name = request.param
+    program = require_program(name, f"the Debian package {name}")
+    folder = tmp_path_factory.mktemp(f"{name}-by-id")
+    a, b = (Launch(engine={**ENGINE, "node_name": node}, static={}) for node in "ab")
+    with running_server(a) as one, running_server(b) as other:
+        ports = [one.port or 0, other.port or 0]
+        with running_proxy(name, program, ports, folder) as proxy:
+            yield proxy
+
+
+@from_elsewhere
+def test_the_id_of_a_session_finds_its_engine_from_any_address(by_id: Proxy) -> None:
+    nodes = set()
+    for opener in range(2, 12):
+        session, _ = open_session(by_id, f"127.0.0.{opener}")
+        nodes.add(session.rpartition("sid=")[2][:2])
+        for number in range(12, 22):
+            source = f"127.0.0.{number}"
+            sent = request(by_id, session, body=f"4{number}", source=source)
+            assert sent.body == "ok"
+            echoed = request(by_id, session, source=source).body
+            assert echoed == f"4{number}"
+    assert nodes == {"a-", "b-"}
+
+
+def test_an_id_of_no_engine_is_refused_at_once(by_id: Proxy) -> None:
+    for sid in ("a-nobody", "b-nobody", "c-nobody"):
+        refused = request(by_id, f"{POLLING}&sid={sid}")
+        assert (refused.status, json.loads(refused.body)["code"]) == (400, 1)
+
+
 def test_access_log_has_the_requests_but_no_session_id(proxy: Proxy) -> None:
     session, _ = open_session(proxy)
     assert request(proxy, session, body="4hello").body == "ok"

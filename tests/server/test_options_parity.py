@@ -92,6 +92,7 @@ def test_defaults_are_the_references() -> None:
         "initial_packet": None,
         "allow_eio3": False,
         "generate_id": None,
+        "node_name": None,
         "cookie": None,
         "cors": None,
         "http_compression": HttpCompression(

@@ -11,7 +11,7 @@ import pytest
 
 from tests.doubles import RecordingEngine, RecordingTransport
 from tests.session.sessions import SID, new_session
-from txengineio.server.registry import SessionRegistry, new_sid
+from txengineio.server.registry import SessionRegistry, new_sid, node_of
 
 
 def test_a_session_is_found_until_it_is_removed() -> None:
@@ -53,6 +53,16 @@ def test_an_id_that_is_taken_cannot_be_added_again() -> None:
     registry.add(new_session(RecordingEngine(), RecordingTransport()))
     with pytest.raises(AssertionError):
         registry.add(new_session(RecordingEngine(), RecordingTransport()))
+
+
+def test_an_id_tells_its_node() -> None:
+    registry = SessionRegistry("n1")
+    assert node_of(registry.new_sid()) == "n1"
+    assert len(registry.new_sid()) == len("n1-") + 20
+    assert registry.own_sid("a-b") == "n1-a-b"
+    assert node_of("n1-a-b") == "n1"
+    assert node_of("0123456789abcdef") == node_of("") == node_of("-") == ""
+    assert SessionRegistry().own_sid("a-b") == "a-b"
 
 
 def test_ids_have_twenty_characters_of_the_urls_alphabet() -> None:

@@ -102,7 +102,7 @@ class Engine(EventEmitter):
             self.options.max_buffered_bytes, self.options.max_total_buffered_bytes
         )
         self.statistics: Statistics | None = None
-        self._registry = SessionRegistry()
+        self._registry = SessionRegistry(self.options.node_name)
         self.websockets = EngineWebSocketFactory(self)
         self._handshakes = Handshakes(self, self._registry, self.websockets)
         self._dispatcher = Dispatcher(self, self._registry, self._handshakes)

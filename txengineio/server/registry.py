@@ -10,7 +10,10 @@ from typing import Final
 
 from txengineio.server.session import Session
 
-__all__ = ["SessionRegistry", "new_sid"]
+__all__ = ["SessionRegistry", "new_sid", "node_of"]
+
+NODE_END: Final = "-"
+"""What comes after the name of a node; no name has it."""
 
 _SID_BYTES: Final = 15
 _SID_LENGTH: Final = 20
@@ -33,19 +36,37 @@ def new_sid() -> str:
     return _stock.pop()
 
 
+def node_of(sid: str) -> str:
+    """Return the name of the node that a session is on, if its id tells one."""
+    node, end, _ = sid.partition(NODE_END)
+    return node if end else ""
+
+
 class SessionRegistry:
-    """Which sessions there are.
+    """Which sessions there are, and what their ids begin with.
+
+    Args:
+        node: The name of the node, which its ids tell; None if they tell none.
 
     Attributes:
         sessions: A read-only view that follows every change.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, node: str | None = None) -> None:
+        self._prefix = "" if node is None else f"{node}{NODE_END}"
         self._sessions: dict[str, Session] = {}
         self.sessions: Mapping[str, Session] = MappingProxyType(self._sessions)
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def new_sid(self) -> str:
+        """Make an id that nobody can guess."""
+        return self._prefix + new_sid()
+
+    def own_sid(self, chosen: str) -> str:
+        """Return an id that was chosen by somebody else, as an id of this node."""
+        return self._prefix + chosen
 
     def add(self, session: Session) -> None:
         """Register a session; its id must be free, see `is_free`."""

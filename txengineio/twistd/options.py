@@ -197,6 +197,13 @@ _ADMITTING: Final = (
         shown_default="no cookie",
     ),
     ADDRESSES,
+    engine_flag(
+        "node-name",
+        "NAME",
+        "Name of this process among those behind one proxy, which the ids of its "
+        "sessions begin with: 1 to 12 letters and digits.",
+        expected="1 to 12 ASCII letters and digits",
+    ),
 )
 
 _COMPRESSION: Final = (

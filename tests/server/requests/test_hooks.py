@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.conftest import FlushLoggedErrors
 from tests.connection import Exchange
 from tests.server.conftest import NewServer
 from tests.wiring import Server
-from txengineio.errors import ErrorCode
+from txengineio.errors import ErrorCode, InvalidOption
 from txengineio.server.requests.hook_timeout import HOOK_TIMEOUT
 
 
@@ -240,6 +241,32 @@ def test_an_id_that_cannot_be_used_refuses_the_client(
     assert (refused.status, refused.json["code"]) == (400, 3)
     assert events[0].context["name"] == "ID_GENERATION_ERROR"
     server.assert_nothing_left()
+
+
+@both
+def test_an_id_of_the_application_names_the_node(transport: str) -> None:
+    server = Server.new(generate_id=lambda _: "chosen", node_name="n1")
+    assert is_opened(opening(server, transport))
+    assert server.session("n1-chosen").id == "n1-chosen"
+    # It is taken under the name that it has.
+    refused = opening(server, transport).answer
+    assert (refused.status, refused.json["code"]) == (400, 3)
+
+
+@both
+def test_an_id_names_the_node_and_is_as_random_as_ever(transport: str) -> None:
+    server = Server.new(node_name="n1")
+    assert is_opened(opening(server, transport))
+    (sid,) = server.engine.sessions
+    assert re.fullmatch(r"n1-[\w-]{20}", sid)
+    assert server.request(sid="n2" + sid[2:]).answer.json["code"] == 1
+    assert server.request(sid=sid[3:]).answer.json["code"] == 1
+
+
+@pytest.mark.parametrize("name", ["", "a-b", "a" * 13, "ä", "a\n", 5, b"a"])
+def test_names_of_nodes_are_letters_and_digits(name: Any) -> None:
+    with pytest.raises(InvalidOption, match="node_name must be 1 to 12 ASCII"):
+        Server.new(node_name=name)
 
 
 @both

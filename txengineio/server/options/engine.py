@@ -13,6 +13,7 @@ from txengineio.checks import (
     check_flag,
     check_message,
     check_names,
+    check_node_name,
     check_size,
     check_transports,
     optional_group,
@@ -59,6 +60,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "initial_packet": check_message,
     "allow_eio3": check_flag,
     "generate_id": check_callable,
+    "node_name": check_node_name,
     "cookie": _check_cookie,
     "cors": _check_cors,
     "http_compression": _check_compression,
@@ -80,6 +82,7 @@ class EngineArguments(LimitArguments, total=False):
     initial_packet: str | bytes | None
     allow_eio3: bool
     generate_id: RequestCallback | None
+    node_name: str | None
     cookie: bool | CookieOptions | Mapping[str, object] | None
     cors: bool | CorsOptions | Mapping[str, object] | RequestCallback | None
     http_compression: bool | HttpCompression | Mapping[str, object] | None
@@ -110,6 +113,9 @@ class EngineOptions(Limits):
         allow_eio3: Whether clients of protocol revision 3 are served too.
         generate_id: Called with the request; returns the new session's id, which no
             open session may have. A sid is a credential: make it hard to guess.
+        node_name: The name of this process among those behind one address; ids of
+            sessions begin with it and a hyphen, those of ``generate_id`` too, so that
+            proxies find the process of a session. 1 to 12 ASCII letters and digits.
         cookie: Whether the first answer of a polling session sets a cookie with the
             session's id: `CookieOptions`. Off by default.
         cors: Whether pages of other origins may use the engine: `CorsOptions`, or a
@@ -133,6 +139,7 @@ class EngineOptions(Limits):
     initial_packet: str | bytes | None = None
     allow_eio3: bool = False
     generate_id: RequestCallback | None = None
+    node_name: str | None = None
     cookie: CookieOptions | None = None
     cors: CorsOptions | RequestCallback | None = None
     http_compression: HttpCompression | None = field(default_factory=HttpCompression)

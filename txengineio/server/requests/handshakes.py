@@ -21,7 +21,7 @@ from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import steady_seconds
 from txengineio.server.handshake_request import HandshakeRequest, client_address
 from txengineio.server.options.proxies import TrustedProxies
-from txengineio.server.registry import SessionRegistry, new_sid
+from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import check_revision
 from txengineio.server.requests.hooks import ask_for_permission, choose_sid
 from txengineio.server.requests.origins import OriginCheck
@@ -101,7 +101,7 @@ class Handshakes:
         address = client_address(request, self._proxies)
         with self._session_limits.enter(address) as slot:
             asked = self._check_handshake(request, query)
-            slot.sid = new_sid()
+            slot.sid = self._registry.new_sid()
             self._open(slot, request, query, asked)
         return None
 
@@ -153,7 +153,7 @@ class Handshakes:
         if not self.accepting:
             raise Refusal("no new sessions are let in", status=_UNAVAILABLE)
         with self._session_limits.enter(request.remote_address) as slot:
-            slot.sid = new_sid()
+            slot.sid = self._registry.new_sid()
             protocol = self._build_protocol(request.client_address)
             return self._start(slot, revision, protocol, request, transport)
 

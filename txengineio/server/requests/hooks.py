@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.server.options.engine import EngineOptions
-from txengineio.server.registry import SessionRegistry, new_sid
+from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import bad_request
 from txengineio.server.requests.hook_timeout import RequestGone, TookTooLong, ask
 from txengineio.server.web.incoming_request import IncomingRequest
@@ -55,7 +55,7 @@ async def choose_sid(
         RequestGone: The client has gone away meanwhile.
     """
     if options.generate_id is None:
-        return new_sid()
+        return registry.new_sid()
     try:
         sid = await ask(options.generate_id, request, clock)
     except (RequestGone, TookTooLong):
@@ -65,9 +65,9 @@ async def choose_sid(
         raise bad_request("ID_GENERATION_ERROR", error=error) from error
     if not isinstance(sid, str) or not sid:
         problem = f"generate_id must give a str that is not empty, not {type(sid)}"
-    elif not registry.is_free(sid):
+    elif not registry.is_free(registry.own_sid(sid)):
         problem = "generate_id gave the id of a session that is still open"
     else:
-        return sid
+        return registry.own_sid(sid)
     _log.error("{problem}", problem=problem)
     raise bad_request("ID_GENERATION_ERROR", error=problem)
