@@ -31,7 +31,7 @@ LAYERS = [
     ["server.options", "server.options.*"],
     ["server.web", "server.web.*"],
     ["server.handshake_request", "server.interfaces", "server.statistics"],
-    ["server.session", "server.registry"],
+    ["server.broadcast", "server.registry", "server.session"],
     ["server.transports", "server.transports.*"],
     ["server.requests", "server.requests.*"],
     ["server", "server.engine"],
@@ -39,7 +39,7 @@ LAYERS = [
     ["integrations", "integrations.*"],
     [""],
     ["twistd", "twistd.*"],
-    ["crossbar", "metrics", "service", "wamp"],
+    ["crossbar", "metrics", "service", "socketio", "wamp"],
     ["__main__"],
 ]
 # Whole branches that know nothing of each other, whatever their layers.

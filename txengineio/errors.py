@@ -340,14 +340,21 @@ class SessionClosed(EngineIOError):
     Args:
         reason: Why it ended.
         description: What caused the end, where something did.
+        said_goodbye: Whether the peer has said that it leaves, by a close packet;
+            otherwise its connection was closed or lost without a word.
     """
 
     def __init__(
-        self, reason: CloseReason, description: Exception | None = None
+        self,
+        reason: CloseReason,
+        description: Exception | None = None,
+        *,
+        said_goodbye: bool = False,
     ) -> None:
         super().__init__(reason, description)
         self.reason = reason
         self.description = description
+        self.said_goodbye = said_goodbye
 
     @override
     def __str__(self) -> str:

@@ -5,6 +5,7 @@
 ``publications``  publishing into a realm that is not always there
 ``crossbar``      a web service of Crossbar.io
 ``metrics``       what an engine counts, as OpenMetrics
+``socketio``      python-socketio's servers on an engine of ours
 ``inspector``     a page that shows what Engine.IO does
 ================  ================================================
 """

@@ -3,6 +3,7 @@
 =====================  ==============================================================
 ``engine``             the engine: one application, its sessions, and what they share
 ``session``            a session of the server
+``broadcast``          one message to many sessions
 ``registry``           the open sessions by id
 ``handshake_request``  what is kept of the request that opened a session
 ``statistics``         what an engine counts once somebody wants to know

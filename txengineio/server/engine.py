@@ -15,9 +15,8 @@ from typing_extensions import Buffer, Unpack
 
 from txengineio.application import Application, factory_of
 from txengineio.errors import CloseReason, InvalidOption
-from txengineio.protocol.packets import PacketType, message_data
-from txengineio.protocol.revisions import codec_for
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
+from txengineio.server.broadcast import EncodedMessage
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import ListeningPort, ServerEndpoint
 from txengineio.server.options.engine import EngineArguments, EngineOptions
@@ -36,7 +35,6 @@ from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter
 from txengineio.session.timers import TimerWheel, resolution_for
 from txengineio.session.traffic import Traffic
-from txengineio.websocket.frames import encode_frame
 
 __all__ = ["Engine"]
 
@@ -204,18 +202,8 @@ class Engine(EventEmitter):
         Returns:
             The number of sessions that took it.
         """
-        data = message_data(message)
-        frames: dict[tuple[int, bool], bytes] = {}
-        taken = 0
-        for session in self._registry.all():
-            frame = None
-            if session.transport.name == "websocket":
-                kind = session.protocol_revision, session.transport.supports_binary
-                frame = frames.get(kind)
-                if frame is None:
-                    frame = frames[kind] = _message_frame(data, *kind)
-            taken += session.send(data, compress=compress, pre_encoded_frame=frame)
-        return taken
+        encoded = EncodedMessage(message)
+        return sum(encoded.send_to(each, compress) for each in self._registry.all())
 
     def listen(
         self,
@@ -308,9 +296,3 @@ class Engine(EventEmitter):
         if self.statistics is not None:
             self.statistics.closes[reason] += 1
             self.statistics.settle(session.transport.name, session.traffic)
-
-
-def _message_frame(data: str | bytes, revision: int, supports_binary: bool) -> bytes:
-    """Return the WebSocket frame of a message."""
-    codec = codec_for(revision)
-    return encode_frame(codec.encode_frame(PacketType.MESSAGE, data, supports_binary))

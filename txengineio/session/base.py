@@ -183,7 +183,13 @@ class BaseSession(Consumer):
         return deferred
 
     @override
-    def end(self, reason: CloseReason, description: Exception | None = None) -> None:
+    def end(
+        self,
+        reason: CloseReason,
+        description: Exception | None = None,
+        *,
+        said_goodbye: bool = False,
+    ) -> None:
         """End the session now: the one way out, whatever the cause.
 
         Afterwards the registry does not know it, no call is scheduled for it and no
@@ -195,7 +201,9 @@ class BaseSession(Consumer):
         if self.closed is not None:
             return
         self._enter(SessionInput.ENDED)
-        self.closed = closed = SessionClosed(reason, description)
+        self.closed = closed = SessionClosed(
+            reason, description, said_goodbye=said_goodbye
+        )
         if description is not None:
             # Sessions come and go without a line in the log; only faults leave one.
             peer_left = getattr(description, "peer_left", False)
@@ -321,7 +329,7 @@ class BaseSession(Consumer):
         if self.ready_state is not _OPEN:
             # While a session closes, only its peer's goodbye counts.
             if action is PacketAction.PEER_CLOSED:
-                self.end(CloseReason.TRANSPORT_CLOSE)
+                self.end(CloseReason.TRANSPORT_CLOSE, said_goodbye=True)
             return
         if self.handlers is not None and self._closed_by_handlers(packet_type, data):
             return
@@ -332,7 +340,7 @@ class BaseSession(Consumer):
         if self.heartbeat_state is _AWAITED:
             self._heartbeat.sign_of_life(self)
         if action is PacketAction.PEER_CLOSED:
-            self.end(CloseReason.TRANSPORT_CLOSE)
+            self.end(CloseReason.TRANSPORT_CLOSE, said_goodbye=True)
         elif action is PacketAction.WRONG_DIRECTION:
             error = TransportError("invalid heartbeat direction")
             self.end(CloseReason.TRANSPORT_ERROR, error)

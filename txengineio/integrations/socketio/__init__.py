@@ -1,0 +1,15 @@
+"""Socket.IO: python-socketio's servers on an engine of ours.
+
+====================  ===============================================================
+``server``            `Server`: handlers in the reactor, which may return Deferreds
+``threaded_server``   `ThreadedServer`: handlers in the reactor's thread pool
+``async_server``      `AsyncServer`: handlers as coroutines of asyncio
+``managers``          who is in which room; broadcasts without a task per recipient
+``engine_adapter``    what python-socketio asks of an engine, answered by ours
+``concurrency``       running things in the reactor, in threads, in asyncio
+``events``            events whose handlers are not done yet
+``environ``           a handshake as the dict that handlers of ``connect`` get
+``engine_options``    python-engineio's options as the engine's
+``resource``          a server in any ``twisted.web`` site
+====================  ===============================================================
+"""

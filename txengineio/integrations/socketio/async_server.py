@@ -1,0 +1,85 @@
+"""`AsyncServer`: python-socketio's asyncio server on Twisted's asyncio reactor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import socketio
+from socketio import exceptions
+from twisted.logger import Logger
+from typing_extensions import override
+
+from txengineio.errors import PacketDecodeError
+from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
+from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
+from txengineio.integrations.socketio.managers import AsyncManager
+from txengineio.server.engine import Engine
+
+__all__ = ["AsyncServer"]
+
+
+class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
+    """A Socket.IO server whose handlers are those of `socketio.AsyncServer`.
+
+    It needs Twisted's asyncio reactor: ``twistd --reactor asyncio``.
+
+    Args:
+        client_manager: Who is in which room; see `managers`.
+        connect_timeout: Seconds that a client has to connect to a namespace.
+        reactor: As for `txengineio.Engine`, whose other options are taken, too.
+    """
+
+    _log = Logger()
+
+    def __init__(self, client_manager: Any = None, **options: Any) -> None:
+        super().__init__(client_manager=client_manager or AsyncManager(), **options)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine: its sessions, limits, statistics and middlewares."""
+        adapter: AsyncEngineAdapter = self.eio
+        return adapter.engine
+
+    @override
+    def _engineio_server_class(self) -> Callable[..., AsyncEngineAdapter]:
+        return partial(AsyncEngineAdapter, AsyncioConcurrency)
+
+    @override
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except Exception:
+            # Handlers' exceptions do not come here: the client has sent no packet.
+            self._binary_packet.pop(eio_sid, None)
+            problem = PacketDecodeError("no packet of Socket.IO")
+            self.eio.refuse_packet(eio_sid, problem)
+
+    @override
+    async def _handle_connect(
+        self, eio_sid: str, namespace: str | None, data: Any
+    ) -> None:
+        self.eio.connected_to_namespace(eio_sid)
+        await super()._handle_connect(eio_sid, namespace, data)
+        namespace = namespace or "/"
+        if eio_sid not in self.environ:
+            # It has left while the handler took its time.
+            sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+            if sid is not None:
+                await self.manager.disconnect(sid, namespace, ignore_queue=True)
+
+    @override
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        try:
+            return await super()._trigger_event(event, namespace, *args)
+        except (exceptions.ConnectionRefusedError, ConnectionRefusedError):
+            raise
+        except TypeError:
+            if event == "connect" and args[-1] is None:
+                # Upstream tries once more, without what the handler does not take.
+                raise
+            self._log.failure("a handler of {event} has failed", event=event)
+        except Exception:
+            self._log.failure("a handler of {event} has failed", event=event)
+        return False if event == "connect" else self.not_handled

@@ -1,0 +1,20 @@
+"""Socket.IO servers for Twisted; see `txengineio.integrations.socketio`.
+
+Needs the extra ``txengineio[socketio]``.
+"""
+
+from __future__ import annotations
+
+from txengineio.integrations.socketio.async_server import AsyncServer
+from txengineio.integrations.socketio.managers import AsyncManager
+from txengineio.integrations.socketio.resource import SocketIOResource
+from txengineio.integrations.socketio.server import Server
+from txengineio.integrations.socketio.threaded_server import ThreadedServer
+
+__all__ = [
+    "AsyncManager",
+    "AsyncServer",
+    "Server",
+    "SocketIOResource",
+    "ThreadedServer",
+]
