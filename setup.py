@@ -46,6 +46,8 @@ setup(
         "compression": ["brotli>=1.1", "zstandard>=0.23"],
         # Metrics for Prometheus and all that reads OpenMetrics.
         "metrics": ["prometheus-client>=0.22"],
+        # Socket.IO servers: txengineio.socketio.
+        "socketio": ["python-socketio>=5.13"],
         # Makes the API reference: make docs.
         "docs": ["pydoctor>=25.10"],
         "test": [
@@ -66,7 +68,9 @@ setup(
             "prometheus-client>=0.22",
             # Real peers.
             "aiohttp>=3.10",
+            "msgpack>=1.1",
             "python-engineio[asyncio-client,client]>=4.15",
+            "python-socketio>=5.13",
             "requests>=2.32",
             "websocket-client>=1.8",
             # Exact, so that a new release does not turn a green check red;

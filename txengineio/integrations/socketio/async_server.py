@@ -71,15 +71,40 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
 
     @override
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        if event == "connect":
+            return await self._ask(namespace, *args)
         try:
             return await super()._trigger_event(event, namespace, *args)
-        except (exceptions.ConnectionRefusedError, ConnectionRefusedError):
-            raise
-        except TypeError:
-            if event == "connect" and args[-1] is None:
-                # Upstream tries once more, without what the handler does not take.
-                raise
-            self._log.failure("a handler of {event} has failed", event=event)
         except Exception:
             self._log.failure("a handler of {event} has failed", event=event)
-        return False if event == "connect" else self.not_handled
+            return self.not_handled
+
+    async def _ask(
+        self, namespace: str, sid: str, environ: Any, auth: Any = None
+    ) -> Any:
+        """Call the handler of ``connect``, which need not take ``auth``.
+
+        Upstream tries it one way and the other, and which way first depends on its
+        release: here nothing is left to try for it.
+        """
+        call = partial(super()._trigger_event, "connect", namespace, sid, environ)
+        try:
+            try:
+                return await call(auth)
+            except TypeError as problem:
+                if auth:
+                    raise
+                try:
+                    return await call()
+                except TypeError:
+                    # It was not the number of arguments.
+                    raise problem from None
+        except exceptions.ConnectionRefusedError:
+            raise
+        except ConnectionRefusedError as refusal:
+            # Releases before 5.18 take no refusal by Python's own exception.
+            message = "Connection refused by server"
+            raise exceptions.ConnectionRefusedError(message) from refusal
+        except Exception:
+            self._log.failure("a handler of connect has failed")
+            return False

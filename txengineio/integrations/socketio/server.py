@@ -11,19 +11,24 @@ from functools import partial
 from typing import Any, Final
 
 import socketio
-from socketio import exceptions, packet
+from socketio import PubSubManager, exceptions, packet
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from txengineio.errors import PacketDecodeError
+from txengineio.errors import InvalidOption, PacketDecodeError
 from txengineio.integrations.socketio.concurrency import (
     Concurrency,
     ReactorConcurrency,
 )
 from txengineio.integrations.socketio.engine_adapter import EngineAdapter
 from txengineio.integrations.socketio.events import EventQueue
+from txengineio.integrations.socketio.managers import (
+    confirm,
+    forget,
+    register,
+)
 from txengineio.server.engine import Engine
 from txengineio.session.callbacks import as_deferred, call_guarded
 
@@ -50,6 +55,10 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        if isinstance(self.manager, PubSubManager) and not self.manager.write_only:
+            # It would change rooms, and send, from the thread in which it listens.
+            expected = "one that does not listen in a thread; AsyncServer takes others"
+            raise InvalidOption("client_manager", expected, self.manager)
         self._events = EventQueue(self.engine.options.max_pending_messages)
 
     @property
@@ -200,7 +209,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         self.eio.connected_to_namespace(eio_sid)
         sid = None
         if self._serves(namespace):
-            sid = self.manager.pre_connect(eio_sid, namespace)
+            sid = register(self.manager, eio_sid, namespace)
         if sid is None:
             self._send(packet.CONNECT_ERROR, eio_sid, namespace, "Unable to connect")
             return None
@@ -248,7 +257,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
             self._refuse(eio_sid, sid, namespace, _REFUSED)
         elif eio_sid not in self.environ:
             # It has left while the handler took its time.
-            self.manager.disconnect(sid, namespace, ignore_queue=True)
+            forget(self.manager, sid, namespace)
         elif not self.always_connect:
             self._welcome(eio_sid, sid, namespace)
 
@@ -265,7 +274,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
 
     def _welcome(self, eio_sid: str, sid: str, namespace: str) -> None:
         self._send(packet.CONNECT, eio_sid, namespace, {"sid": sid})
-        self.manager.connect(sid, namespace)
+        confirm(self.manager, sid, namespace)
 
     def _refuse(self, eio_sid: str, sid: str, namespace: str, reason: Any) -> None:
         if self.always_connect:
@@ -273,7 +282,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
             self._send(packet.DISCONNECT, eio_sid, namespace, reason)
         else:
             self._send(packet.CONNECT_ERROR, eio_sid, namespace, reason)
-        self.manager.disconnect(sid, namespace, ignore_queue=True)
+        forget(self.manager, sid, namespace)
 
     def _send(self, packet_type: int, eio_sid: str, namespace: str, data: Any) -> None:
         answer = self.packet_class(packet_type, data=data, namespace=namespace)
@@ -299,12 +308,9 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         waiting = call_guarded(
             self._call, self._trigger_event, "disconnect", namespace, sid, reason
         )
-        forget = partial(
-            self.manager.disconnect, sid, namespace=namespace, ignore_queue=True
-        )
         if waiting is not None:
-            return waiting.addCallback(lambda _: forget())
-        forget()
+            return waiting.addCallback(lambda _: forget(self.manager, sid, namespace))
+        forget(self.manager, sid, namespace)
         return None
 
     @override
