@@ -1,0 +1,116 @@
+"""A Socket.IO server for the tests: one application, on each of our three servers.
+
+Reads a `Launch` as its last argument, whose options are the server's, and which of them
+as its first; prints its port as JSON. It ends by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from inspect import isawaitable
+from typing import Any
+
+from socketio import exceptions
+from twisted.internet import asyncioreactor
+from twisted.python import log
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from tests.interop.launch import LOOPBACK, Launch
+from txengineio import socketio
+
+KINDS = ("Server", "ThreadedServer", "AsyncServer")
+SHORT = 0.5
+
+
+class Application:
+    """What clients may ask for, written once for handlers of either kind."""
+
+    def __init__(self, sio: Any) -> None:
+        self.sio = sio
+        self.left: list[str] = []
+
+    def connect(self, sid: str, environ: Any, auth: Any) -> Any:
+        if auth and auth.get("refuse"):
+            raise exceptions.ConnectionRefusedError("not you", {"code": 7})
+        return self.sio.enter_room(sid, "everybody")
+
+    def connect_admin(self, sid: str, environ: Any, auth: Any) -> None:
+        pass
+
+    def whoami(self, sid: str) -> str:
+        return "admin"
+
+    def echo(self, sid: str, *values: Any) -> Any:
+        return values
+
+    def ask(self, sid: str) -> Any:
+        return self.sio.call("question", 5, to=sid)
+
+    def news(self, sid: str, data: Any) -> Any:
+        return self.sio.emit("news", data, room="everybody", skip_sid=sid)
+
+    def remember(self, sid: str, value: Any) -> Any:
+        return self.sio.save_session(sid, {"value": value})
+
+    def recall(self, sid: str) -> Any:
+        return self.sio.get_session(sid)
+
+    def transport(self, sid: str) -> Any:
+        return self.sio.transport(sid)
+
+    def kick(self, sid: str) -> Any:
+        return self.sio.disconnect(sid)
+
+    def departures(self, sid: str) -> list[str]:
+        left, self.left = self.left, []
+        return left
+
+    def disconnect(self, sid: str, reason: str) -> None:
+        self.left.append(reason)
+
+    def anything(self, event: str, sid: str, *values: Any) -> Any:
+        return ["caught", event, *values]
+
+
+def as_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
+    async def call(*arguments: Any) -> Any:
+        answer = handler(*arguments)
+        return await answer if isawaitable(answer) else answer
+
+    return call
+
+
+def serve(kind: str, launch: Launch) -> None:
+    if kind == "AsyncServer":
+        asyncioreactor.install(asyncio.new_event_loop())
+    # Only now: the import chooses the reactor.
+    from twisted.internet import reactor as chosen  # noqa: PLC0415, TID251
+
+    reactor: Any = chosen
+    sio = getattr(socketio, kind)(**launch.engine)
+    application = Application(sio)
+    adapt = as_coroutine if kind == "AsyncServer" else lambda handler: handler
+    events = "connect echo ask news remember recall transport kick departures"
+    for event in [*events.split(), "disconnect"]:
+        sio.on(event, adapt(getattr(application, event)))
+    sio.on("*", adapt(application.anything))
+    sio.on("connect", adapt(application.connect_admin), namespace="/admin")
+    sio.on("whoami", adapt(application.whoami), namespace="/admin")
+    root = Resource()
+    root.putChild(b"socket.io", socketio.SocketIOResource(sio))
+    port = reactor.listenTCP(launch.port, Site(root), interface=LOOPBACK)
+    reactor.addSystemEventTrigger("before", "shutdown", sio.engine.drain, SHORT)
+    sys.stdout.write(json.dumps({"port": port.getHost().port}) + "\n")
+    sys.stdout.flush()
+    reactor.run()
+
+
+if __name__ == "__main__":
+    log.startLogging(sys.stderr, setStdout=False)
+    serve(sys.argv[1], Launch.from_json(sys.argv[2]))
