@@ -15,8 +15,9 @@ BIN := $(VENV)/bin
 PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
 CANARIES := build/canaries
+OLDEST := build/socketio-oldest
 
-.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz canaries clean
+.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz canaries socketio-oldest clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -87,6 +88,13 @@ canaries: | $(BIN)/python
 		'twisted[tls]' autobahn --editable '.[test]'
 	@$(CANARIES)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(twisted|autobahn) '
 	$(CANARIES)/bin/python -m pytest $$(find tests -name 'test_*_names.py')
+
+# The tests of Socket.IO with the oldest python-socketio that we support.
+socketio-oldest: | $(BIN)/python
+	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[test]' 'python-socketio==5.13.0'
+	$(OLDEST)/bin/python -m pytest tests/integrations/socketio tests/interop/test_socketio.py
 
 # What the tests with Crossbar.io need; they are skipped without. 375 MB, in an
 # environment of its own. It takes the same Twisted and Autobahn, and all tests passed in

@@ -44,7 +44,6 @@ def test_the_client_for_javascript(
         [node, HERE / "node" / "socketio.mjs"],
         url=sio_server.url,
         mode=mode,
-        client="socket.io-client",
     )
 
     lost = {} if mode == "polling" else {"lost_reason": ["transport close"]}

@@ -1,11 +1,9 @@
-// Socket.IO's own client: reads {url, mode, client} as JSON, prints what it has seen.
+// Socket.IO's own client: reads {url, mode} as JSON, prints what it has seen.
 import { readFileSync } from "node:fs";
 
-const { url, mode, client } = JSON.parse(readFileSync(0, "utf8"));
-const { io } = await import(client).then((module) =>
-  module.io ? module : { io: module.default },
-);
-const old = client === "socket.io-client-2";
+import { io } from "socket.io-client";
+
+const { url, mode } = JSON.parse(readFileSync(0, "utf8"));
 const transports = {
   polling: ["polling"],
   websocket: ["websocket"],
@@ -58,19 +56,17 @@ facts.transport = await until(async () => {
   return name === wanted && name;
 });
 
-if (!old) {
-  const admin = socket.io.socket("/admin");
-  await event(admin, "connect");
-  facts.admin = await ask(admin, "whoami");
-  const stranger = socket.io.socket("/nowhere");
-  facts.nowhere = (await event(stranger, "connect_error")).map((error) => error.message);
-  const refused = io(url, { ...options, auth: { refuse: true } });
-  facts.refused = (await event(refused, "connect_error")).map((error) => [
-    error.message,
-    error.data,
-  ]);
-  refused.disconnect();
-}
+const admin = socket.io.socket("/admin");
+await event(admin, "connect");
+facts.admin = await ask(admin, "whoami");
+const stranger = socket.io.socket("/nowhere");
+facts.nowhere = (await event(stranger, "connect_error")).map((error) => error.message);
+const refused = io(url, { ...options, auth: { refuse: true } });
+facts.refused = (await event(refused, "connect_error")).map((error) => [
+  error.message,
+  error.data,
+]);
+refused.disconnect();
 
 const departures = async () => until(async () => {
   const [left] = await ask(watch, "departures");
