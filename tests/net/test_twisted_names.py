@@ -40,10 +40,8 @@ def test_twisted_has_it(connection: Pair, name: str, otherwise: str) -> None:
 
 def test_what_waits_is_counted(connection: Pair) -> None:
     transport: Any = connection.transport
-    assert _twisted.has_nothing_to_write(transport)
     assert _twisted.to_write(transport) == 0
     transport.write(b"12345")
-    assert not _twisted.has_nothing_to_write(transport), DIRECT_WRITES
     assert _twisted.to_write(transport) == 5, BACKLOG
     transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     transport.write(b"x" * 1_000_000)
@@ -52,7 +50,23 @@ def test_what_waits_is_counted(connection: Pair) -> None:
     assert 0 < left < 1_000_005
     transport.write(b"12345")
     assert _twisted.to_write(transport) == left + 5
-    assert not _twisted.has_nothing_to_write(transport)
+
+
+def test_what_is_written_directly_overtakes_nothing(connection: Pair) -> None:
+    transport: Any = connection.transport
+    _twisted.write_directly(transport, b"1")
+    assert _twisted.to_write(transport) == 0
+    transport.write(b"2")
+    _twisted.write_directly(transport, b"3")
+    assert _twisted.to_write(transport) == 2, DIRECT_WRITES
+    transport.doWrite()
+    # What the socket has not taken yet is before the next, too.
+    transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    transport.write(b"x" * 1_000_000)
+    transport.doWrite()
+    left = _twisted.to_write(transport)
+    _twisted.write_directly(transport, b"4")
+    assert _twisted.to_write(transport) == left + 1, DIRECT_WRITES
 
 
 def test_it_is_known_who_is_dropped(connection: Pair) -> None:

@@ -20,12 +20,32 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["has_nothing_to_write", "is_aborting", "to_write"]
+__all__ = ["is_aborting", "to_write", "write_directly"]
 
 
-def has_nothing_to_write(transport: Any) -> bool:
-    """Whether nothing waits in a stream transport until its socket takes it."""
-    return not transport.dataBuffer and not transport._tempDataBuffer
+def write_directly(transport: Any, data: bytes) -> None:
+    """Write to a transport of which `can_write_directly` is true.
+
+    The order of what is written is kept, whichever way it was written. It is here, not
+    beside `can_write_directly`, as each message comes here: a call less is 3 % of one.
+    """
+    if (
+        not transport.dataBuffer
+        and not transport._tempDataBuffer
+        and transport.connected
+        and not transport.disconnecting
+        # It may have been started since the transport was asked.
+        and not transport.TLS
+    ):
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            # It is full, or the connection is lost: the reactor finds out which.
+            sent = 0
+        if sent == len(data):
+            return
+        data = data[sent:]
+    transport.write(data)
 
 
 def to_write(transport: Any) -> int:

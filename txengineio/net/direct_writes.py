@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 
-from txengineio.net._twisted import has_nothing_to_write, to_write
+from txengineio.net._twisted import to_write, write_directly
 
 __all__ = [
     "can_write_directly",
@@ -26,29 +26,6 @@ __all__ = [
 def can_write_directly(transport: Any) -> bool:
     """Whether a transport is a plain stream socket, with nothing in between."""
     return isinstance(transport, Connection) and not transport.TLS
-
-
-def write_directly(transport: Any, data: bytes) -> None:
-    """Write to a transport of which `can_write_directly` is true.
-
-    The order of what is written is kept, whichever way it was written.
-    """
-    if (
-        has_nothing_to_write(transport)
-        and transport.connected
-        and not transport.disconnecting
-        # It may have been started since the transport was asked.
-        and not transport.TLS
-    ):
-        try:
-            sent = transport.socket.send(data)
-        except OSError:
-            # It is full, or the connection is lost: the reactor finds out which.
-            sent = 0
-        if sent == len(data):
-            return
-        data = data[sent:]
-    transport.write(data)
 
 
 def has_unsent_bytes(transport: Any) -> bool:

@@ -13,7 +13,7 @@ and that a line in Twisted's old log names the connection that was read from.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -75,6 +75,11 @@ _FEW: Final = 64
 
 _MEMORY: Final = 1.0
 """Seconds of work after which what was taken before counts for half."""
+
+_FAILURES: Final[Mapping[BaseException, Failure]] = {
+    reason: Failure(reason) for reason in (CONNECTION_DONE, CONNECTION_LOST)
+}
+"""How connections usually end: as Twisted's reactors, which make these once, too."""
 
 _pollers: Final[WeakValueDictionary[Any, Poller]] = WeakValueDictionary()
 """Those that connections know, by their reactors."""
@@ -253,7 +258,7 @@ class Poller:
     def _disconnect(
         self, transport: Any, reason: BaseException, is_reading: bool
     ) -> None:
-        failure = Failure(reason)
+        failure = _FAILURES.get(reason) or Failure(reason)
         self.removeReader(transport)
         if (
             is_reading

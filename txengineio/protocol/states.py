@@ -54,9 +54,15 @@ __all__ = [
 ]
 
 
+# Members of these enums are keys of tables. By default Python hashes their names, by a
+# method that is not native.
+
+
 @unique
 class Role(Enum):
     """Which end of a session this is."""
+
+    __hash__ = object.__hash__
 
     SERVER = "server"
     CLIENT = "client"
@@ -65,6 +71,8 @@ class Role(Enum):
 @unique
 class ReadyState(Enum):
     """How far a session is; the value is Engine.IO's name."""
+
+    __hash__ = object.__hash__
 
     OPENING = "opening"
     OPEN = "open"
@@ -75,6 +83,8 @@ class ReadyState(Enum):
 @unique
 class SessionInput(Enum):
     """What moves a session from one state to the next."""
+
+    __hash__ = object.__hash__
 
     OPENED = "opened"
     """The open packet was sent (server) or received (client)."""
@@ -123,6 +133,8 @@ def next_ready_state(state: ReadyState, event: SessionInput) -> ReadyState:
 @unique
 class PacketAction(Enum):
     """What an open session does with a packet."""
+
+    __hash__ = object.__hash__
 
     DELIVER = "deliver"
     """Hand the data to the application."""
@@ -175,6 +187,8 @@ A session looks its own row up once, and keeps it.
 class ProbeState(Enum):
     """How far an upgrade is."""
 
+    __hash__ = object.__hash__
+
     OPENED = "opened"
     """The second transport is there; a client has sent its probe."""
     PROBED = "probed"
@@ -188,6 +202,8 @@ class ProbeState(Enum):
 @unique
 class ProbeInput(Enum):
     """What can happen during an upgrade."""
+
+    __hash__ = object.__hash__
 
     PROBE_PING = "probe ping"
     PROBE_PONG = "probe pong"

@@ -143,7 +143,9 @@ class TimerWheel:
     def _start(self) -> None:
         # Nothing has been looked at yet.
         self._horizon = 0
-        self._loop.start(_CADENCE).addErrback(self._failed)
+        # Not by the loop: a lone connection would pay for its Deferreds.
+        self._look_ahead()
+        self._loop.start(_CADENCE, now=False).addErrback(self._failed)
 
     def _stop_if_empty(self) -> None:
         if not self._buckets and self._loop.running:
