@@ -122,15 +122,17 @@ class WebSocketTransport:
 
     def data_received(self, data: bytes) -> None:
         """Read what has come; what answers it goes out together."""
-        session = self.session
+        connection, session = self.connection, self.session
         if session is None:
-            self.connection.read(data)
+            if not connection.reader.receive(data):
+                connection.read_in_turns()
             return
         if (traffic := session.traffic) is not None:
             traffic.bytes_in += len(data)
         session.cork()
         try:
-            self.connection.read(data)
+            if not connection.reader.receive(data):
+                connection.read_in_turns()
         finally:
             session.uncork()
 

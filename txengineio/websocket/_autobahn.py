@@ -132,15 +132,11 @@ class Connection(WebSocketProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Let the owner have it read."""
         self.owner.data_received(data)
-        # Pongs, if nothing else has left meanwhile.
-        self.writer.flush()
+        if self.writer.ahead is not None:
+            # Pongs, as nothing else has left meanwhile.
+            self.writer.flush()
 
-    def read(self, data: bytes) -> None:
-        """Read what has come; its owner calls this."""
-        if not self.reader.receive(data):
-            self._read_in_turns()
-
-    def _read_in_turns(self) -> None:
+    def read_in_turns(self) -> None:
         """Read for a while; what is left then waits until others had their turn."""
         turns: Turns = self.factory.turns
         began = turns.seconds()
@@ -153,7 +149,7 @@ class Connection(WebSocketProtocol):
     def _go_on(self) -> None:
         # It may be lost by now, or paused: then it is read when it is resumed.
         if self.state != _CLOSED and not self._is_paused and self.reader.has_unread():
-            self.owner.read_on(self._read_in_turns)
+            self.owner.read_on(self.read_in_turns)
             self.writer.flush()
             if not self.reader.has_unread() and not self._is_paused:
                 self.transport.resumeProducing()

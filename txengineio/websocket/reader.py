@@ -138,23 +138,24 @@ class FrameReader:
         """Take what was received, and read it if that takes no time to speak of.
 
         Returns:
-            Whether all of it is read; if not, call `go_on` until that says so.
+            False if `go_on` has to be called until that says that nothing is left. True
+            if all is read, or waits for what has come before and is not read yet.
         """
         if self._unread:
             # Reading is paused, but TLS had decrypted this.
             self._unread = self._unread[self._start :] + data
             self._start = 0
-            return False
+            return True
         if self._missing:
             data = self._complete(data)
         size = len(data)
-        if size <= SHORT:
-            start = 0
-            while start < size:
-                start = self._read_some(data, start)
-            return True
-        self._unread = data
-        return False
+        if size > SHORT:
+            self._unread = data
+            return False
+        start = 0
+        while start < size:
+            start = self._read_some(data, start)
+        return True
 
     def go_on(self) -> bool:
         """Read some hundred frames of what has been received.

@@ -17,23 +17,25 @@ class Writer:
     Args:
         transport: The connection's.
         short_path: Whether writing may go around the transport, where it can.
+
+    Attributes:
+        ahead: What leaves before anything else; None if there is nothing.
     """
 
-    __slots__ = ("_ahead", "_call", "_delay", "_is_direct", "_transport")
+    __slots__ = ("_call", "_delay", "_is_direct", "_transport", "ahead")
 
     def __init__(self, transport: Any, *, short_path: bool) -> None:
         self._transport = transport
         self._is_direct = short_path and can_write_directly(transport)
-        # What leaves before anything else, if there is anything.
-        self._ahead: list[bytes] | None = None
+        self.ahead: list[bytes] | None = None
         # How long the first data is to wait, and what tells when it has waited.
         self._delay: tuple[float, IReactorTime] | None = None
         self._call: IDelayedCall | None = None
 
     def write(self, data: bytes) -> None:
         """Write, after what has to come before."""
-        if self._ahead is not None:
-            data = self._in_order(self._ahead, data)
+        if self.ahead is not None:
+            data = self._in_order(self.ahead, data)
             if not data:
                 return
         if self._is_direct:
@@ -43,13 +45,13 @@ class Writer:
 
     def put_ahead(self, data: bytes) -> None:
         """Let something leave with what is written next, before that; or by `flush`."""
-        if self._ahead is None:
-            self._ahead = []
-        self._ahead.append(data)
+        if self.ahead is None:
+            self.ahead = []
+        self.ahead.append(data)
 
     def flush(self) -> None:
         """Write what was put ahead, unless it has left already."""
-        if self._ahead is not None:
+        if self.ahead is not None:
             self.write(b"")
 
     def delay_data(self, seconds: float, clock: IReactorTime) -> None:
@@ -69,7 +71,7 @@ class Writer:
         """Forget what waits: the connection is lost."""
         if self._call is not None:
             self._stop_waiting(self._call)
-            self._ahead = None
+            self.ahead = None
 
     def _stop_waiting(self, call: IDelayedCall) -> None:
         self._call = None
@@ -81,11 +83,11 @@ class Writer:
         if self._call is not None:
             ahead.append(data)
             return b""
-        self._ahead = None
+        self.ahead = None
         delay, self._delay = self._delay, None
         if delay is not None and data:
             seconds, clock = delay
-            self._ahead = [data]
+            self.ahead = [data]
             self._call = clock.callLater(seconds, self.release)
             data = b""
         return b"".join((*ahead, data))
