@@ -330,7 +330,7 @@ def parse_response(
         headers.append((name, value.strip()))
     start = len(head) + 4
     response = Response(version=version, status=int(status), headers=headers, body=b"")
-    if is_head or response.status == 101:
+    if is_head or response.status in (101, 304):
         return response, start
     body: bytes | None
     if response.header("Transfer-Encoding") == "chunked":

@@ -17,6 +17,7 @@ import txengineio
 PUBLIC = {
     "AnySession",
     "BufferOverflow",
+    "ClientScript",
     "ClientSession",
     "CloseReason",
     "ConnectCause",

@@ -24,6 +24,7 @@ from txengineio.errors import (
     TransportError,
     UnknownOption,
 )
+from txengineio.integrations.client_script import ClientScript
 from txengineio.server.engine import Engine
 from txengineio.server.options.compression import HttpCompression
 from txengineio.server.options.cookies import CookieOptions
@@ -45,6 +46,7 @@ _CLIENT: Final = {
 __all__ = [  # see `_CLIENT`
     "AnySession",
     "BufferOverflow",
+    "ClientScript",
     "ClientSession",
     "CloseReason",
     "ConnectCause",

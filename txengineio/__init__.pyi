@@ -21,6 +21,7 @@ from txengineio.errors import RequestRejected as RequestRejected
 from txengineio.errors import SessionClosed as SessionClosed
 from txengineio.errors import TransportError as TransportError
 from txengineio.errors import UnknownOption as UnknownOption
+from txengineio.integrations.client_script import ClientScript as ClientScript
 from txengineio.server.engine import Engine as Engine
 from txengineio.server.options.compression import HttpCompression as HttpCompression
 from txengineio.server.options.cookies import CookieOptions as CookieOptions

@@ -16,7 +16,7 @@ from typing import Any, Final
 from txengineio.checks import check_whole_number
 from txengineio.errors import InvalidOption
 
-__all__ = ["DEFAULT_THRESHOLD", "HttpCompression"]
+__all__ = ["DEFAULT_THRESHOLD", "HttpCompression", "accepted_encodings"]
 
 DEFAULT_THRESHOLD: Final = 1024
 """Bytes from which compressing pays."""
@@ -93,7 +93,7 @@ class HttpCompression:
         Among equals, Brotli and Zstandard go first: who enabled them wants them used.
         Otherwise the client's order decides.
         """
-        qualities = _qualities(accept_encoding)
+        qualities = accepted_encodings(accept_encoding)
         others = qualities.pop("*", 0.0)
         if others and "gzip" not in qualities:
             # After all that the client has named.
@@ -110,7 +110,7 @@ class HttpCompression:
         return _COMPRESSORS[encoding](body, self.level)
 
 
-def _qualities(accept_encoding: str) -> dict[str, float]:
+def accepted_encodings(accept_encoding: str) -> dict[str, float]:
     """Return what a client accepts, in its order."""
     qualities: dict[str, float] = {}
     for element in accept_encoding.lower().split(","):

@@ -1,0 +1,73 @@
+"""The official client's script, served below an engine's path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.connection import Response
+from tests.wiring import Server
+from txengineio import ClientScript, InvalidOption
+
+SCRIPT = "/* the client */"
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    folder = tmp_path / "socket.io-client" / "dist"
+    folder.mkdir(parents=True)
+    (folder / "socket.io.min.js").write_text(SCRIPT)
+    return folder.parent
+
+
+def get(server: Server, method: str = "GET", **headers: str) -> Response:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    target = f"{server.path}socket.io.min.js"
+    return server.connect().request(method, target, None, fields).answer
+
+
+@pytest.mark.parametrize("own_site", [False, True])
+def test_it_is_served_to_be_asked_about_again(package: Path, own_site: bool) -> None:
+    server = Server.new(own_site=own_site)
+    server.engine.use(ClientScript(package))
+
+    answer = get(server)
+    tag = answer.header("ETag")
+    again = get(server, If_None_Match=str(tag))
+
+    assert (answer.status, answer.text) == (200, SCRIPT)
+    assert answer.header("Content-Type") == "text/javascript; charset=utf-8"
+    assert answer.header("Cache-Control") == "public, max-age=0"
+    assert (again.status, again.text) == (304, "")
+    assert get(server, If_None_Match='"other"').status == 200
+
+
+def test_compressed_forms_that_lie_ready_are_served(package: Path) -> None:
+    (package / "dist" / "socket.io.min.js.br").write_bytes(b"short")
+    server = Server.new()
+    server.engine.use(ClientScript(package / "dist" / "socket.io.min.js"))
+
+    plain = get(server)
+    short = get(server, Accept_Encoding="gzip, br")
+
+    assert plain.text == SCRIPT
+    assert plain.header("Content-Encoding") is None
+    assert short.text == "short"
+    assert short.header("Content-Encoding") == "br"
+    assert "Accept-Encoding" in str(short.header("Vary"))
+    assert short.header("ETag") != plain.header("ETag")
+    assert get(server, Accept_Encoding="gzip").header("Content-Encoding") is None
+
+
+def test_everything_else_goes_on_as_before(package: Path) -> None:
+    server = Server.new()
+    server.engine.use(ClientScript(package))
+
+    assert server.open_polling().sid
+    assert get(server, "POST").status == 400
+
+
+def test_what_is_no_script_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="npm package"):
+        ClientScript(tmp_path / "nowhere")

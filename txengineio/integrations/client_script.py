@@ -1,0 +1,93 @@
+"""The official client for browsers, served where Node's servers have it.
+
+``engine.use(ClientScript("node_modules/socket.io-client"))`` serves
+``/socket.io/socket.io.min.js``. The script itself is no part of this project.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from twisted.web.http import CACHED, Request
+
+from txengineio.errors import InvalidOption
+from txengineio.server.options.compression import accepted_encodings
+from txengineio.server.web.headers import add_vary
+
+__all__ = ["ClientScript"]
+
+_EXPECTED: Final = (
+    "a script such as socket.io.min.js, or the folder of the npm package "
+    "socket.io-client or engine.io-client"
+)
+_SCRIPTS: Final = ("socket.io.min.js", "engine.io.min.js")
+_SUFFIXES: Final = {"br": ".br", "gzip": ".gz"}
+_IDENTITY: Final = ""
+
+
+class ClientScript:
+    """A middleware that serves the client's script below the path of an engine.
+
+    Compressed forms are served where they lie ready beside it, as ``.br`` and ``.gz``.
+    It is read once: a new release of it needs a new start.
+
+    Args:
+        path: The script, or the folder of the npm package that has it.
+
+    Raises:
+        InvalidOption: There is no such script.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        script = _find(Path(path))
+        self.name: Final = script.name
+        self._end = f"/{script.name}".encode()
+        self._forms = {_IDENTITY: script.read_bytes()}
+        for encoding, suffix in _SUFFIXES.items():
+            ready = script.with_name(script.name + suffix)
+            if ready.is_file():
+                self._forms[encoding] = ready.read_bytes()
+        self._hash = sha256(self._forms[_IDENTITY]).hexdigest()[:32]
+
+    def __call__(self, request: Request) -> None:
+        """Answer a request for the script; leave all others alone."""
+        if request.path.endswith(self._end) and request.method in (b"GET", b"HEAD"):
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
+        encoding = self._encoding_for(request)
+        body = self._forms[encoding]
+        headers = request.responseHeaders
+        add_vary(headers, "Accept-Encoding")
+        # Kept, but asked about each time, as Node's servers have it.
+        request.setHeader(b"Cache-Control", b"public, max-age=0")
+        request.setHeader(b"Content-Type", b"text/javascript; charset=utf-8")
+        request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        if encoding:
+            request.setHeader(b"Content-Encoding", encoding.encode())
+        tag = f'"{self._hash}{encoding and "-" + encoding}"'
+        if request.setETag(tag.encode()) is not CACHED:
+            request.setHeader(b"Content-Length", str(len(body)).encode())
+            # Of an answer to HEAD, Twisted sends the head alone.
+            request.write(body)
+        request.finish()
+
+    def _encoding_for(self, request: Request) -> str:
+        accepted = accepted_encodings(request.getHeader("Accept-Encoding") or "")
+        for encoding in _SUFFIXES:
+            if encoding in self._forms and accepted.get(encoding, 0.0) > 0:
+                return encoding
+        return _IDENTITY
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    for name in _SCRIPTS:
+        script = path / "dist" / name
+        if script.is_file():
+            return script
+    raise InvalidOption("path", _EXPECTED, str(path))
