@@ -35,6 +35,7 @@ LAYERS = [
     ["server.transports", "server.transports.*"],
     ["server.requests", "server.requests.*"],
     ["server", "server.engine"],
+    ["cluster", "cluster.*"],
     ["client", "client.*"],
     ["integrations", "integrations.*"],
     [""],

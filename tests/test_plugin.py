@@ -330,3 +330,51 @@ def test_it_ends_without_clients_as_well(run: Callable[..., Running]) -> None:
     assert status in (0, -signal.SIGTERM)
     assert seconds < STOP_LIMIT
     assert "Stopping with 0 sessions open" in server.output
+
+
+@pytest.mark.socket
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="needs Linux")
+def test_two_of_them_serve_a_session_together(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    nodes = tmp_path / "nodes"
+    one, two = (
+        run("--node-name", name, "--node-directory", str(nodes)) for name in "ab"
+    )
+    assert nodes.stat().st_mode & 0o777 == 0o700
+    with two.connect() as connection:
+        sid = get(connection, POLLING).partition('"sid":"')[2].partition('"')[0]
+    assert sid.startswith("b-")
+    session = f"{POLLING}&sid={sid}"
+    with one.connect() as connection:
+        connection.sendall(make_request("POST", session, b"4hello"))
+        assert receive(connection, parse_response).endswith(b"ok")
+        assert get(connection, session) == "4hello"
+    assert one.stop(signal.SIGTERM)[0] in (0, -signal.SIGTERM)
+    assert two.stop(signal.SIGTERM)[0] in (0, -signal.SIGTERM)
+    assert "Node b has found 1 others" in two.output
+    assert "Traceback" not in one.output + two.output
+    assert list(nodes.iterdir()) == []
+
+
+@pytest.mark.socket
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="needs Linux")
+def test_a_directory_that_is_open_to_others_is_told_in_one_line(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o755)
+    flags = ["--node-name", "a", "--node-directory", str(tmp_path)]
+    finished = subprocess.run(
+        command("--port", "0", *flags),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=START_DEADLINE,
+        check=False,
+    )
+    assert finished.returncode == 1
+    output = finished.stdout + finished.stderr
+    assert "Traceback" not in output
+    last = output.strip().splitlines()[-1]
+    assert "twistd engineio: cannot join as node a: directory must be" in last
+    assert "nobody else has access" in last

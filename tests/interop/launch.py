@@ -41,6 +41,7 @@ class Launch:
             an ordinary site, with another engine beside it at ``/other/``.
         short_path: Whether simple frames may go around Autobahn's parser, and whole
             requests around Twisted's.
+        nodes: The directory where the processes of one test find each other.
     """
 
     engine: dict[str, Any] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Launch:
     tls: TLS | None = None
     static: dict[str, str] | None = None
     short_path: bool = True
+    nodes: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -38,6 +38,7 @@ from typing_extensions import override
 from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
+from txengineio.cluster.workers import Workers
 from txengineio.server.interfaces import ListeningPort
 from txengineio.server.web.health import HealthResource
 from txengineio.server.web.site import engine_site
@@ -97,7 +98,14 @@ async def _serve(reactor: Any, launch: Launch) -> None:
     engine.websockets.short_path = launch.short_path
     endpoint = _endpoint(reactor, launch)
     port: ListeningPort
-    if launch.static is None and launch.short_path:
+    if launch.nodes is not None:
+        site = engine_site(engine, reactor=reactor)
+        workers = Workers(engine, Path(launch.nodes), reactor)
+        workers.serve(site)
+        workers.start()
+        reactor.addSystemEventTrigger("before", "shutdown", workers.stop)
+        port = await endpoint.listen(site)
+    elif launch.static is None and launch.short_path:
         port = await engine.listen(endpoint)
     elif launch.static is None:
         site = engine_site(engine, reactor=reactor)

@@ -7,6 +7,7 @@ own; nothing about them changes but the time that they take.
 ``poller``              reads from many connections in one turn of the reactor
 ``watched_connection``  the connections that a poller watches
 ``direct_writes``       writing to a socket at once, without asking the reactor first
+``release``             letting a socket go that another process goes on with
 ``_twisted``            all that is private in ``twisted.internet`` and is used
 ``turns``               what keeps one peer from occupying the reactor
 ======================  =============================================================

@@ -45,6 +45,7 @@ from txengineio.twistd.limit_flags import (
     engine_flag,
     given_options,
 )
+from txengineio.twistd.node_flags import NODE, check_node, workers_for
 from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT, EngineIOService, Place
 
 __all__ = ["EchoProtocol", "EngineIOService", "Options", "makeService"]
@@ -197,13 +198,7 @@ _ADMITTING: Final = (
         shown_default="no cookie",
     ),
     ADDRESSES,
-    engine_flag(
-        "node-name",
-        "NAME",
-        "Name of this process among those behind one proxy, which the ids of its "
-        "sessions begin with: 1 to 12 letters and digits.",
-        expected="1 to 12 ASCII letters and digits",
-    ),
+    *NODE,
 )
 
 _COMPRESSION: Final = (
@@ -328,6 +323,7 @@ option, deployment.md how to run a server. twistd --help shows twistd's options.
     def _check_operation(self) -> None:
         """Check what is for those who run the server."""
         alone = not path_segments(self["path"])
+        check_node(self)
         if self["inspector"] is not None and self["no-inspector"]:
             raise UsageError("--no-inspector does not go with --inspector")
         if alone and (self["inspector"] is not None or self["metrics"]):
@@ -429,6 +425,7 @@ def makeService(options: Options) -> EngineIOService:
         others=others,
         drain_timeout=options["drain-timeout"],
         owns_process=True,
+        workers=workers_for(options, engine, reactor),
     )
 
 

@@ -19,10 +19,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from typing_extensions import override
 
+from txengineio.cluster.workers import Workers
+from txengineio.errors import InvalidOption
 from txengineio.server.engine import Engine
 from txengineio.server.web.health import HealthResource
-from txengineio.server.web.site import engine_site, path_segments
-from txengineio.twistd.endpoints import cannot_listen
+from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
+from txengineio.twistd.endpoints import CannotStart, cannot_listen
 
 __all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place"]
 
@@ -77,6 +79,7 @@ class EngineIOService(Service):
             stop drops everything at once, and the garbage collector is told to leave
             alone what is loaded when the service starts, and not to look at the rest
             that often.
+        workers: The node that the engine is among the processes of this machine.
 
     Attributes:
         site: What is served on the endpoints.
@@ -96,6 +99,7 @@ class EngineIOService(Service):
         others: Sequence[Place] = (),
         drain_timeout: float = DEFAULT_DRAIN_TIMEOUT,
         owns_process: bool = False,
+        workers: Workers | None = None,
     ) -> None:
         self.engine = engine
         if path_segments(path):
@@ -108,6 +112,7 @@ class EngineIOService(Service):
         self._reactor = reactor
         self._drain_timeout = drain_timeout
         self._owns_process = owns_process
+        self._workers = workers
         self._ports: list[IListeningPort] = []
         self._listens = False
 
@@ -158,6 +163,8 @@ class EngineIOService(Service):
         super().startService()
         if not self._listens:
             self.privilegedStartService()
+        if self._workers is not None:
+            self._join(self._workers)
         application = self.engine.application
         runs = getattr(application, "protocol", None) or type(application)
         self._log.info(
@@ -165,6 +172,28 @@ class EngineIOService(Service):
         )
         if self._owns_process:
             _spare_collector()
+
+    def _join(self, workers: Workers) -> None:
+        """Let the others know of this node, before a client can come to it.
+
+        Raises:
+            SystemExit: That does not work; the text says why.
+        """
+        sites = [self.site, *(place.site for place in self.others)]
+        for site in sites:
+            if isinstance(site, EngineIOSite):
+                workers.serve(site)
+        try:
+            workers.start()
+        except (InvalidOption, OSError) as error:
+            raise CannotStart(
+                f"twistd engineio: cannot join as node {workers.node}: {error}"
+            ) from error
+        self._log.info(
+            "Node {node} has found {count} others",
+            node=workers.node,
+            count=len(workers.peers()),
+        )
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -186,6 +215,8 @@ class EngineIOService(Service):
             # load balancers see that there is nothing more to be had here.
             await self.engine.drain(self._drain_timeout)
         await DeferredList([maybeDeferred(port.stopListening) for port in ports])
+        if self._workers is not None:
+            self._workers.stop()
         # What was written, goodbyes to parked polls among it, leaves by the reactor.
         await deferLater(self._reactor, _GRACE)
 

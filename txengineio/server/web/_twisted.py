@@ -118,6 +118,11 @@ class TwistedChannel(HTTPChannel):
 class NegotiatedChannel(_GenericHTTPChannelProtocol):
     """Twisted's, which speaks the protocol that is negotiated with TLS."""
 
+    @property
+    def http_channel(self) -> Any:
+        """The channel that speaks HTTP/1, as if nothing is negotiated."""
+        return self._channel
+
     def makeConnection(self, transport: Any) -> None:
         """Get out of the way where nothing is negotiated."""
         if can_write_directly(transport):

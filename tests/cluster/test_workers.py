@@ -1,0 +1,377 @@
+"""Nodes of one machine: connections move to the node of their session."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor  # noqa: TID251 - real sockets
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from typing_extensions import override
+
+from tests.wiring import opening_headers
+from txengineio.application import EngineIOProtocol
+from txengineio.cluster import links, packets
+from txengineio.cluster.packets import LostConnection
+from txengineio.cluster.workers import Workers
+from txengineio.errors import InvalidOption
+from txengineio.server.engine import Engine
+from txengineio.server.web.site import engine_site
+
+pytestmark = pytest.mark.socket
+
+HOST = "127.0.0.1"
+POLLING = "/engine.io/?EIO=4&transport=polling"
+DEADLINE = 20.0
+CLOCK: Any = reactor
+
+
+class Named(EngineIOProtocol):
+    """Says where it runs, and what it was sent."""
+
+    @override
+    def messageReceived(self, message: str | bytes) -> None:
+        node = self.session.id.partition("-")[0]
+        self.session.send(f"{node} {len(message)} {message[:20]!r}")
+
+
+class Node:
+    """An engine that serves a port, and knows the other ones."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.engine = Engine(Named, reactor=CLOCK, node_name=name)
+        self.site = engine_site(self.engine, reactor=CLOCK)
+        self.workers = Workers(self.engine, directory, CLOCK)
+        self.workers.serve(self.site)
+        self.workers.start()
+        self.listener: Any = CLOCK.listenTCP(0, self.site, interface=HOST)
+        self.port: int = self.listener.getHost().port
+
+    async def stop(self) -> None:
+        self.workers.stop()
+        await self.listener.stopListening()
+        await self.engine.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    found = tmp_path / "nodes"
+    found.mkdir(mode=0o700)
+    return found
+
+
+@pytest.fixture
+def nodes(directory: Path) -> Iterator[list[Node]]:
+    made = [Node(f"n{number}", directory) for number in range(3)]
+    yield made
+    for node in made:
+        pytest_twisted.blockon(Deferred.fromCoroutine(node.stop()))
+    assert list(directory.iterdir()) == []
+
+
+class Client:
+    """One connection, used from another thread than the nodes'."""
+
+    def __init__(self, node: Node) -> None:
+        self.http = http.client.HTTPConnection(HOST, node.port, timeout=DEADLINE)
+
+    def ask(self, target: str, body: Any = None, **details: Any) -> tuple[int, bytes]:
+        method = "GET" if body is None else "POST"
+        self.http.request(method, target, body, **details)
+        answer = self.http.getresponse()
+        return answer.status, answer.read()
+
+    def open(self) -> str:
+        status, body = self.ask(POLLING)
+        assert status == 200
+        sid: str = json.loads(body[1:])["sid"]
+        return f"{POLLING}&sid={sid}"
+
+    @property
+    def name(self) -> object:
+        """Its address: another one is another connection."""
+        return self.http.sock and self.http.sock.getsockname()
+
+
+async def with_clients(nodes: list[Node], work: Callable[..., Any]) -> Any:
+    clients = [Client(node) for node in nodes]
+    try:
+        return await deferToThread(work, *clients)
+    finally:
+        for client in clients:
+            client.http.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_goes_to_and_fro(nodes: list[Node]) -> None:
+    def work(one: Client, two: Client, _: Client) -> None:
+        sessions = [one.open(), two.open()]
+        name = one.name
+        for turn in range(20):
+            for number, session in enumerate(sessions):
+                assert one.ask(session, f"4{turn}") == (200, b"ok")
+                said = f"4n{number} {len(str(turn))} '{turn}'".encode()
+                assert one.ask(session) == (200, said)
+        assert one.name == name
+
+    await with_clients(nodes, work)
+    assert nodes[0].workers.moved["out"] >= 20
+    assert nodes[0].workers.moved["in"] >= 19
+    for node in nodes:
+        assert node.workers.moved.keys() <= {"in", "out"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_large_and_chunked_bodies_are_whole(nodes: list[Node]) -> None:
+    def work(one: Client, two: Client, _: Client) -> None:
+        session = two.open()
+        large = "x" * 900_000
+        for _turn in range(3):
+            assert one.ask(session, f"4{large}") == (200, b"ok")
+            said = one.ask(session)
+            assert said == (200, f"4n1 900000 {'x' * 20!r}".encode())
+            pieces = iter([b"4he", b"l" * 100_000, b"lo"])
+            sent = one.ask(session, pieces, encode_chunked=True)
+            assert sent == (200, b"ok")
+            assert one.ask(session)[1].startswith(b"4n1 100004 'hell")
+            # It goes home, and has to be moved again.
+            assert one.ask(POLLING)[0] == 200
+            one.open()
+            one.http.close()
+
+    await with_clients(nodes, work)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_probe_lands_where_its_session_is(nodes: list[Node]) -> None:
+    def work(one: Client, two: Client, _: Client) -> bytes:
+        target = two.open().replace("polling", "websocket")
+        lines = [f"GET {target} HTTP/1.1", "Host: x"]
+        lines += [f"{name}: {value}" for name, value in opening_headers().items()]
+        with socket.create_connection((HOST, one.http.port), DEADLINE) as opened:
+            opened.sendall("\r\n".join([*lines, "", ""]).encode())
+            opened.settimeout(DEADLINE)
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += opened.recv(4096)
+            # A masked frame: 2probe.
+            opened.sendall(b"\x81\x86\0\0\0\x002probe")
+            while b"3probe" not in received:
+                received += opened.recv(4096)
+            return received
+
+    received = await with_clients(nodes, work)
+    assert received.startswith(b"HTTP/1.1 101")
+    assert nodes[1].workers.moved["in"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_node_is_refused_at_once(nodes: list[Node]) -> None:
+    def work(*clients: Client) -> None:
+        for sid in ("n9-nobody", "n1-nobody", "nobody", "..-x", "n0-nobody"):
+            status, body = clients[0].ask(f"{POLLING}&sid={sid}")
+            assert (status, json.loads(body)["code"]) == (400, 1), sid
+
+    await with_clients(nodes, work)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_first_line_in_pieces_is_refused_with_words(nodes: list[Node]) -> None:
+    def work(one: Client, two: Client, _: Client) -> bytes:
+        line = f"GET {two.open()} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with socket.create_connection((HOST, one.http.port), DEADLINE) as opened:
+            opened.settimeout(DEADLINE)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.sendall(line[:30])
+            # Until it was read: the node is asked on another connection.
+            one.ask("/healthz")
+            opened.sendall(line[30:])
+            return opened.recv(4096)
+
+    answer = await with_clients(nodes, work)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"cannot be moved" in answer
+    assert nodes[0].workers.moved["fixed"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lost_node_is_known_at_once(nodes: list[Node]) -> None:
+    gone: list[str] = []
+    nodes[0].workers.when_left(gone.append)
+    assert nodes[0].workers.owner_of("n1-x") in nodes[0].workers.peers()
+    nodes[1].workers.stop()
+    for _ in range(200):
+        if gone:
+            break
+        await deferLater(CLOCK, 0.01)
+    assert gone == ["n1"]
+    assert nodes[0].workers.owner_of("n1-x") is None
+    assert [peer.name for peer in nodes[0].workers.peers()] == ["n2"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_takes_nothing_costs_503(nodes: list[Node]) -> None:
+    # It listens and never reads, as a process that is stopped.
+    def work(*clients: Client) -> list[int]:
+        target = f"{POLLING}&sid=stuck-x"
+        request = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        opened = []
+        try:
+            # As many as the link takes, those that wait, and some more.
+            for _ in range(700):
+                each = socket.create_connection((HOST, clients[0].http.port), DEADLINE)
+                opened.append(each)
+                each.sendall(request)
+            assert opened[-1].recv(4096).startswith(b"HTTP/1.1 503")
+            # Nobody has shut the others down.
+            opened[0].setblocking(False)
+            try:
+                return list(opened[0].recv(1))
+            except BlockingIOError:
+                return [-1]
+        finally:
+            for each in opened:
+                each.close()
+
+    stuck = links.new_socket()
+    with closing(stuck):
+        stuck.bind(str(nodes[0].workers._directory / "stuck"))
+        stuck.listen(5)
+        assert await with_clients(nodes, work) == [-1]
+        assert nodes[0].workers.moved["busy"] > 0
+        (nodes[0].workers._directory / "stuck").unlink()
+
+
+def test_a_socket_that_the_kernel_drops_is_noticed() -> None:
+    sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client, peer = socket.socketpair()
+    other, _other_peer = socket.socketpair()
+    with sending, receiving, client, peer, other, _other_peer:
+        packet = packets.connection_packet(3, client, b"GET /")
+        packets.send(sending, packet, client)
+        whole = packets.receive(receiving)
+        assert isinstance(whole, packets.Connection)
+        assert (whole.site, whole.received) == (3, b"GET /")
+        whole.socket.close()
+        # Without its socket, and with that of somebody else.
+        packets.send(sending, packet, None)
+        assert packets.receive(receiving) == LostConnection()
+        packets.send(sending, packet, other)
+        assert packets.receive(receiving) == LostConnection()
+        sending.send(b"?nonsense")
+        with pytest.raises(ValueError, match="kind b'\\?'"):
+            packets.receive(receiving)
+
+
+def test_a_full_table_loses_a_connection_and_mixes_none_up() -> None:
+    resource = pytest.importorskip("resource")
+    sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pairs = [socket.socketpair() for _ in range(2)]
+    with sending, receiving:
+        for number, (client, _) in enumerate(pairs):
+            packet = packets.connection_packet(number, client, b"%d" % number)
+            packets.send(sending, packet, client)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            first = packets.receive(receiving)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert first == LostConnection()
+        second = packets.receive(receiving)
+        assert isinstance(second, packets.Connection)
+        with second.socket as socket_of_it:
+            theirs = os.fstat(socket_of_it.fileno()).st_ino
+        assert theirs == os.fstat(pairs[1][0].fileno()).st_ino
+        assert second.received == b"1"
+    for client, peer in pairs:
+        client.close()
+        peer.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_too_many_sockets_under_way_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problems = [errno.ETOOMANYREFS, errno.EAGAIN]
+    sent: list[bytes] = []
+
+    def send(_link: object, packet: bytes, _client: object) -> None:
+        if problems:
+            raise OSError(problems.pop(0), "not now")
+        sent.append(packet)
+
+    monkeypatch.setattr(links, "send", send)
+    ended: list[None] = []
+    link, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with other:
+        sender = links.Sender(CLOCK, link, lambda: ended.append(None))
+        for packet in (b"1", b"2", b"3"):
+            sender.send(packet)
+        assert sent == []
+        await deferLater(CLOCK, 0.1)
+        assert sent == [b"1", b"2", b"3"]
+        sender.close()
+        assert ended == []
+
+
+def test_the_directory_is_for_one_user_alone(tmp_path: Path) -> None:
+    engine = Engine(Named, reactor=CLOCK, node_name="n1")
+    tmp_path.chmod(0o755)
+    with pytest.raises(InvalidOption, match="nobody else has access"):
+        Workers(engine, tmp_path, CLOCK).start()
+    with pytest.raises(InvalidOption, match="the name of this node"):
+        Workers(Engine(Named, reactor=CLOCK), tmp_path, CLOCK)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_dies_takes_with_it_what_was_under_way(
+    nodes: list[Node], directory: Path
+) -> None:
+    def work(one: Client, *_: Client) -> bytes:
+        request = f"GET {POLLING}&sid=stuck-x HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with socket.create_connection((HOST, one.http.port), DEADLINE) as opened:
+            opened.settimeout(DEADLINE)
+            opened.sendall(request)
+            # It has been given away when the node says so, on another connection.
+            while nodes[0].workers.moved["out"] == 0:
+                one.ask("/healthz")
+            stuck.close()
+            try:
+                return opened.recv(4096)
+            except ConnectionResetError:
+                return b""
+
+    stuck = links.new_socket()
+    stuck.bind(str(directory / "stuck"))
+    stuck.listen(5)
+    assert await with_clients(nodes, work) == b""
+    (directory / "stuck").unlink()
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_nodes_of_one_name_are_one_too_many(
+    nodes: list[Node], directory: Path
+) -> None:
+    engine = Engine(Named, reactor=CLOCK, node_name="n1")
+    with pytest.raises(OSError, match="in use"):
+        Workers(engine, directory, CLOCK).start()
+
+
+def test_what_a_killed_node_leaves_is_cleared_away(directory: Path) -> None:
+    left = links.new_socket()
+    left.bind(str(directory / "dead"))
+    left.close()
+    assert links.open_link(directory / "dead") is None
+    assert list(directory.iterdir()) == []

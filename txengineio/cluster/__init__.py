@@ -1,0 +1,13 @@
+"""Several processes that serve one engine each: requests find the process of a session.
+
+The id of a session names its node (``node_name``), and a connection whose request is
+for another node's session is given to it, socket and all.
+
+==============  ========================================================================
+``interfaces``  what an engine needs of a cluster, and of each other node
+``targets``     which session the first bytes of a request are for
+``packets``     what nodes of one machine send each other, sockets among it
+``links``       the ways from one node to another
+``workers``     the nodes of one machine, which find each other in a directory
+==============  ========================================================================
+"""

@@ -1,0 +1,272 @@
+"""The ways from one node of a machine to another: one to send by, one to receive by.
+
+Each node listens at a path, and connects to the others' paths. It sends by the links
+that it has opened, and receives by those that were opened to it; the end of either is
+the end of the node there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IReadDescriptor,
+    IWriteDescriptor,
+)
+from twisted.internet.main import CONNECTION_LOST
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from txengineio.cluster.packets import Packet, receive, send
+
+__all__ = ["MAX_WAITING", "Door", "Receiver", "Sender", "is_own_user", "open_link"]
+
+MAX_WAITING: Final = 256
+"""Connections that may wait for a node which takes none."""
+
+_AT_ONCE: Final = 64
+"""Packets that are received in a turn of the reactor."""
+
+_PAUSE: Final = 0.02
+"""Seconds until it is tried again to send a socket while too many are under way."""
+
+_BACKLOG: Final = 128
+_CREDENTIALS: Final = struct.Struct("iII")
+"""Process, user and group."""
+
+_TAKES_NOTHING: Final = {errno.EAGAIN, errno.ENOBUFS}
+_TOO_MANY: Final = errno.ETOOMANYREFS
+
+
+def new_socket() -> socket.socket:
+    """Make one that keeps packets whole."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    made.setblocking(False)
+    return made
+
+
+def is_own_user(link: socket.socket) -> bool:
+    """Whether the process at the other end runs as the same user as this one."""
+    size = _CREDENTIALS.size
+    told = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return bool(_CREDENTIALS.unpack(told)[1] == os.geteuid())
+
+
+def open_link(path: Path) -> socket.socket | None:
+    """Connect to a node; return None if nobody is there."""
+    link = new_socket()
+    try:
+        link.connect(os.fspath(path))
+        if is_own_user(link):
+            return link
+    except OSError as problem:
+        if problem.errno == errno.ECONNREFUSED:
+            # What a process leaves that was killed.
+            path.unlink(missing_ok=True)
+    link.close()
+    return None
+
+
+class _Watched:
+    """A socket that a reactor watches."""
+
+    def __init__(self, reactor: Any, link: socket.socket) -> None:
+        self._reactor = reactor
+        self._link = link
+        reactor.addReader(self)
+
+    def fileno(self) -> int:
+        """Return its descriptor, -1 after the end."""
+        return self._link.fileno()
+
+    def logPrefix(self) -> str:
+        """Name it, for the log."""
+        return "Engine.IO cluster"
+
+    def connectionLost(self, _reason: Failure) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Watch it no more, and close it; once is enough."""
+        if self._link.fileno() >= 0:
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+            self._link.close()
+
+
+@implementer(IReadDescriptor)
+class Door(_Watched):
+    """Where other nodes knock.
+
+    Args:
+        reactor: The reactor.
+        path: Where it is.
+        opened: Called with each link that another node has opened.
+    """
+
+    def __init__(
+        self, reactor: Any, path: Path, opened: Callable[[socket.socket], object]
+    ) -> None:
+        link = new_socket()
+        try:
+            link.bind(os.fspath(path))
+            link.listen(_BACKLOG)
+        except BaseException:
+            link.close()
+            raise
+        self._path = path
+        self._opened = opened
+        super().__init__(reactor, link)
+
+    def doRead(self) -> None:
+        """Let somebody in who runs as the same user."""
+        with suppress(OSError):
+            link, _ = self._link.accept()
+            link.setblocking(False)
+            if is_own_user(link):
+                self._opened(link)
+            else:
+                link.close()
+
+    @override
+    def close(self) -> None:
+        """Take the path away, too."""
+        if self.fileno() >= 0:
+            self._path.unlink(missing_ok=True)
+        super().close()
+
+
+@implementer(IReadDescriptor)
+class Receiver(_Watched):
+    """Receives what another node sends.
+
+    Args:
+        reactor: The reactor.
+        link: The link that it has opened.
+        received: Called with each packet.
+        ended: Called when the link has ended, once.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        link: socket.socket,
+        received: Callable[[Receiver, Packet], object],
+        ended: Callable[[Receiver], object],
+    ) -> None:
+        self._received = received
+        self._ended = ended
+        super().__init__(reactor, link)
+
+    def doRead(self) -> Any:
+        """Receive packets, but leave time for others."""
+        for _ in range(_AT_ONCE):
+            try:
+                packet = receive(self._link)
+            except BlockingIOError:
+                return None
+            except (OSError, ValueError):
+                self._log.failure("a link from another node is broken")
+                return CONNECTION_LOST
+            if packet is None:
+                return CONNECTION_LOST
+            self._received(self, packet)
+        return None
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell that there is nothing more to come."""
+        super().connectionLost(reason)
+        self._ended(self)
+
+
+@implementer(IReadDescriptor, IWriteDescriptor)
+class Sender(_Watched):
+    """Sends to another node, in order; keeps what that does not take at once.
+
+    Args:
+        reactor: The reactor.
+        link: The link that was opened to it.
+        ended: Called when the link has ended, once.
+    """
+
+    def __init__(
+        self, reactor: Any, link: socket.socket, ended: Callable[[], object]
+    ) -> None:
+        self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._ended = ended
+        self._later: IDelayedCall | None = None
+        super().__init__(reactor, link)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that nothing more is taken."""
+        return len(self._waiting) >= MAX_WAITING
+
+    def send(self, packet: bytes, client: socket.socket | None = None) -> None:
+        """Send a packet, and a socket with it, which is closed here then."""
+        self._waiting.append((packet, client))
+        if len(self._waiting) == 1:
+            self.doWrite()
+
+    def doWrite(self) -> None:
+        """Send as much as the other node takes."""
+        self._later = None
+        try:
+            while self._waiting:
+                packet, client = self._waiting[0]
+                send(self._link, packet, client)
+                self._waiting.popleft()
+                if client is not None:
+                    client.close()
+            self._reactor.removeWriter(self)
+        except OSError as problem:
+            self._try_again(problem.errno)
+
+    def _try_again(self, error: int | None) -> None:
+        if error in _TAKES_NOTHING:
+            self._reactor.addWriter(self)
+        elif error == _TOO_MANY:
+            # The kernel does not tell when there are fewer under way.
+            self._reactor.removeWriter(self)
+            self._later = self._reactor.callLater(_PAUSE, self.doWrite)
+        else:
+            self.connectionLost(Failure(CONNECTION_LOST))
+
+    def doRead(self) -> Any:
+        """Notice the end; nothing else comes this way."""
+        return CONNECTION_LOST
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell that nothing can be sent any more."""
+        was_open = self.fileno() >= 0
+        super().connectionLost(reason)
+        if was_open:
+            self._ended()
+
+    @override
+    def close(self) -> None:
+        """Let go what waits: those clients see their connections end."""
+        super().close()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        while self._waiting:
+            _, client = self._waiting.popleft()
+            if client is not None:
+                client.close()

@@ -1,0 +1,27 @@
+"""Which session the first bytes of a request are for."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["target_of"]
+
+_LINE: Final = re.compile(rb"[A-Z]+ ([^ \r\n]+) HTTP/1\.[01]\r\n")
+_SID: Final = re.compile(rb"[?&]sid=([\w-]+)(?![^&])", re.ASCII)
+
+
+def target_of(received: bytes) -> tuple[bytes, str] | None:
+    """Find out what a request is for, before it is parsed.
+
+    Args:
+        received: Its first bytes.
+
+    Returns:
+        The target, and the id of the session that it names; None if it names none, if
+        its first line is not complete, or if it is no plain request: a parser finds out
+        all there is to know of those.
+    """
+    line = _LINE.match(received)
+    sid = line and _SID.search(line[1])
+    return (line[1], sid[1].decode("ascii")) if line and sid else None

@@ -1,0 +1,289 @@
+"""The nodes of one machine: they find each other in a directory, by their names."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from typing_extensions import override
+from zope.interface import implementer
+
+from txengineio.checks import check_node_name
+from txengineio.cluster.interfaces import ICluster, IPeer
+from txengineio.cluster.links import Door, Receiver, Sender, open_link
+from txengineio.cluster.packets import (
+    Connection,
+    Hello,
+    LostConnection,
+    Packet,
+    connection_packet,
+    hello_packet,
+)
+from txengineio.cluster.targets import target_of
+from txengineio.errors import InvalidOption
+from txengineio.net.release import can_be_released, release_socket
+from txengineio.server.engine import Engine
+from txengineio.server.registry import node_of
+from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.site import EngineIOSite
+
+__all__ = ["Workers"]
+
+_UNAVAILABLE: Final = 503
+_OTHERS: Final = 0o077
+"""What others than the owner may do with a file."""
+
+_CANNOT_MOVE: Final = (
+    b"The session is on another process of this server, and this connection cannot be "
+    b"moved there.\n"
+)
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+
+
+@implementer(IPeer)
+class _Peer:
+    """Another node of the machine."""
+
+    def __init__(self, workers: Workers, name: str, sender: Sender) -> None:
+        self._workers = workers
+        self.name = name
+        self.sender = sender
+
+    def hand_over(self, channel: Any, received: bytes) -> bool:
+        return self._workers.move(self.sender, channel, received)
+
+
+@implementer(ICluster)
+class Workers:
+    """One node among the nodes of a machine.
+
+    It is what an engine and its sites ask for sessions that are not here: connections
+    whose next request is for another node are given to it, socket and all, and what
+    cannot be moved (TLS in the process, a site of somebody else, a first line in
+    pieces) is refused with 503.
+
+    Args:
+        engine: The engine; it has a ``node_name``.
+        directory: Where the nodes find each other; it is made if it is not there, and
+            nobody else may have access to it.
+        reactor: The reactor.
+
+    Attributes:
+        node: The name of this node.
+        moved: Connections that were given away, and taken: ``out`` and ``in``; those
+            that could not be, by why: ``busy``, ``lost``, ``fixed``.
+
+    Raises:
+        InvalidOption: The engine has no name.
+    """
+
+    _log = Logger()
+
+    def __init__(self, engine: Engine, directory: Path, reactor: Any) -> None:
+        name = engine.options.node_name
+        if name is None:
+            raise InvalidOption("node_name", "the name of this node", name)
+        self.node: str = name
+        self.moved: Counter[str] = Counter()
+        self._engine = engine
+        self._directory = directory
+        self._reactor = reactor
+        self._sites: list[EngineIOSite] = []
+        self._peers: dict[str, _Peer] = {}
+        self._receivers: dict[Receiver, str | None] = {}
+        self._door: Door | None = None
+        self._left: list[Callable[[str], object]] = []
+
+    def serve(self, site: EngineIOSite) -> None:
+        """Let connections of a site be moved.
+
+        All nodes name the same sites in the same order.
+        """
+        self._sites.append(site)
+        site.elsewhere = self
+
+    def start(self) -> None:
+        """Join the others; to be called before clients can come.
+
+        Raises:
+            InvalidOption: Others have access to the directory.
+            OSError: There is such a node already, or no such directory can be made.
+        """
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        status = self._directory.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
+            expected = "a directory that nobody else has access to"
+            raise InvalidOption("directory", expected, str(self._directory))
+        path = self._directory / self.node
+        self._door = Door(self._reactor, path, self._opened)
+        self._engine.elsewhere = self
+        for each in self._directory.iterdir():
+            self._peer(each.name)
+
+    def stop(self) -> None:
+        """Leave; connections that come from others meanwhile are lost."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
+        self._engine.elsewhere = None
+        for site in self._sites:
+            site.elsewhere = None
+        receivers, self._receivers = self._receivers, {}
+        for receiver in receivers:
+            receiver.close()
+        peers, self._peers = self._peers, {}
+        for peer in peers.values():
+            peer.sender.close()
+
+    # --- the others -------------------------------------------------------------------
+
+    def peers(self) -> list[IPeer]:
+        """List the nodes that are known to live."""
+        return list(self._peers.values())
+
+    def owner_of(self, sid: str) -> IPeer | None:
+        """Return the node that a session is on; None for this one, and for none."""
+        return self._peer(node_of(sid))
+
+    def when_left(self, callback: Callable[[str], object]) -> None:
+        """Have a function called with the name of each node that is gone."""
+        self._left.append(callback)
+
+    def _peer(self, name: str) -> _Peer | None:
+        """Return another node; connect to it if that was not done before."""
+        peer = self._peers.get(name)
+        if peer is not None or name == self.node or not _is_name(name):
+            return peer
+        link = open_link(self._directory / name)
+        if link is None:
+            return None
+        sender = Sender(self._reactor, link, lambda: self._is_gone(name))
+        peer = self._peers[name] = _Peer(self, name, sender)
+        sender.send(hello_packet(self.node))
+        return self._peers.get(name)
+
+    def _opened(self, link: socket.socket) -> None:
+        receiver = Receiver(self._reactor, link, self._received, self._ended)
+        self._receivers[receiver] = None
+
+    def _received(self, receiver: Receiver, packet: Packet) -> None:
+        if isinstance(packet, Hello):
+            self._receivers[receiver] = packet.node
+            self._peer(packet.node)
+        elif isinstance(packet, LostConnection):
+            self.moved["lost"] += 1
+            self._log.error("a connection was lost: no descriptor is left for it")
+        else:
+            self._adopt(packet)
+
+    def _ended(self, receiver: Receiver) -> None:
+        name = self._receivers.pop(receiver, None)
+        if name is not None:
+            self._is_gone(name)
+
+    def _is_gone(self, name: str) -> None:
+        peer = self._peers.pop(name, None)
+        if peer is None:
+            return
+        peer.sender.close()
+        self._log.info("node {name} is gone", name=name)
+        for callback in self._left:
+            try:
+                callback(name)
+            except Exception:
+                self._log.failure("what was to be told of a lost node failed")
+
+    # --- connections ------------------------------------------------------------------
+
+    def move(self, sender: Sender, channel: Any, received: bytes) -> bool:
+        """Send a connection away, if it can be; see `IPeer.hand_over`."""
+        transport = channel.transport
+        if channel.site not in self._sites or not can_be_released(transport):
+            return False
+        if sender.is_full:
+            self.moved["busy"] += 1
+            transport.write(_BUSY)
+            transport.loseConnection()
+            return True
+        number = self._sites.index(channel.site)
+        packet = connection_packet(number, transport.socket, received)
+        sender.send(packet, release_socket(transport))
+        self.moved["out"] += 1
+        return True
+
+    def _adopt(self, packet: Connection) -> None:
+        with packet.socket as client:
+            if packet.site >= len(self._sites):
+                self.moved["lost"] += 1
+                return
+            adopter = _Adopter(self._sites[packet.site])
+            try:
+                self._reactor.adoptStreamConnection(
+                    client.fileno(), client.family, adopter
+                )
+            except OSError:
+                # The client is gone, or there is no descriptor left.
+                self.moved["lost"] += 1
+                return
+        self.moved["in"] += 1
+        channel = adopter.channel
+        try:
+            channel.dataReceived(packet.received)
+        except Exception:
+            self._log.failure("a connection from another node is dropped")
+            channel.transport.abortConnection()
+
+    # --- what an engine and its sites ask ---------------------------------------------
+
+    def takes_connection(self, channel: Any, received: bytes) -> bool:
+        """Give a connection to the node of its next request; see `Elsewhere`."""
+        target = target_of(received)
+        if target is None or channel.site.engine_at(target[0]) is None:
+            return False
+        peer = self.owner_of(target[1])
+        return peer is not None and peer.hand_over(channel, received)
+
+    def answers(self, request: IncomingRequest, sid: str) -> bool:
+        """Refuse a request that should be elsewhere; see `Elsewhere`."""
+        if self.owner_of(sid) is None:
+            return False
+        self.moved["fixed"] += 1
+        request.answer(_UNAVAILABLE, {"Content-Type": "text/plain"}, _CANNOT_MOVE)
+        return True
+
+
+class _Adopter(Factory):
+    """Makes the protocol of one connection.
+
+    Attributes:
+        channel: The connection, as soon as it is made.
+    """
+
+    noisy = False
+    channel: Any
+
+    def __init__(self, site: EngineIOSite) -> None:
+        self._site = site
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        protocol: Any = self._site.buildProtocol(addr)
+        self.channel = protocol.http_channel
+        return protocol
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return check_node_name("node_name", name) is not None
+    except InvalidOption:
+        return False
