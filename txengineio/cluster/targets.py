@@ -18,8 +18,8 @@ def target_of(received: bytes) -> tuple[bytes, str] | None:
         received: Its first bytes.
 
     Returns:
-        The target, and the id of the session that it names; None if it names none, if
-        its first line is not complete, or if it is no plain request: a parser finds out
+        The target, and the id of the session that it names. None if it names none, if
+        its first line is not complete, or if it is no plain request. A parser finds out
         all there is to know of those.
     """
     line = _LINE.match(received)

@@ -78,7 +78,7 @@ class Connection(WebSocketProtocol):
         owner: Who it belongs to, until it is lost.
         reader: Reads its frames, until it is lost.
         encode_frame: Makes a frame of this side.
-        state: Autobahn's; `OPEN` as long as frames can be sent.
+        state: Autobahn's; ``OPEN`` as long as frames can be sent.
         writer: Writes to it.
     """
 

@@ -26,7 +26,7 @@ class Concurrency(Protocol):
         """Call a handler of the server; return a Deferred if it is not done then."""
 
     def create_event(self) -> Any:
-        """Return what `threading.Event` is to threads."""
+        """Return what ``threading.Event`` is to threads."""
 
     def start_background_task(
         self, target: Callable[..., Any], *arguments: Any, **keywords: Any

@@ -115,7 +115,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
 
         Returns:
             Fires with what the client says: None, one value, or a tuple of several. It
-            fails with `socketio.exceptions.TimeoutError` after ``timeout`` seconds.
+            fails with ``socketio.exceptions.TimeoutError`` after ``timeout`` seconds.
         """
         if to is None and sid is None:
             raise ValueError("call() needs a client: to= or sid=")
