@@ -33,8 +33,17 @@ follow_imports = silent
 mypy_path = {ROOT}
 cache_dir = {ROOT / ".mypy_cache" / "users"}
 """
-# Much of Twisted and Autobahn has no annotations; users allow themselves to call it.
-MYPY = STRICT_MYPY + "untyped_calls_exclude = autobahn,twisted\n"
+# Much of Twisted and Autobahn has no annotations, and python-socketio has none at all;
+# users allow themselves to call it.
+MYPY = (
+    STRICT_MYPY
+    + """\
+untyped_calls_exclude = autobahn,twisted
+
+[mypy-socketio.*]
+ignore_missing_imports = True
+"""
+)
 
 Found = dict[str, set[int]]
 """The lines with errors, by the names of files."""
