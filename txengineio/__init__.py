@@ -26,13 +26,13 @@ from txengineio.errors import (
 )
 from txengineio.integrations.client_script import ClientScript
 from txengineio.server.engine import Engine
+from txengineio.server.health import HealthResource
 from txengineio.server.options.compression import HttpCompression
 from txengineio.server.options.cookies import CookieOptions
 from txengineio.server.options.cors import CorsOptions
 from txengineio.server.options.deflate import DeflateOptions
 from txengineio.server.requests.checks import ConnectionErrorEvent
 from txengineio.server.session import Session
-from txengineio.server.web.health import HealthResource
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite
 

@@ -23,6 +23,7 @@ from txengineio.errors import TransportError as TransportError
 from txengineio.errors import UnknownOption as UnknownOption
 from txengineio.integrations.client_script import ClientScript as ClientScript
 from txengineio.server.engine import Engine as Engine
+from txengineio.server.health import HealthResource as HealthResource
 from txengineio.server.options.compression import HttpCompression as HttpCompression
 from txengineio.server.options.cookies import CookieOptions as CookieOptions
 from txengineio.server.options.cors import CorsOptions as CorsOptions
@@ -31,7 +32,6 @@ from txengineio.server.requests.checks import (
     ConnectionErrorEvent as ConnectionErrorEvent,
 )
 from txengineio.server.session import Session as Session
-from txengineio.server.web.health import HealthResource as HealthResource
 from txengineio.server.web.resource import EngineIOResource as EngineIOResource
 from txengineio.server.web.site import EngineIOSite as EngineIOSite
 

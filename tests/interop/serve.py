@@ -39,8 +39,8 @@ from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
 from txengineio.cluster.workers import Workers
+from txengineio.server.health import HealthResource
 from txengineio.server.interfaces import ListeningPort
-from txengineio.server.web.health import HealthResource
 from txengineio.server.web.site import engine_site
 
 

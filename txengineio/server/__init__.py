@@ -5,6 +5,7 @@
 ``session``            a session of the server
 ``broadcast``          one message to many sessions
 ``registry``           the open sessions by id
+``health``             the page for load balancers
 ``handshake_request``  what is kept of the request that opened a session
 ``statistics``         what an engine counts once somebody wants to know
 ``interfaces``         the seams of the server

@@ -29,8 +29,8 @@ from txengineio.errors import InvalidOption
 from txengineio.integrations.inspector.pages import inspector_pages
 from txengineio.loading import NotLoadable, load_application
 from txengineio.server.engine import Engine
+from txengineio.server.health import HealthResource
 from txengineio.server.options.engine import EngineOptions
-from txengineio.server.web.health import HealthResource
 from txengineio.server.web.site import (
     DEFAULT_PATH,
     EngineIOSite,

@@ -22,7 +22,7 @@ from typing_extensions import override
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption
 from txengineio.server.engine import Engine
-from txengineio.server.web.health import HealthResource
+from txengineio.server.health import HealthResource
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
 from txengineio.twistd.endpoints import CannotStart, cannot_listen
 

@@ -16,6 +16,5 @@
 ``_twisted``          what is private in Twisted
 ``resource``          an engine in any site
 ``child_resource``    resources that type checkers let be children of others
-``health``            the page for load balancers
 ====================  ===============================================================
 """

@@ -6,7 +6,7 @@ from twisted.web.server import Site
 
 from tests.connection import Connection, Response
 from tests.wiring import Server
-from txengineio.server.web.health import HealthResource
+from txengineio.server.health import HealthResource
 
 
 def ask(server: Server) -> Response:
