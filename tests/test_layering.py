@@ -40,7 +40,7 @@ LAYERS = [
     ["integrations", "integrations.*"],
     [""],
     ["twistd", "twistd.*"],
-    ["crossbar", "metrics", "service", "socketio", "wamp"],
+    ["crossbar", "metrics", "service", "socketio", "streams", "wamp"],
     ["__main__"],
 ]
 # Whole branches that know nothing of each other, whatever their layers.

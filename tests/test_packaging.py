@@ -29,6 +29,11 @@ RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
 # belongs to the environment of the tests, nor Twisted write its plugin cache there.
 NOT_LINKED = re.compile(r"(__editable__.*)?txengineio|twisted$|__pycache__$", re.I)
 
+PLUGINS = {
+    "twisted/plugins/txengineio_endpoints.py",
+    "twisted/plugins/txengineio_plugin.py",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -88,7 +93,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         link = target / entry.name
         if not (NOT_LINKED.match(entry.name) or link.exists()):
             link.symlink_to(entry)
-    ignore = shutil.ignore_patterns("test", "dropin.cache", "txengineio_plugin*")
+    ignore = shutil.ignore_patterns("test", "dropin.cache", "txengineio_*")
     shutil.copytree(Path(twisted.__path__[0]), target / "twisted", ignore=ignore)
     return environment
 
@@ -111,7 +116,7 @@ def test_wheel_has_the_package_the_plugin_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     names = {name for name in zipfile.ZipFile(wheel).namelist() if "-info/" not in name}
-    assert names == shipped | {"twisted/plugins/txengineio_plugin.py"}
+    assert names == shipped | PLUGINS
 
 
 def test_wheel_carries_the_licence(wheel: Path) -> None:

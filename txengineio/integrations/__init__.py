@@ -6,6 +6,7 @@
 ``crossbar``       a web service of Crossbar.io
 ``metrics``        what an engine counts, as OpenMetrics
 ``socketio``       python-socketio's servers on an engine of ours
+``streams``        ordinary stream protocols over sessions
 ``client_script``  the official client for browsers, served
 ``inspector``      a page that shows what Engine.IO does
 =================  ================================================

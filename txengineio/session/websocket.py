@@ -110,9 +110,11 @@ class WebSocketTransport:
         """Send what was kept back."""
         self.writable = True
         self.connection.answer_last_ping()
-        if self.session is not None:
-            self.session.batch_flushed()
-            self.session.flush()
+        session = self.session
+        if session is not None:
+            # Somebody who has waited for this may end the session.
+            session.batch_flushed()
+            session.flush()
 
     def stopProducing(self) -> None:
         """Send nothing more; the connection is lost."""

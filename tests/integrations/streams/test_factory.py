@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
+from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from tests.conftest import FlushLoggedErrors
+from tests.integrations.streams.doubles import (
+    HalfCloseable,
+    RecordingSession,
+    RecordingStream,
+)
+from txengineio.errors import CloseReason, SessionClosed
+from txengineio.integrations.streams.factory import StreamFactory, StreamSession
+
+
+def opened(protocol: type[Protocol]) -> tuple[StreamSession, RecordingSession, Any]:
+    carrier = StreamFactory(Factory.forProtocol(protocol)).buildProtocol(None)
+    session = RecordingSession()
+    carrier.makeConnection(session)
+    return carrier, session, carrier.stream()
+
+
+def test_messages_are_bytes_of_the_stream() -> None:
+    carrier, session, stream = opened(RecordingStream)
+    carrier.messageReceived(b"ab")
+    carrier.messageReceived("ä")
+    assert stream.received == b"ab\xc3\xa4"
+    stream.transport.write(b"answer")
+    assert session.sent == [b"answer"]
+
+
+def test_a_client_knows_the_name_of_its_server() -> None:
+    _, _, stream = opened(RecordingStream)
+    assert stream.transport.getPeer().hostname == b"192.0.2.1"
+
+
+def test_what_is_sent_to_a_paused_reader_waits() -> None:
+    carrier, _, stream = opened(RecordingStream)
+    stream.transport.pauseProducing()
+    waiting = carrier.messageReceived(b"a")
+    assert waiting is not None
+    assert stream.received == b""
+    stream.transport.resumeProducing()
+    assert stream.received == b"a"
+
+
+def test_a_reader_may_pause_with_each_piece() -> None:
+    class Slow(RecordingStream):
+        @override
+        def dataReceived(self, data: bytes) -> None:
+            super().dataReceived(data)
+            transport: Any = self.transport
+            transport.pauseProducing()
+
+    carrier, _, stream = opened(Slow)
+    done: list[str] = []
+
+    def receive(message: str) -> None:
+        waiting = carrier.messageReceived(message)
+        assert waiting is not None
+        waiting.addCallback(lambda _: done.append(message))
+
+    receive("a")
+    assert (stream.received, done) == (b"a", [])
+    stream.transport.resumeProducing()
+    assert done == ["a"]
+    stream.transport.pauseProducing()
+    receive("b")
+    stream.transport.resumeProducing()
+    # It has paused again with this one: nothing comes before it goes on.
+    assert (stream.received, done) == (b"ab", ["a"])
+    stream.transport.resumeProducing()
+    assert done == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (CloseReason.FORCED_CLOSE, ConnectionDone),
+        (CloseReason.TRANSPORT_CLOSE, ConnectionDone),
+        (CloseReason.PING_TIMEOUT, ConnectionLost),
+        (CloseReason.TRANSPORT_ERROR, ConnectionLost),
+    ],
+)
+def test_it_ends_as_a_tcp_connection_does(
+    reason: CloseReason, expected: type[Exception]
+) -> None:
+    carrier, _, stream = opened(RecordingStream)
+    carrier.connectionLost(Failure(SessionClosed(reason)))
+    assert stream.lost.check(expected)
+    # Nothing comes afterwards.
+    carrier.messageReceived(b"late")
+    assert stream.received == b""
+    with pytest.raises(NoProtocol):
+        carrier.stream()
+
+
+def test_an_empty_message_closes_for_those_who_know_no_half() -> None:
+    carrier, session, _ = opened(RecordingStream)
+    carrier.messageReceived(b"")
+    assert session.events == ["close"]
+
+
+def test_an_empty_message_half_closes_for_the_others() -> None:
+    carrier, session, stream = opened(HalfCloseable)
+    carrier.messageReceived(b"")
+    assert stream.ended
+    stream.transport.write(b"still here")
+    assert (session.sent, session.events) == ([b"still here"], [])
+
+
+def test_a_protocol_that_fails_loses_its_connection(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    class Failing(RecordingStream):
+        @override
+        def dataReceived(self, data: bytes) -> None:
+            raise ZeroDivisionError
+
+    carrier, session, _ = opened(Failing)
+    carrier.messageReceived(b"a")
+    assert session.events == ["discard"]
+    assert flush_logged_errors(ZeroDivisionError)
+
+
+def test_a_factory_may_refuse() -> None:
+    class Refusing(Factory):
+        @override
+        def buildProtocol(self, addr: object) -> None:
+            return None
+
+    carrier = StreamFactory(Refusing()).buildProtocol(None)
+    session = RecordingSession()
+    carrier.makeConnection(session)
+    assert session.events == ["discard"]
+    carrier.messageReceived(b"a")
+    carrier.connectionLost(Failure(SessionClosed(CloseReason.FORCED_CLOSE)))
+    with pytest.raises(NoProtocol):
+        carrier.stream()
+
+
+def test_the_wrapped_factory_is_started_and_stopped() -> None:
+    class Counting(Factory):
+        noisy = False
+        events: list[str] = []  # noqa: RUF012
+
+        @override
+        def startFactory(self) -> None:
+            self.events.append("start")
+
+        @override
+        def stopFactory(self) -> None:
+            self.events.append("stop")
+
+    wrapped = Counting()
+    factory = StreamFactory(wrapped)
+    factory.doStart()
+    factory.doStop()
+    assert wrapped.events == ["start", "stop"]

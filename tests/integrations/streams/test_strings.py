@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.testing import MemoryReactorClock
+
+from txengineio.errors import InvalidOption
+from txengineio.integrations.streams.endpoints import (
+    EngineIOClientEndpoint,
+    EngineIOServerEndpoint,
+)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "engineio:8080",
+        "engineio:8080:interface=127.0.0.1:path=/pipe/",
+        r"engineio:tcp\:8080:ping_interval=5:transports=polling",
+        "engineio:8080:allow_upgrades=False:max_sessions=None",
+    ],
+)
+def test_strings_of_servers(description: str) -> None:
+    endpoint = serverFromString(MemoryReactorClock(), description)
+    assert isinstance(endpoint, EngineIOServerEndpoint)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        r"engineio:https\://example.com/pipe/",
+        r"engineio:http\://127.0.0.1\:8080/pipe/:transports=polling,websocket",
+    ],
+)
+def test_strings_of_clients(description: str) -> None:
+    endpoint = clientFromString(MemoryReactorClock(), description)
+    assert isinstance(endpoint, EngineIOClientEndpoint)
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("engineio:", "a port number or an endpoint"),
+        ("engineio:1:2", "found 1:2"),
+        (
+            r"engineio:tcp\:80:interface=127.0.0.1",
+            "interface= goes with a port number only",
+        ),
+        ("engineio:80:path=pipe", "path must be an absolute path"),
+        ("engineio:80:ping_intervall=3", "ping_interval"),
+        ("engineio:80:ping_interval=soon", "ping_interval"),
+    ],
+)
+def test_strings_of_servers_that_make_no_sense(description: str, said: str) -> None:
+    with pytest.raises((ValueError, InvalidOption)) as caught:
+        serverFromString(MemoryReactorClock(), description)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("engineio:a:b", "a URL"),
+        (r"engineio:ftp\://example.com", "http"),
+        (r"engineio:http\://example.com:transports=pigeon", "transports"),
+    ],
+)
+def test_strings_of_clients_that_make_no_sense(description: str, said: str) -> None:
+    with pytest.raises((ValueError, InvalidOption)) as caught:
+        clientFromString(MemoryReactorClock(), description)
+    assert said in str(caught.value)

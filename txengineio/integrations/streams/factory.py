@@ -1,0 +1,167 @@
+"""`StreamFactory`: a factory of stream protocols, as an application of Engine.IO."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet.address import HostnameAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from txengineio.application import AnySession, EngineIOProtocol
+from txengineio.errors import CloseReason, SessionClosed
+from txengineio.integrations.streams.transport import (
+    END_OF_STREAM,
+    StreamTransport,
+    address_of,
+    half_closeable,
+)
+from txengineio.server.session import Session
+
+__all__ = ["StreamFactory", "StreamSession"]
+
+
+class StreamSession(EngineIOProtocol[Any]):
+    """A session that carries a stream protocol.
+
+    Args:
+        factory: The factory of the stream protocol.
+
+    Attributes:
+        wrapped: The stream protocol; None before the session is open, or if the factory
+            wanted none.
+    """
+
+    _log = Logger()
+
+    def __init__(self, factory: IProtocolFactory) -> None:
+        self.wrapped: IProtocol | None = None
+        self._factory = factory
+        self._transport: StreamTransport | None = None
+
+    @override
+    def connectionMade(self) -> None:
+        host, peer = _addresses(self.session)
+        self.wrapped = self._factory.buildProtocol(peer)
+        if self.wrapped is None:
+            self.session.close(discard=True)
+            return
+        self._transport = StreamTransport(self.session, host, peer)
+        self.wrapped.makeConnection(self._transport)
+
+    def stream(self) -> IProtocol:
+        """Return the stream protocol.
+
+        Raises:
+            NoProtocol: The factory has built none.
+        """
+        if self.wrapped is None:
+            raise NoProtocol
+        return self.wrapped
+
+    @override
+    def messageReceived(self, message: str | bytes) -> Deferred[None] | None:
+        if self._transport is None:
+            return None
+        paused = self._transport.when_resumed()
+        if paused is None:
+            return self._deliver(message)
+        # Paused since the last message: this one waits, and those after it.
+        return paused.addCallback(lambda _: self._deliver(message))
+
+    def _deliver(self, message: str | bytes) -> Deferred[None] | None:
+        if self.wrapped is None or self._transport is None:
+            return None
+        try:
+            self._received(self.wrapped, message)
+        except Exception:
+            # As Twisted's reactor does it: who raises here has lost its place in the
+            # stream.
+            self._log.failure("{protocol} is dropped", protocol=self.wrapped)
+            self._transport.abortConnection()
+        return self._transport.when_resumed()
+
+    def _received(self, wrapped: IProtocol, message: str | bytes) -> None:
+        data = message.encode() if isinstance(message, str) else message
+        if data != END_OF_STREAM:
+            wrapped.dataReceived(data)
+            return
+        interested = half_closeable(wrapped)
+        if interested is not None:
+            interested.readConnectionLost()
+        elif self._transport is not None:
+            self._transport.loseConnection()
+
+    @override
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        assert reason is not None
+        wrapped, self.wrapped = self.wrapped, None
+        if wrapped is not None:
+            wrapped.connectionLost(_as_of_tcp(reason.value))
+
+
+class StreamFactory(Factory):
+    """Serves stream protocols, such as ``LineReceiver``, to clients of Engine.IO.
+
+    Give it to `Engine`, `connect` or `EngineIOClientService` where they want an
+    application.
+
+    Args:
+        factory: Builds the stream protocols. Its ``buildProtocol`` gets the address of
+            the peer.
+    """
+
+    noisy = False
+
+    def __init__(self, factory: IProtocolFactory) -> None:
+        self.wrapped = factory
+
+    @override
+    def doStart(self) -> None:
+        super().doStart()
+        self.wrapped.doStart()
+
+    @override
+    def doStop(self) -> None:
+        self.wrapped.doStop()
+        super().doStop()
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> StreamSession:
+        session = StreamSession(self.wrapped)
+        session.factory = self
+        return session
+
+
+def _as_of_tcp(closed: Any) -> Failure:
+    """Return why a session ended, in the words of a TCP connection."""
+    assert isinstance(closed, SessionClosed)
+    if closed.reason in (CloseReason.FORCED_CLOSE, CloseReason.TRANSPORT_CLOSE):
+        return Failure(ConnectionDone(str(closed)))
+    return Failure(ConnectionLost(str(closed)))
+
+
+def _addresses(session: AnySession) -> tuple[IAddress, IAddress]:
+    """Return the addresses of this side and of the other one, as far as known."""
+    if isinstance(session, Session):
+        request = session.request
+        peer: IAddress = request.client_address
+        if request.remote_address != getattr(peer, "host", None):
+            # A proxy has told who it is, but not from which port.
+            peer = address_of(request.remote_address, 0)
+        return _named(request.header("Host") or ""), peer
+    return address_of(None, 0), HostnameAddress(
+        (session.remote_address or "").encode("idna"), 0
+    )
+
+
+def _named(host: str) -> HostnameAddress:
+    """Return what the client has called this server."""
+    parts = urlsplit(f"//{host}")
+    return HostnameAddress((parts.hostname or "").encode("ascii"), parts.port or 0)

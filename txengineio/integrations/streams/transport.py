@@ -1,0 +1,168 @@
+"""A session as the transport of a stream protocol.
+
+Bytes travel as binary messages, whose boundaries mean nothing. An empty message says
+that no more will come: Engine.IO has nothing else for a connection that is closed in
+one direction only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IProducer,
+    IPushProducer,
+    ITransport,
+)
+from zope.interface import implementer
+
+from txengineio.application import AnySession
+
+__all__ = ["END_OF_STREAM", "StreamTransport"]
+
+END_OF_STREAM: Final = b""
+"""The message with which a side says that it sends no more."""
+
+MAX_MESSAGE: Final = 65_536
+"""Bytes of one message: far below any limit that a peer may have by default."""
+
+
+@implementer(ITransport, IConsumer, IPushProducer)
+class StreamTransport:
+    """What a stream protocol knows as its transport.
+
+    Args:
+        session: The session, of a server or of a client.
+        host: The address of this side.
+        peer: The address of the other side.
+
+    Attributes:
+        session: The session.
+        disconnecting: Whether `loseConnection` was called.
+    """
+
+    def __init__(self, session: AnySession, host: IAddress, peer: IAddress) -> None:
+        self.session = session
+        self.disconnecting = False
+        self._host = host
+        self._peer = peer
+        self._says_no_more = False
+        self._producer: IProducer | None = None
+        self._paused: Deferred[None] | None = None
+
+    # --- writing ----------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; after `loseConnection` they are dropped, as TCP does it."""
+        if self.disconnecting or self._says_no_more:
+            return
+        for start in range(0, len(data), MAX_MESSAGE):
+            self.session.send(bytes(data[start : start + MAX_MESSAGE]))
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Send several pieces of bytes as one."""
+        self.write(b"".join(data))
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Let a producer produce as fast as the peer reads."""
+        self.session.registerProducer(producer, streaming)
+        self._producer = producer
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer; a close that has waited for it goes on."""
+        if self._producer is None:
+            return
+        self._producer = None
+        self.session.unregisterProducer()
+        if self.disconnecting:
+            self._close()
+
+    # --- ending -----------------------------------------------------------------------
+
+    def loseConnection(self) -> None:
+        """Close the session when all is sent, and the producer is done."""
+        if not self.disconnecting:
+            self.disconnecting = True
+            if self._producer is None:
+                self._close()
+
+    def loseWriteConnection(self) -> None:
+        """Tell the peer that no more bytes will come; go on reading."""
+        if not (self.disconnecting or self._says_no_more):
+            self._says_no_more = True
+            self.session.send(END_OF_STREAM)
+
+    def abortConnection(self) -> None:
+        """Drop the session, and what was not sent yet."""
+        self.disconnecting = True
+        self.session.close(discard=True)
+
+    def _close(self) -> None:
+        # A paused reader would keep the goodbye of the peer back, too.
+        self.resumeProducing()
+        self.session.close()
+
+    # --- reading ----------------------------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """Hand nothing more over; the peer is told to wait, in the end."""
+        if self._paused is None:
+            self._paused = Deferred()
+
+    def resumeProducing(self) -> None:
+        """Go on."""
+        paused, self._paused = self._paused, None
+        if paused is not None:
+            paused.callback(None)
+
+    def stopProducing(self) -> None:
+        """Read no more: lose the connection."""
+        self.loseConnection()
+
+    def when_resumed(self) -> Deferred[None] | None:
+        """Return what the next message has to wait for; None if nothing is paused."""
+        return self._paused
+
+    # --- who is there -----------------------------------------------------------------
+
+    def getHost(self) -> IAddress:
+        """Return the address of this side."""
+        return self._host
+
+    def getPeer(self) -> IAddress:
+        """Return the address of the other side: what a trusted proxy has said of it."""
+        return self._peer
+
+    # What protocols ask TCP for, and what others answer for the connection below.
+
+    def getTcpNoDelay(self) -> bool:
+        """Return True: nothing is held back here to be sent with more."""
+        return True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Do nothing: see `getTcpNoDelay`."""
+
+    def getTcpKeepAlive(self) -> bool:
+        """Return True: the session's heartbeat does what TCP's would."""
+        return True
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Do nothing: see `getTcpKeepAlive`."""
+
+
+def half_closeable(protocol: Any) -> IHalfCloseableProtocol | None:
+    """Return what wants to know of half-closed connections, if the protocol does."""
+    return IHalfCloseableProtocol(protocol, None)
+
+
+def address_of(host: str | None, port: int) -> IPv4Address | IPv6Address:
+    """Return an address as TCP would tell it."""
+    if host is not None and ":" in host:
+        return IPv6Address("TCP", host, port)
+    return IPv4Address("TCP", host or "0.0.0.0", port)
