@@ -174,6 +174,20 @@ class Sink(Protocol):
         self.lost.callback(None)
 
 
+class Greeting(Protocol):
+    @override
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.write(b"hello")
+
+
+class Paused(Asking):
+    @override
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+
 @pytest.mark.parametrize("transports", ["polling", "websocket"])
 @pytest_twisted.ensureDeferred
 async def test_a_reader_that_pauses_stops_the_writer(transports: str) -> None:
@@ -198,6 +212,19 @@ async def test_a_reader_that_pauses_stops_the_writer(transports: str) -> None:
     sink.transport.resumeProducing()
     await sink.lost
     assert sink.received == Source.TOTAL
+    await port.stopListening()
+
+
+@pytest.mark.parametrize("transports", ["polling", "websocket"])
+@pytest_twisted.ensureDeferred
+async def test_a_paused_reader_that_aborts_loses_its_connection(
+    transports: str,
+) -> None:
+    port, number = await listen(Factory.forProtocol(Greeting))
+    client = await connect(number, Factory.forProtocol(Paused), transports)
+    await deferLater(reactor, 0.1)
+    client.transport.abortConnection()
+    assert await client.lost is ConnectionDone
     await port.stopListening()
 
 

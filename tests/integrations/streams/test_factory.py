@@ -15,7 +15,11 @@ from tests.integrations.streams.doubles import (
     RecordingStream,
 )
 from txengineio.errors import CloseReason, SessionClosed
-from txengineio.integrations.streams.factory import StreamFactory, StreamSession
+from txengineio.integrations.streams.factory import (
+    StreamFactory,
+    StreamSession,
+    _called,
+)
 
 
 def opened(protocol: type[Protocol]) -> tuple[StreamSession, RecordingSession, Any]:
@@ -37,6 +41,48 @@ def test_messages_are_bytes_of_the_stream() -> None:
 def test_a_client_knows_the_name_of_its_server() -> None:
     _, _, stream = opened(RecordingStream)
     assert stream.transport.getPeer().hostname == b"192.0.2.1"
+
+
+@pytest.mark.parametrize("name", ["x" * 64, "a..b"])
+def test_a_name_that_can_be_none_in_dns_is_left_out(name: str) -> None:
+    carrier = StreamFactory(Factory.forProtocol(RecordingStream)).buildProtocol(None)
+    session = RecordingSession()
+    session.remote_address = name
+    carrier.makeConnection(session)
+    stream: Any = carrier.stream()
+    assert stream.transport.getPeer().hostname == b""
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "port"),
+    [
+        ("example.com:8080", b"example.com", 8080),
+        ("[::1]:80", b"::1", 80),
+        ("", b"", 0),
+        ("example.com:x", b"", 0),
+        ("example.com:99999", b"", 0),
+        ("[::1", b"", 0),
+        ("x" * 64, b"", 0),
+    ],
+)
+def test_a_client_may_write_anything_as_the_name_of_the_server(
+    host: str, name: bytes, port: int
+) -> None:
+    address = _called(host)
+    assert (address.hostname, address.port) == (name, port)
+
+
+def test_a_paused_reader_that_aborts_gets_nothing_more() -> None:
+    carrier, session, stream = opened(RecordingStream)
+    stream.transport.pauseProducing()
+    waiting = carrier.messageReceived(b"a")
+    assert waiting is not None
+    stream.transport.abortConnection()
+    # The session tells that it has ended as soon as this has fired.
+    assert waiting.called
+    stream.transport.pauseProducing()
+    assert carrier.messageReceived(b"b") is None
+    assert (stream.received, session.events) == (b"", ["discard"])
 
 
 def test_what_is_sent_to_a_paused_reader_waits() -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.testing import MemoryReactorClock
 
-from txengineio.errors import InvalidOption
 from txengineio.integrations.streams.endpoints import (
     EngineIOClientEndpoint,
     EngineIOServerEndpoint,
@@ -49,12 +50,15 @@ def test_strings_of_clients(description: str) -> None:
         ("engineio:80:path=pipe", "path must be an absolute path"),
         ("engineio:80:ping_intervall=3", "ping_interval"),
         ("engineio:80:ping_interval=soon", "ping_interval"),
+        ("engineio:80:reactor=1", "no option 'reactor'"),
+        ("engineio:80:endpoint=1", "no option 'endpoint'"),
+        ("engineio:80:self=1", "no option 'self'"),
+        ("engineio:tcp", "tcp is no endpoint"),
     ],
 )
 def test_strings_of_servers_that_make_no_sense(description: str, said: str) -> None:
-    with pytest.raises((ValueError, InvalidOption)) as caught:
+    with pytest.raises(ValueError, match=re.escape(said)):
         serverFromString(MemoryReactorClock(), description)
-    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +67,10 @@ def test_strings_of_servers_that_make_no_sense(description: str, said: str) -> N
         ("engineio:a:b", "a URL"),
         (r"engineio:ftp\://example.com", "http"),
         (r"engineio:http\://example.com:transports=pigeon", "transports"),
+        (r"engineio:http\://example.com:url=1", "no option 'url'"),
+        (r"engineio:http\://example.com:reactor=1", "no option 'reactor'"),
     ],
 )
 def test_strings_of_clients_that_make_no_sense(description: str, said: str) -> None:
-    with pytest.raises((ValueError, InvalidOption)) as caught:
+    with pytest.raises(ValueError, match=re.escape(said)):
         clientFromString(MemoryReactorClock(), description)
-    assert said in str(caught.value)

@@ -75,6 +75,29 @@ def test_the_end_waits_for_a_producer(
     assert session.events[1:] == ["unregister", "close"]
 
 
+def test_what_a_producer_writes_goes_out_before_the_end(
+    transport: StreamTransport, session: RecordingSession
+) -> None:
+    transport.registerProducer(cast(Any, object()), True)
+    transport.loseConnection()
+    transport.write(b"rest")
+    transport.unregisterProducer()
+    transport.write(b"late")
+    assert session.sent == [b"rest"]
+    assert session.events[1:] == ["unregister", "close"]
+
+
+def test_a_half_close_waits_for_a_producer(
+    transport: StreamTransport, session: RecordingSession
+) -> None:
+    transport.registerProducer(cast(Any, object()), True)
+    transport.loseWriteConnection()
+    transport.write(b"rest")
+    transport.unregisterProducer()
+    transport.write(b"late")
+    assert session.sent == [b"rest", END_OF_STREAM]
+
+
 def test_an_abort_drops_what_was_not_sent(
     transport: StreamTransport, session: RecordingSession
 ) -> None:

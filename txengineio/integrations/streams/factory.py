@@ -76,7 +76,7 @@ class StreamSession(EngineIOProtocol[Any]):
         return paused.addCallback(lambda _: self._deliver(message))
 
     def _deliver(self, message: str | bytes) -> Deferred[None] | None:
-        if self.wrapped is None or self._transport is None:
+        if self.wrapped is None or self._transport is None or self._transport.aborted:
             return None
         try:
             self._received(self.wrapped, message)
@@ -155,13 +155,22 @@ def _addresses(session: AnySession) -> tuple[IAddress, IAddress]:
         if request.remote_address != getattr(peer, "host", None):
             # A proxy has told who it is, but not from which port.
             peer = address_of(request.remote_address, 0)
-        return _named(request.header("Host") or ""), peer
-    return address_of(None, 0), HostnameAddress(
-        (session.remote_address or "").encode("idna"), 0
-    )
+        return _called(request.header("Host") or ""), peer
+    return address_of(None, 0), _named(session.remote_address or "")
 
 
-def _named(host: str) -> HostnameAddress:
-    """Return what the client has called this server."""
-    parts = urlsplit(f"//{host}")
-    return HostnameAddress((parts.hostname or "").encode("ascii"), parts.port or 0)
+def _called(host: str) -> HostnameAddress:
+    """Return what the client has called this server: it may write anything there."""
+    try:
+        parts = urlsplit(f"//{host}")
+        return _named(parts.hostname or "", parts.port or 0)
+    except ValueError:
+        return _named("")
+
+
+def _named(name: str, port: int = 0) -> HostnameAddress:
+    """Return a name as an address: an empty one if it can be none in DNS."""
+    try:
+        return HostnameAddress(name.encode("idna"), port)
+    except UnicodeError:
+        return HostnameAddress(b"", port)

@@ -23,12 +23,16 @@ from twisted.internet.interfaces import (
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from txengineio.errors import InvalidOption
 from txengineio.integrations.streams.endpoints import (
     EngineIOClientEndpoint,
     EngineIOServerEndpoint,
 )
 
 __all__ = ["ClientStringParser", "ServerStringParser"]
+
+NO_OPTIONS = frozenset({"self", "reactor", "endpoint", "url"})
+"""Arguments of the endpoints that a string gives in another way, or not at all."""
 
 
 @implementer(IPlugin, IStreamServerEndpointStringParser)
@@ -37,10 +41,14 @@ class ServerStringParser:
 
     prefix = "engineio"
 
-    def parseStreamServer(
-        self, reactor: Any, *args: Any, **kwargs: Any
+    def parseStreamServer(  # type: ignore[override]  # reactor= may be in a string
+        self, reactor: Any, /, *args: Any, **kwargs: Any
     ) -> EngineIOServerEndpoint:
-        """Return the endpoint that a string means."""
+        """Return the endpoint that a string means.
+
+        Raises:
+            ValueError: The string makes no sense.
+        """
         endpoint = _only(args, "a port number or an endpoint, as in engineio:8080")
         interface = kwargs.pop("interface", "")
         if endpoint.isdecimal():
@@ -49,9 +57,16 @@ class ServerStringParser:
                 endpoint += f":interface={quoteStringArgument(interface)}"
         elif interface:
             raise ValueError("interface= goes with a port number only")
-        return EngineIOServerEndpoint(
-            reactor, serverFromString(reactor, endpoint), **_values(kwargs)
-        )
+        options = _values(kwargs)
+        try:
+            below = serverFromString(reactor, endpoint)
+        except TypeError as error:
+            # Twisted's own parsers fail so when a word is missing, or is one too many.
+            raise ValueError(f"engineio: {endpoint} is no endpoint: {error}") from error
+        try:
+            return EngineIOServerEndpoint(reactor, below, **options)
+        except InvalidOption as error:
+            raise ValueError(f"engineio: {error}") from error
 
 
 @implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
@@ -60,12 +75,19 @@ class ClientStringParser:
 
     prefix = "engineio"
 
-    def parseStreamClient(
-        self, reactor: Any, *args: Any, **kwargs: Any
+    def parseStreamClient(  # type: ignore[override]  # reactor= may be in a string
+        self, reactor: Any, /, *args: Any, **kwargs: Any
     ) -> EngineIOClientEndpoint:
-        """Return the endpoint that a string means."""
+        """Return the endpoint that a string means.
+
+        Raises:
+            ValueError: The string makes no sense.
+        """
         url = _only(args, r"a URL, as in engineio:https\://example.com/pipe/")
-        return EngineIOClientEndpoint(reactor, url, **_values(kwargs))
+        try:
+            return EngineIOClientEndpoint(reactor, url, **_values(kwargs))
+        except InvalidOption as error:
+            raise ValueError(f"engineio: {error}") from error
 
 
 def _only(words: Sequence[str], expected: str) -> str:
@@ -76,6 +98,8 @@ def _only(words: Sequence[str], expected: str) -> str:
 
 
 def _values(options: dict[str, str]) -> dict[str, Any]:
+    for name in NO_OPTIONS & options.keys():
+        raise ValueError(f"engineio: there is no option {name!r}")
     return {name: _value(name, text) for name, text in options.items()}
 
 

@@ -44,23 +44,27 @@ class StreamTransport:
 
     Attributes:
         session: The session.
-        disconnecting: Whether `loseConnection` was called.
+        disconnecting: Whether the connection is being closed; what a producer still
+            writes goes out before.
+        aborted: Whether nothing is handed over any more.
     """
 
     def __init__(self, session: AnySession, host: IAddress, peer: IAddress) -> None:
         self.session = session
         self.disconnecting = False
+        self.aborted = False
         self._host = host
         self._peer = peer
-        self._says_no_more = False
+        self._half_closing = False
+        self._takes_no_more = False
         self._producer: IProducer | None = None
         self._paused: Deferred[None] | None = None
 
     # --- writing ----------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Send bytes; after `loseConnection` they are dropped, as TCP does it."""
-        if self.disconnecting or self._says_no_more:
+        """Send bytes; they are dropped after the end of this direction."""
+        if self._takes_no_more:
             return
         for start in range(0, len(data), MAX_MESSAGE):
             self.session.send(bytes(data[start : start + MAX_MESSAGE]))
@@ -75,13 +79,12 @@ class StreamTransport:
         self._producer = producer
 
     def unregisterProducer(self) -> None:
-        """Forget the producer; a close that has waited for it goes on."""
+        """Forget the producer; an end that has waited for it comes now."""
         if self._producer is None:
             return
         self._producer = None
         self.session.unregisterProducer()
-        if self.disconnecting:
-            self._close()
+        self._end_when_produced()
 
     # --- ending -----------------------------------------------------------------------
 
@@ -89,30 +92,41 @@ class StreamTransport:
         """Close the session when all is sent, and the producer is done."""
         if not self.disconnecting:
             self.disconnecting = True
-            if self._producer is None:
-                self._close()
+            self._end_when_produced()
 
     def loseWriteConnection(self) -> None:
-        """Tell the peer that no more bytes will come; go on reading."""
-        if not (self.disconnecting or self._says_no_more):
-            self._says_no_more = True
-            self.session.send(END_OF_STREAM)
+        """Tell the peer that no more bytes will come; go on reading.
+
+        As `loseConnection` it waits for the producer.
+        """
+        if not (self.disconnecting or self._half_closing):
+            self._half_closing = True
+            self._end_when_produced()
 
     def abortConnection(self) -> None:
         """Drop the session, and what was not sent yet."""
-        self.disconnecting = True
+        self.disconnecting = self.aborted = self._takes_no_more = True
         self.session.close(discard=True)
-
-    def _close(self) -> None:
-        # A paused reader would keep the goodbye of the peer back, too.
+        # The session tells its end when the message that waits here is done with.
         self.resumeProducing()
-        self.session.close()
+
+    def _end_when_produced(self) -> None:
+        if self._producer is not None:
+            return
+        if self.disconnecting:
+            self._takes_no_more = True
+            # A paused reader would keep the goodbye of the peer back, too.
+            self.resumeProducing()
+            self.session.close()
+        elif self._half_closing:
+            self._takes_no_more = True
+            self.session.send(END_OF_STREAM)
 
     # --- reading ----------------------------------------------------------------------
 
     def pauseProducing(self) -> None:
         """Hand nothing more over; the peer is told to wait, in the end."""
-        if self._paused is None:
+        if self._paused is None and not self.aborted:
             self._paused = Deferred()
 
     def resumeProducing(self) -> None:
