@@ -299,6 +299,53 @@ def test_a_newcomer_does_not_wait_for_those_that_ask_for_much(
             assert reactor.seconds() - began < 2.0
 
 
+def test_requests_are_read_in_the_order_in_which_they_came(
+    reactor: Descriptors,
+) -> None:
+    order: list[str] = []
+
+    def slow_end(protocol: Any, _data: bytes) -> None:
+        reactor.advance(TURN)
+        protocol.transport.abortConnection()
+        protocol.transport.connectionLost(Failure(ConnectionAborted()))
+
+    # It takes long and is gone; the next connection has its number.
+    with watched(reactor, slow_end) as slow:
+        number = slow.transport.fileno()
+        slow.peer.send(b"a")
+        reactor.turn()
+    with (
+        watched(reactor, lambda *_: order.append("first")) as first,
+        watched(reactor, lambda *_: order.append("second")) as second,
+    ):
+        assert first.transport.fileno() == number
+        first.peer.send(b"a")
+        second.peer.send(b"a")
+        reactor.turn()
+    assert order == ["first", "second"]
+
+
+def test_nothing_is_held_against_one_that_took_long_when_others_had_their_turn(
+    reactor: Descriptors,
+) -> None:
+    order: list[str] = []
+
+    def slow(_protocol: Any, data: bytes) -> None:
+        order.append("first")
+        if data == b"slow":
+            reactor.advance(TURN / 10)
+            first.peer.send(b"a")
+            second.peer.send(b"a")
+
+    with (
+        watched(reactor, slow) as first,
+        watched(reactor, lambda *_: order.append("second")) as second,
+    ):
+        first.peer.send(b"slow")
+        reactor.turn()
+    assert order == ["first", "first", "second"]
+
+
 def test_what_was_taken_long_ago_counts_for_less(reactor: Descriptors) -> None:
     with flooding(reactor, 2, TURN) as [first, second]:
         first.transport.pauseProducing()

@@ -129,6 +129,8 @@ class Poller:
         # How much time connections have taken, while more comes than can be read.
         self._taken: dict[int, float] = {}
         self._total = 0.0
+        # Whether the last turn has ended before all had what they wanted.
+        self._is_saturated = False
 
     @override
     def __repr__(self) -> str:
@@ -164,21 +166,26 @@ class Poller:
             if not ready:
                 # All have had what they wanted.
                 self._taken.clear()
+                self._is_saturated = False
                 return
-            if self._taken:
-                # Those that ask for little come before those that ask for much.
+            if self._is_saturated:
+                # Those that ask for little come before those that ask for much. At all
+                # other times the order is that in which they have come.
                 ready.sort(key=self._time_taken)
             self._go_round(ready, began, end)
             now = self._seconds()
             while self._leaving:
                 self._let_go(self._leaving.pop())
+        self._is_saturated = bool(self._transports)
         self._grow_old(now - began)
 
     def _time_taken(self, event: tuple[int, int]) -> float:
         return self._taken.get(event[0], 0.0)
 
-    def _charge(self, descriptor: int, seconds: float) -> None:
-        self._taken[descriptor] = self._taken.get(descriptor, 0.0) + seconds
+    def _charge(self, descriptor: int, transport: Any, seconds: float) -> None:
+        # Not if it has ended meanwhile: the next connection may have its number.
+        if self._transports.get(descriptor) is transport:
+            self._taken[descriptor] = self._taken.get(descriptor, 0.0) + seconds
 
     def _grow_old(self, seconds: float) -> None:
         """Let what was long ago count for less."""
@@ -212,7 +219,7 @@ class Poller:
             now = seconds()
             if now - before > _LONG:
                 # It comes later next time; so those behind it are not passed over.
-                self._charge(descriptor, now - before)
+                self._charge(descriptor, transport, now - before)
                 if not began <= now < end:
                     break
             before = now
