@@ -168,7 +168,7 @@ class Poller:
                 self._taken.clear()
                 self._is_saturated = False
                 return
-            if self._is_saturated:
+            if self._is_saturated and self._taken:
                 # Those that ask for little come before those that ask for much. At all
                 # other times the order is that in which they have come.
                 ready.sort(key=self._time_taken)
