@@ -19,12 +19,12 @@ from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 from twisted.web.server import Request
 
-from txengineio import Engine, EngineIOProtocol
+from txengineio import Admit, Engine, EngineIOProtocol, Session
 
 
-class Greeter(EngineIOProtocol):
-    def messageReceived(self, message: str | bytes) -> None:
-        self.session.send(str(message) + " to you who are allowed in")
+class Greeter(EngineIOProtocol[Session[str]]):
+    def connectionMade(self) -> None:
+        self.session.send(f"Hello {self.session.user}")
 
 
 slow_hash = partial(hashlib.scrypt, n=2**14, r=8, p=1)
@@ -36,13 +36,14 @@ def add_users(cursor: Transaction) -> None:
     cursor.execute("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", user)
 
 
-async def allow(users: ConnectionPool, request: Request) -> bool | str:
+async def allow(users: ConnectionPool, request: Request) -> Admit[str] | str:
     name = request.getUser().decode(errors="replace")
     query = "SELECT salt, hash FROM users WHERE name = ?"
     # Nobody can tell by the time it takes whether there is such a user.
     salt, expected = [*await users.runQuery(query, (name,)), (b"", b"")][0]
     given = await deferToThread(slow_hash, request.getPassword(), salt=salt)
-    return secrets.compare_digest(given, expected) or "wrong name or password"
+    right = secrets.compare_digest(given, expected)
+    return Admit(name) if right else "wrong name or password"
 
 
 async def main(reactor: ReactorBase, port: str = "8080", db: str = ":memory:") -> None:

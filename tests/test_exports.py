@@ -15,6 +15,7 @@ import pytest
 import txengineio
 
 PUBLIC = {
+    "Admit",
     "AnySession",
     "BufferOverflow",
     "ClientScript",

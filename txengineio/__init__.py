@@ -27,6 +27,7 @@ from txengineio.errors import (
 from txengineio.integrations.client_script import ClientScript
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
+from txengineio.server.options.admission import Admit
 from txengineio.server.options.compression import HttpCompression
 from txengineio.server.options.cookies import CookieOptions
 from txengineio.server.options.cors import CorsOptions
@@ -44,6 +45,7 @@ _CLIENT: Final = {
 }
 
 __all__ = [  # see `_CLIENT`
+    "Admit",
     "AnySession",
     "BufferOverflow",
     "ClientScript",

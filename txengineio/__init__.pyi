@@ -24,6 +24,7 @@ from txengineio.errors import UnknownOption as UnknownOption
 from txengineio.integrations.client_script import ClientScript as ClientScript
 from txengineio.server.engine import Engine as Engine
 from txengineio.server.health import HealthResource as HealthResource
+from txengineio.server.options.admission import Admit as Admit
 from txengineio.server.options.compression import HttpCompression as HttpCompression
 from txengineio.server.options.cookies import CookieOptions as CookieOptions
 from txengineio.server.options.cors import CorsOptions as CorsOptions

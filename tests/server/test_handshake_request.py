@@ -21,6 +21,19 @@ def test_the_last_value_of_a_header_counts_whatever_its_case() -> None:
     assert request.header("X-Nothing") is None
 
 
+def test_it_has_the_names_of_twisteds_request() -> None:
+    request = handshake_request()
+    request.headers.setRawHeaders("Cookie", ["a=1; lang=en", "lang = fr;x; y=2=3;"])
+    assert request.getHeader("cookie") == "lang = fr;x; y=2=3;"
+    assert request.getHeader(b"X-Nothing") is None
+    assert request.getCookie(b"lang") == b"fr"
+    assert request.getCookie(b"x") is None
+    assert request.cookies == {b"a": b"1", b"lang": b"fr", b"y": b"2=3"}
+    assert request.requestHeaders is request.headers
+    assert request.getClientAddress() is request.client_address
+    assert request.isSecure() is request.secure
+
+
 def from_(address: IAddress, *forwarded: str) -> Any:
     request: Any = DummyRequest([])
     request.uri = b"/"

@@ -56,6 +56,16 @@ class Visitor(EngineIOProtocol[ClientSession]):
         self.session.handshake.ping_intervall  # mistake
 
 
+class User:
+    name = "ada"
+
+
+class Greeter(EngineIOProtocol[Session[User]]):
+    def connectionMade(self) -> None:
+        self.session.user.nmae  # mistake
+        self.session.request.getCookie("lang")  # mistake
+
+
 def no_arguments() -> bool:
     return True
 

@@ -16,6 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from txengineio import (
+    Admit,
     AnySession,
     ClientSession,
     CloseReason,
@@ -84,6 +85,24 @@ class Rooms(Factory[Room]):
 
 def allow(request: Request) -> bool:
     return request.getHeader("x-token") == "secret"
+
+
+class User:
+    name = "ada"
+
+
+async def admit(request: Request) -> Admit[User] | None:
+    return Admit(User()) if request.getUser() else None
+
+
+class Greeter(EngineIOProtocol[Session[User]]):
+    def connectionMade(self) -> None:
+        assert_type(self.session.user, User)
+        assert_type(self.session.request.getCookie(b"lang"), bytes | None)
+        self.session.send(self.session.user.name)
+
+
+Engine(Greeter, allow_request=admit)
 
 
 engine = Engine(Factory.forProtocol(Chat))

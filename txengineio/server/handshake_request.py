@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, AnyStr, Final, NamedTuple
 
 from twisted.internet.interfaces import IAddress
 from twisted.web.http_headers import Headers
@@ -19,6 +19,9 @@ _FORWARDED: Final = ("x-forwarded-for",)
 class HandshakeRequest(NamedTuple):
     """The request that opened a session.
 
+    Headers, cookies and addresses have the names that they have in Twisted's
+    ``Request``, which is what ``allow_request`` gets, too.
+
     Attributes:
         method: The HTTP method.
         uri: The request's target as it was sent: path and query.
@@ -28,6 +31,7 @@ class HandshakeRequest(NamedTuple):
         remote_address: The client's IP address: where the connection came from, or what
             a trusted proxy says; None if it has none (Unix).
         secure: Whether it came over TLS.
+        user: Who the client is, if ``allow_request`` has said so by an `Admit`.
     """
 
     method: str
@@ -37,12 +41,17 @@ class HandshakeRequest(NamedTuple):
     client_address: IAddress
     remote_address: str | None
     secure: bool
+    user: Any = None
 
     @classmethod
     def of(
-        cls, request: IncomingRequest, query: Mapping[str, str], client: str | None
+        cls,
+        request: IncomingRequest,
+        query: Mapping[str, str],
+        client: str | None,
+        user: object,
     ) -> HandshakeRequest:
-        """Keep what matters of a request, which comes from an address."""
+        """Keep what matters of a request, which comes from a user at an address."""
         return cls(
             method=request.method.decode("latin-1"),
             uri=request.uri.decode("latin-1"),
@@ -51,12 +60,42 @@ class HandshakeRequest(NamedTuple):
             client_address=request.peer(),
             remote_address=client,
             secure=request.is_secure(),
+            user=user,
         )
 
     def header(self, name: str) -> str | None:
         """Return the last value of a header, or None if it was not sent."""
         values = self.headers.getRawHeaders(name.encode("ascii"))
         return values[-1].decode("latin-1") if values else None
+
+    @property
+    def requestHeaders(self) -> Headers:
+        """The request's headers."""
+        return self.headers
+
+    def getHeader(self, key: AnyStr) -> AnyStr | None:
+        """Return the last value of a header, of its name's type; None without it."""
+        values = self.headers.getRawHeaders(key)
+        return values[-1] if values else None
+
+    def getCookie(self, key: bytes) -> bytes | None:
+        """Return the value of a cookie, or None if it was not sent."""
+        return self.cookies.get(key)
+
+    @property
+    def cookies(self) -> Mapping[bytes, bytes]:
+        """The cookies that the client sent; of a repeated one the last value."""
+        lines = self.headers.getRawHeaders(b"cookie", [])
+        pairs = [each.partition(b"=") for line in lines for each in line.split(b";")]
+        return {name.strip(): value.strip() for name, equals, value in pairs if equals}
+
+    def getClientAddress(self) -> IAddress:
+        """Return where the connection came from; see `remote_address`, too."""
+        return self.client_address
+
+    def isSecure(self) -> bool:
+        """Return whether the request came over TLS."""
+        return self.secure
 
 
 def client_address(request: IncomingRequest, proxies: TrustedProxies) -> str | None:

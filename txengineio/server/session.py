@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
-from typing_extensions import Buffer, override
+from typing_extensions import Buffer, TypeVar, override
 
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
@@ -21,6 +21,9 @@ from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 from txengineio.session.traffic import Traffic
 
 __all__ = ["ICarriesSession", "IEngine", "Session"]
+
+
+UserT = TypeVar("UserT", default=Any)
 
 
 class IEngine(ISessionOwner, Protocol):
@@ -60,8 +63,10 @@ class ICarriesSession(IPacketTransport):
         """Carry a session from now on; called once, before anything is sent."""
 
 
-class Session(BaseSession):
+class Session(BaseSession, Generic[UserT]):
     """One peer of the engine; Engine.IO calls it Socket.
+
+    For type checkers, ``Session[User]`` has a `user` of the type ``User``.
 
     Attributes:
         engine: The engine that the session belongs to.
@@ -113,6 +118,12 @@ class Session(BaseSession):
     @override
     def max_pending_messages(self) -> int:
         return self.engine.options.max_pending_messages
+
+    @property
+    def user(self) -> UserT:
+        """Who the client is, as ``allow_request`` said with `Admit`; or None."""
+        user: UserT = self.request.user
+        return user
 
     @property
     def remote_address(self) -> str | None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Exchange
 from tests.server.conftest import NewServer
 from tests.wiring import Server
+from txengineio import Admit
 from txengineio.errors import ErrorCode, InvalidOption
 from txengineio.server.requests.hook_timeout import HOOK_TIMEOUT
 
@@ -183,6 +185,55 @@ def test_of_a_sessions_requests_only_the_upgrade_is_asked_about(
     assert len(asked) == 1
     client.upgrade()
     assert len(asked) == 2
+
+
+@both
+@pytest.mark.parametrize("say", [lambda value: value, succeed, coroutine])
+@pytest.mark.parametrize("user", ["ada", 7, None, {"name": "ada"}])
+def test_the_user_that_was_found_out_is_the_sessions(
+    user: object,
+    say: Callable[[object], object],
+    transport: str,
+    new_server: NewServer,
+) -> None:
+    server = new_server(allow_request=lambda _: say(Admit(user)))
+    assert is_opened(opening(server, transport))
+    (session,) = server.engine.sessions.values()
+    assert session.user is user
+    assert session.request.user is user
+
+
+@both
+def test_nobody_is_the_user_where_nobody_was_asked(
+    transport: str, new_server: NewServer
+) -> None:
+    server = new_server()
+    opening(server, transport)
+    (session,) = server.engine.sessions.values()
+    assert session.user is None
+
+
+def test_an_upgrade_does_not_change_the_user(new_server: NewServer) -> None:
+    users = iter(["ada", "grace"])
+    client = new_server(allow_request=lambda _: Admit(next(users))).open_polling()
+    client.upgrade()
+    assert client.session.user == "ada"
+    assert next(users, None) is None
+
+
+@pytest.mark.parametrize("answer", [0, object(), b"yes", ("ada",)])
+def test_an_answer_that_makes_no_sense_is_logged(
+    answer: object, new_server: NewServer
+) -> None:
+    server = new_server(allow_request=lambda _: answer)
+    with capturedLogs() as logs:
+        assert server.request().answer.status == 403
+    (line,) = [formatEvent(each) for each in logs if each["log_level"].name == "error"]
+    assert line == (
+        f"allow_request returned a {type(answer).__name__}, which refuses the client: "
+        "expected True or Admit(user) to let it in, or False, None or a str to refuse "
+        "it"
+    )
 
 
 # --- generate_id ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 ===============  ==============================================================
 ``engine``       `EngineOptions`: all of them, checked when the engine is built
+``admission``    what ``allow_request`` says of a client that it lets in
 ``limits``       what no client may make an engine do
 ``cookies``      the cookie with the session's id
 ``compression``  which answers to polls are compressed

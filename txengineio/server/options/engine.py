@@ -107,8 +107,9 @@ class EngineOptions(Limits):
         transports: The transports that clients may use.
         allow_upgrades: Whether a polling session may move to WebSocket.
         allow_request: Called with each request that would open a session, or a
-            WebSocket for one. True lets it in; False refuses it, and so does a
-            non-empty string, which the client then gets to see.
+            WebSocket for one. True lets it in, and so does an `Admit`, which says who
+            the client is; False refuses it, and so does a non-empty string, which the
+            client then gets to see.
         initial_packet: A message that each session begins with.
         allow_eio3: Whether clients of protocol revision 3 are served too.
         generate_id: Called with the request; returns the new session's id, which no

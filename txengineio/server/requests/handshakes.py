@@ -102,7 +102,7 @@ class Handshakes:
         with self._session_limits.enter(address) as slot:
             asked = self._check_handshake(request, query)
             slot.sid = self._registry.new_sid()
-            self._open(slot, request, query, asked)
+            self._open(slot, request, query, asked, None)
         return None
 
     async def _ask_and_open(
@@ -111,10 +111,10 @@ class Handshakes:
         options, clock = self._engine.options, self._engine.clock
         address = client_address(request, self._proxies)
         with self._session_limits.enter(address) as slot:
-            await ask_for_permission(request, options, clock)
+            user = await ask_for_permission(request, options, clock)
             asked = self._check_handshake(request, query)
             slot.sid = await choose_sid(request, options, self._registry, clock)
-            self._open(slot, request, query, asked)
+            self._open(slot, request, query, asked, user)
 
     def _check_handshake(self, request: IncomingRequest, query: SessionQuery) -> Any:
         """Find all that is wrong; return what the request asks for besides."""
@@ -122,7 +122,12 @@ class Handshakes:
         return TRANSPORT_TABLE[query.transport].check(request, self._engine)
 
     def _open(
-        self, slot: Slot, request: IncomingRequest, query: SessionQuery, asked: Any
+        self,
+        slot: Slot,
+        request: IncomingRequest,
+        query: SessionQuery,
+        asked: Any,
+        user: object,
     ) -> None:
         if request.is_gone:
             # Nobody is left to open a session for.
@@ -132,7 +137,7 @@ class Handshakes:
             return
         protocol = self._build_protocol(request.peer())
         # Kept while the request has its connection.
-        kept = HandshakeRequest.of(request, query.parameters, slot.client)
+        kept = HandshakeRequest.of(request, query.parameters, slot.client, user)
         start = partial(self._start, slot, query.revision, protocol, kept)
         row = TRANSPORT_TABLE[query.transport]
         row.open(self._workshop, request, query, asked, start)

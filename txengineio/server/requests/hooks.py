@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from txengineio.errors import ErrorCode, RequestRejected
+from txengineio.server.options.admission import Admit
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import bad_request
@@ -19,8 +22,11 @@ _log = Logger()
 
 async def ask_for_permission(
     request: IncomingRequest, options: EngineOptions, clock: IReactorTime
-) -> None:
+) -> Any:
     """Ask ``allow_request`` about a request that would open a session.
+
+    Returns:
+        The user, if it says who that is.
 
     Raises:
         RequestRejected: It says no.
@@ -28,11 +34,19 @@ async def ask_for_permission(
         RequestGone: The client has gone away meanwhile.
     """
     if options.allow_request is None:
-        return
+        return None
     answer = await ask(options.allow_request, request, clock)
     if answer is True:
-        return
+        return None
+    if isinstance(answer, Admit):
+        return answer.user
     # Anything but a clear yes is a no.
+    if answer is not None and answer is not False and not isinstance(answer, str):
+        _log.error(
+            "allow_request returned a {type}, which refuses the client: expected True "
+            "or Admit(user) to let it in, or False, None or a str to refuse it",
+            type=type(answer).__qualname__,
+        )
     message = answer if isinstance(answer, str) and answer else None
     raise RequestRejected(
         ErrorCode.FORBIDDEN,
