@@ -42,8 +42,7 @@ async def allow(users: ConnectionPool, request: Request) -> Admit[str] | str:
     # Nobody can tell by the time it takes whether there is such a user.
     salt, expected = [*await users.runQuery(query, (name,)), (b"", b"")][0]
     given = await deferToThread(slow_hash, request.getPassword(), salt=salt)
-    right = secrets.compare_digest(given, expected)
-    return Admit(name) if right else "wrong name or password"
+    return Admit(name) if secrets.compare_digest(given, expected) else "wrong login"
 
 
 async def main(reactor: ReactorBase, port: str = "8080", db: str = ":memory:") -> None:
