@@ -6,5 +6,6 @@
 ``node_flags``   its flags for several processes on one machine
 ``endpoints``    where it listens, and why it cannot
 ``service``      the service: it listens, drains and stops
+``supervisor``   several processes instead of one: ``--workers``
 ===============  =========================================
 """
