@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,31 @@ def test_everything_else_goes_on_as_before(package: Path) -> None:
     assert get(server, "POST").status == 400
 
 
-def test_what_is_no_script_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match="npm package"):
-        ClientScript(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("nowhere", "path must be a script or a folder that is there, such as"),
+        ("empty", r"path must be a folder with dist/socket\.io\.min\.js or"),
+        ("README.md", r"path must be a script, whose name ends with \.js, not"),
+    ],
+)
+def test_what_is_no_script_is_refused(path: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "README.md").touch()
+
+    with pytest.raises(InvalidOption, match=problem) as raised:
+        ClientScript(tmp_path / path)
+
+    assert str(raised.value).endswith(f"not {str(tmp_path / path)!r}")
+
+
+def test_a_script_that_cannot_be_read_is_refused(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(InvalidOption, match=r"can be read \(Permission denied\), not"):
+        ClientScript(package)

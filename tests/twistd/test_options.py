@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.wiring import Server
 from txengineio import __version__
 from txengineio.command_line import Flag
 from txengineio.server.engine import Engine
+from txengineio.server.web.site import engine_site
 from txengineio.twistd.options import (
     EchoProtocol,
     EngineIOService,
@@ -344,3 +346,31 @@ def test_make_service_hands_the_options_on() -> None:
     )
     assert service.engine.options.ping_timeout == 7
     assert isinstance(service, EngineIOService)
+
+
+def test_make_service_serves_the_client_and_says_where(tmp_path: Path) -> None:
+    script = tmp_path / "engine.io.min.js"
+    script.write_text("/* the client */")
+    service = makeService(parse("--client-script", str(script)))
+    clock = MemoryReactorClock()
+    engine = service.engine
+    server = Server(
+        application=RecordingApplication(),
+        engine=engine,
+        site=engine_site(engine, reactor=clock),
+        clock=clock,
+    )
+    target = "/engine.io/engine.io.min.js"
+    assert server.connect().request("GET", target).answer.text == "/* the client */"
+    pages = service.words.pages
+    assert pages == (
+        ("Look inside with a browser", "/"),
+        ("The client's script", target),
+    )
+
+
+def test_a_client_of_another_protocol_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "socket.io.min.js"
+    script.touch()
+    with pytest.raises(SystemExit, match=r"must be a client of Engine\.IO, such as"):
+        parse("--client-script", str(script))

@@ -58,6 +58,12 @@ NAMES = [
     ),
     (["--trusted-proxies", "nowhere"], "--trusted-proxies must be networks such as"),
     (["--interface", ""], "--interface must be an address such as 127.0.0.1"),
+    (
+        ["--client-script", "/no"],
+        "--client-script must be a script or a folder that is",
+    ),
+    (["--client-script", "tests"], "--client-script must be a folder with dist/socket"),
+    (["--client-script", "setup.py"], "--client-script must be a script, whose name"),
 ]
 APPLICATIONS = [
     (["--app", ""], "--app must be package.module:name, not ''"),

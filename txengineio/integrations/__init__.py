@@ -9,5 +9,6 @@
 ``streams``        ordinary stream protocols over sessions
 ``client_script``  the official client for browsers, served
 ``inspector``      a page that shows what Engine.IO does
+``pages``          pages that come with the package, as resources
 =================  ================================================
 """

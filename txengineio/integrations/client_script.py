@@ -19,10 +19,12 @@ from txengineio.server.web.headers import add_vary
 
 __all__ = ["ClientScript"]
 
-_EXPECTED: Final = (
-    "a script such as socket.io.min.js, or the folder of the npm package "
-    "socket.io-client or engine.io-client"
+_PRESENT: Final = (
+    "a script or a folder that is there, such as node_modules/socket.io-client after "
+    "npm install socket.io-client"
 )
+_PACKAGE: Final = "a folder with dist/socket.io.min.js or dist/engine.io.min.js"
+_SCRIPT: Final = "a script, whose name ends with .js"
 _SCRIPTS: Final = ("socket.io.min.js", "engine.io.min.js")
 _SUFFIXES: Final = {"br": ".br", "gzip": ".gz"}
 _IDENTITY: Final = ""
@@ -37,19 +39,22 @@ class ClientScript:
     Args:
         path: The script, or the folder of the npm package that has it.
 
+    Attributes:
+        name: The script's name, which it is served under.
+
     Raises:
-        InvalidOption: There is no such script.
+        InvalidOption: There is no such script; the text says what is there instead.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         script = _find(Path(path))
         self.name: Final = script.name
         self._end = f"/{script.name}".encode()
-        self._forms = {_IDENTITY: script.read_bytes()}
+        self._forms = {_IDENTITY: _read(script)}
         for encoding, suffix in _SUFFIXES.items():
             ready = script.with_name(script.name + suffix)
             if ready.is_file():
-                self._forms[encoding] = ready.read_bytes()
+                self._forms[encoding] = _read(ready)
         self._hash = sha256(self._forms[_IDENTITY]).hexdigest()[:32]
 
     def __call__(self, request: Request) -> None:
@@ -84,10 +89,27 @@ class ClientScript:
 
 
 def _find(path: Path) -> Path:
-    if path.is_file():
-        return path
-    for name in _SCRIPTS:
-        script = path / "dist" / name
-        if script.is_file():
-            return script
-    raise InvalidOption("path", _EXPECTED, str(path))
+    """Return the script that a path leads to.
+
+    Raises:
+        InvalidOption: It leads to none.
+    """
+    if path.is_dir():
+        for name in _SCRIPTS:
+            script = path / "dist" / name
+            if script.is_file():
+                return script
+        raise InvalidOption("path", _PACKAGE, str(path))
+    if not path.is_file():
+        raise InvalidOption("path", _PRESENT, str(path))
+    if path.suffix != ".js":
+        raise InvalidOption("path", _SCRIPT, str(path))
+    return path
+
+
+def _read(script: Path) -> bytes:
+    try:
+        return script.read_bytes()
+    except OSError as error:
+        expected = f"a script that can be read ({error.strerror})"
+        raise InvalidOption("path", expected, str(script)) from error

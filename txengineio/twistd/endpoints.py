@@ -1,4 +1,4 @@
-"""Where ``twistd engineio`` listens: descriptions of endpoints, and what is wrong."""
+"""Where twistd's commands listen: descriptions of endpoints, and what is wrong."""
 
 from __future__ import annotations
 
@@ -29,8 +29,16 @@ _PORT: Final = re.compile(r"(?:tcp6?|ssl):(?:port=)?(\d+)", re.ASCII)
 _FORM_ERRORS: Final = (TypeError, ValueError, KeyError, IndexError)
 
 
-def endpoint_for(reactor: Any, flag: str, description: str) -> IStreamServerEndpoint:
+def endpoint_for(
+    reactor: Any, program: str, flag: str, description: str
+) -> IStreamServerEndpoint:
     """Return the endpoint that a flag describes.
+
+    Args:
+        reactor: The reactor.
+        program: Whose flag it is, such as ``twistd engineio``.
+        flag: The flag's name.
+        description: What it was given.
 
     Raises:
         SystemExit: The description makes no sense; the text says why.
@@ -42,7 +50,8 @@ def endpoint_for(reactor: Any, flag: str, description: str) -> IStreamServerEndp
         # Whatever a plugin's or a file's problem is, it is in that description.
         kind = description.partition(":")[0]
         problem = _problem(kind, description, error)
-        _stop(f"--{flag} {problem}; see twistd engineio --help", error)
+        problem = f"--{flag} {problem}; see {program} --help"
+        raise CannotStart(f"{program}: {problem}") from error
     return endpoint
 
 
@@ -65,7 +74,9 @@ def _problem(kind: str, description: str, error: Exception) -> str:
     return f"{description}: {type(error).__name__}: {error}"
 
 
-def cannot_listen(description: str, error: BaseException | None) -> NoReturn:
+def cannot_listen(
+    program: str, description: str, error: BaseException | None
+) -> NoReturn:
     """End the process: an endpoint cannot listen.
 
     Raises:
@@ -75,7 +86,8 @@ def cannot_listen(description: str, error: BaseException | None) -> NoReturn:
     reason = error.socketError if isinstance(error, CannotListenError) else error
     if isinstance(reason, OSError):
         reason = reason.strerror or reason
-    _stop(f"cannot listen on {description}: {reason}", error)
+    problem = f"cannot listen on {description}: {reason}"
+    raise CannotStart(f"{program}: {problem}") from error
 
 
 class CannotStart(SystemExit, Exception):
@@ -85,7 +97,3 @@ class CannotStart(SystemExit, Exception):
     those to the process that waits for the start, which would wait forever otherwise
     (``UnixApplicationRunner.postApplication`` of Twisted 26.10).
     """
-
-
-def _stop(problem: str, error: BaseException | None) -> NoReturn:
-    raise CannotStart(f"twistd engineio: {problem}") from error

@@ -1,4 +1,4 @@
-"""The flags of ``twistd engineio`` that set an engine's options, limits first of all.
+"""The flags of twistd's commands that set an engine's options, limits first of all.
 
 Each has the name of its option, with hyphens, and is checked as the option is.
 """

@@ -1,4 +1,4 @@
-"""The service of ``twistd engineio``: it listens, and it ends well."""
+"""The service of twistd's commands: it listens, and it ends well."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from txengineio.server.health import HealthResource
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
 from txengineio.twistd.endpoints import CannotStart, cannot_listen
 
-__all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place"]
+__all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place", "Words"]
 
 DEFAULT_DRAIN_TIMEOUT: Final = 1.5
 """Seconds that stopping waits for sessions to end before it drops them."""
@@ -64,6 +64,23 @@ class Place:
     path: str = "/"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """How the service speaks of what it serves.
+
+    Attributes:
+        program: What errors begin with.
+        protocol: What is served.
+        application: What answers the clients; by default the engine's application.
+        pages: What people find on the same site: a line for the log, and a path.
+    """
+
+    program: str = "twistd engineio"
+    protocol: str = "Engine.IO"
+    application: str | None = None
+    pages: Sequence[tuple[str, str]] = ()
+
+
 class EngineIOService(Service):
     """Serves an engine while it runs.
 
@@ -80,10 +97,12 @@ class EngineIOService(Service):
             alone what is loaded when the service starts, and not to look at the rest
             that often.
         workers: The node that the engine is among the processes of this machine.
+        words: How it speaks of what it serves.
 
     Attributes:
         site: What is served on the endpoints.
         others: What is served elsewhere.
+        words: How it speaks of what it serves.
     """
 
     _log = Logger()
@@ -100,11 +119,11 @@ class EngineIOService(Service):
         drain_timeout: float = DEFAULT_DRAIN_TIMEOUT,
         owns_process: bool = False,
         workers: Workers | None = None,
+        words: Words | None = None,
     ) -> None:
         self.engine = engine
         if path_segments(path):
             beside = {b"healthz": HealthResource(engine), **(beside or {})}
-        self._has_page = b"" in (beside or ())
         self.site = engine_site(engine, path, beside=beside, reactor=reactor)
         self._endpoints = endpoints
         self._path = path
@@ -113,6 +132,7 @@ class EngineIOService(Service):
         self._drain_timeout = drain_timeout
         self._owns_process = owns_process
         self._workers = workers
+        self.words = words or Words()
         self._ports: list[IListeningPort] = []
         self._listens = False
 
@@ -128,14 +148,14 @@ class EngineIOService(Service):
         for description, endpoint in self._endpoints:
             port = self._listen(description, endpoint, self.site)
             self._log.info(
-                "Engine.IO is served at {url} (transports: {transports})",
-                url=_url(port, description, self._path),
+                "{protocol} is served at {url} (transports: {transports})",
+                protocol=self.words.protocol,
+                url=_url(port, description, f"{self._path.rstrip('/')}/"),
                 transports=", ".join(self.engine.options.transports),
             )
-            if self._has_page:
+            for text, path in self.words.pages:
                 self._log.info(
-                    "Look inside with a browser: {url}",
-                    url=_url(port, description, "/"),
+                    "{text}: {url}", text=text, url=_url(port, description, path)
                 )
         for place in self.others:
             port = self._listen(place.description, place.endpoint, place.site)
@@ -153,7 +173,7 @@ class EngineIOService(Service):
         # Nothing that describes an endpoint needs more time than the call.
         port = outcome[0] if outcome else Failure(TimeoutError("not at once"))
         if isinstance(port, Failure):
-            cannot_listen(description, port.value)
+            cannot_listen(self.words.program, description, port.value)
         self._ports.append(port)
         return port
 
@@ -165,10 +185,9 @@ class EngineIOService(Service):
             self.privilegedStartService()
         if self._workers is not None:
             self._join(self._workers)
-        application = self.engine.application
-        runs = getattr(application, "protocol", None) or type(application)
         self._log.info(
-            "The application is {name}", name=f"{runs.__module__}.{runs.__qualname__}"
+            "The application is {name}",
+            name=self.words.application or _name_of(self.engine.application),
         )
         if self._owns_process:
             _spare_collector()
@@ -187,7 +206,7 @@ class EngineIOService(Service):
             workers.start()
         except (InvalidOption, OSError) as error:
             raise CannotStart(
-                f"twistd engineio: cannot join as node {workers.node}: {error}"
+                f"{self.words.program}: cannot join as node {workers.node}: {error}"
             ) from error
         self._log.info(
             "Node {node} has found {count} others",
@@ -261,14 +280,18 @@ def _spare_collector() -> None:
         gc.set_threshold(GC_THRESHOLD, *others)
 
 
+def _name_of(application: object) -> str:
+    runs = getattr(application, "protocol", None) or type(application)
+    return f"{runs.__module__}.{runs.__qualname__}"
+
+
 def _url(port: IListeningPort, description: str, path: str) -> str:
     """Return where a client connects: a URL, or the path of a Unix socket."""
     address: Any = port.getHost()
     host = getattr(address, "host", None)
-    path = "/" + "/".join(part.decode() for part in path_segments(path)) + "/"
     if host is None:
         return f"{description} ({path})"
     scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
     if ":" in host:
         host = f"[{host}]"
-    return f"{scheme}://{host}:{address.port}{path.replace('//', '/')}"
+    return f"{scheme}://{host}:{address.port}{path}"

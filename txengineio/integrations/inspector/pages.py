@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Coroutine
-from html import escape
 from importlib.resources import files
 from ipaddress import ip_address
-from pathlib import PurePath
 from secrets import token_urlsafe
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +25,7 @@ from typing_extensions import override
 
 from txengineio.integrations.inspector.selection import Query
 from txengineio.integrations.inspector.session_list import SessionList
+from txengineio.integrations.pages import answer_page, page_of, parts_of
 from txengineio.server.engine import Engine
 
 __all__ = ["inspector_pages"]
@@ -39,20 +38,6 @@ _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _METHOD_NOT_ALLOWED: Final = 405
 _INTERNAL_SERVER_ERROR: Final = 500
-
-# What the page is made of, beside its HTML.
-_CONTENT_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
-
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 _RUN_BYTES: Final = 6
 
@@ -76,32 +61,11 @@ def inspector_pages(
     """
     folder = files(__package__).joinpath("page")
     sessions = SessionList(engine)
-    parts = Resource()
-    for file in folder.iterdir():
-        content_type = _CONTENT_TYPES.get(PurePath(file.name).suffix)
-        if content_type is not None:
-            part = _Text(content_type, file.read_text("utf-8"))
-            parts.putChild(file.name.encode(), part)
+    parts = parts_of(folder)
     parts.putChild(b"sessions", _Sessions(sessions))
     parts.putChild(b"state", _State(sessions, echoes))
-    page = folder.joinpath("inspector.html").read_text("utf-8")
-    page = page.replace("{{path}}", escape(path))
-    return {b"": _Text("text/html", page), b"inspector": parts}
-
-
-class _Text(Resource):
-    """A part of the page."""
-
-    isLeaf = True
-
-    def __init__(self, content_type: str, text: str) -> None:
-        super().__init__()
-        self._body = text.encode()
-        self._content_type = f"{content_type}; charset=UTF-8"
-
-    def render_GET(self, request: Request) -> bytes:
-        """Send it."""
-        return _answer(request, self._content_type, self._body)
+    page = page_of(folder.joinpath("inspector.html"), path=path)
+    return {b"": page, b"inspector": parts}
 
 
 class _State(Resource):
@@ -198,16 +162,9 @@ def _leads_nowhere_else(host: bytes) -> bool:
     return True
 
 
-def _answer(request: Request, content_type: str, body: bytes) -> bytes:
-    request.setHeader(b"Content-Type", content_type.encode("ascii"))
-    for name, value in _HEADERS.items():
-        request.setHeader(name.encode("ascii"), value.encode("ascii"))
-    return body
-
-
 def _json(request: Request, value: object) -> bytes:
     text = json.dumps(value, separators=(",", ":"))
-    return _answer(request, "application/json", text.encode())
+    return answer_page(request, "application/json", text.encode())
 
 
 def _answer_later(request: Request, work: Coroutine[Deferred[Any], Any, object]) -> int:
@@ -231,4 +188,4 @@ def _answer_later(request: Request, work: Coroutine[Deferred[Any], Any, object])
 
 def _problem(request: Request, status: int) -> bytes:
     request.setResponseCode(status)
-    return _answer(request, "text/plain", b"")
+    return answer_page(request, "text/plain", b"")

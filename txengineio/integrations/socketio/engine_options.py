@@ -7,13 +7,17 @@ not have is an option of `txengineio.Engine`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from inspect import Parameter, signature
 from typing import Any, Final
 
 from txengineio.errors import InvalidOption
 
-__all__ = ["engine_options"]
+__all__ = ["engine_options", "overriding"]
+
+_overriding: Final[ContextVar[Mapping[str, Any]]] = ContextVar("overriding")
 
 _COOKIE_ATTRIBUTES: Final = {
     "httponly": "http_only",
@@ -41,7 +45,21 @@ def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
     # Only a companion of another option.
     translated.pop("cors_credentials", None)
     translated.pop("compression_threshold", None)
-    return translated
+    return translated | dict(_overriding.get({}))
+
+
+@contextmanager
+def overriding(options: Mapping[str, Any]) -> Iterator[None]:
+    """Have the servers that are made meanwhile use options before their own.
+
+    Args:
+        options: Options of `txengineio.Engine`, such as those of a command line.
+    """
+    token = _overriding.set(options)
+    try:
+        yield
+    finally:
+        _overriding.reset(token)
 
 
 def _async_mode(mode: Any, _rest: Mapping[str, Any]) -> dict[str, Any]:

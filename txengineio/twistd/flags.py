@@ -1,0 +1,248 @@
+"""The flags of twistd's commands, in groups for the help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from txengineio.command_line import (
+    HELP_FLAGS,
+    NONE,
+    Flag,
+    Groups,
+    as_float,
+    as_names,
+    check_wait,
+)
+from txengineio.errors import InvalidOption
+from txengineio.integrations.client_script import ClientScript
+from txengineio.server.options.engine import EngineOptions
+from txengineio.server.web.site import path_segments
+from txengineio.twistd.endpoints import MAX_PORT
+from txengineio.twistd.limit_flags import ADDRESSES, LIMITS, ORIGINS, engine_flag
+from txengineio.twistd.node_flags import NODE
+from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT
+
+__all__ = ["DEFAULT_INTERFACE", "DEFAULT_PORT", "SWITCHES", "groups_of"]
+
+DEFAULT_PORT: Final = "8080"
+DEFAULT_INTERFACE: Final = "127.0.0.1"
+
+SWITCHES: Final[Mapping[str, tuple[str, bool]]] = {
+    "no-allow-upgrades": ("allow_upgrades", False),
+    "allow-eio3": ("allow_eio3", True),
+    "no-http-compression": ("http_compression", False),
+    "per-message-deflate": ("per_message_deflate", True),
+}
+"""The options that flags without a value set, and to what."""
+
+
+def _check_port(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_PORT):
+        raise InvalidOption("port", f"a whole number from 0 to {MAX_PORT}", text)
+    return text
+
+
+def _check_interface(text: str) -> str:
+    if not text:
+        raise InvalidOption("interface", "an address such as 127.0.0.1 or ::", text)
+    return text
+
+
+def _check_path(text: str) -> str:
+    path_segments(text)
+    return text
+
+
+def _check_cookie(text: str) -> str:
+    EngineOptions.from_mapping({"cookie": {"name": text}})
+    return text
+
+
+_LISTENING: Final = (
+    Flag(
+        name="port",
+        letter="p",
+        value="PORT",
+        text="TCP port to listen on; 0 for any that is free.",
+        take=_check_port,
+        shown_default=f"{DEFAULT_PORT}, unless --listen is given",
+    ),
+    Flag(
+        name="interface",
+        letter="i",
+        value="ADDRESS",
+        text="Address to listen on with --port; 0.0.0.0 or :: for all.",
+        take=_check_interface,
+        shown_default=DEFAULT_INTERFACE,
+    ),
+    Flag(
+        name="listen",
+        letter="l",
+        value="ENDPOINT",
+        text="Any Twisted endpoint to listen on, such as unix:/run/app.sock or "
+        "ssl:443:privateKey=key.pem:certKey=cert.pem. May be given more than once.",
+        shown_default=NONE,
+    ),
+)
+
+_SERVING: Final = (
+    engine_flag(
+        "transports",
+        "NAMES",
+        "Transports that clients may use, separated by commas.",
+        as_names,
+        expected="polling, websocket, or both with a comma between them",
+    ),
+    Flag(
+        name="no-allow-upgrades",
+        text="Keep sessions on the transport that they start with. Otherwise they may "
+        "move from polling to WebSocket.",
+    ),
+    engine_flag(
+        "upgrade-timeout",
+        "SECONDS",
+        "Time that a move from polling to WebSocket may take.",
+        as_float,
+    ),
+    engine_flag("initial-packet", "TEXT", "Message that each session begins with."),
+    Flag(
+        name="allow-eio3",
+        text="Serve clients of protocol revision 3 (Socket.IO 2) as well.",
+    ),
+)
+
+_HEARTBEAT: Final = (
+    engine_flag(
+        "ping-interval",
+        "SECONDS",
+        "Time between a client's answer to a heartbeat and the next heartbeat.",
+        as_float,
+    ),
+    engine_flag(
+        "ping-timeout",
+        "SECONDS",
+        "Time that a client has to answer a heartbeat before its session ends.",
+        as_float,
+    ),
+)
+
+_ADMITTING: Final = (
+    ORIGINS,
+    Flag(
+        name="cors-origin",
+        value="ORIGIN",
+        text="Other site whose pages may use the engine, such as "
+        "https://app.example.com, or * for all. May be given more than once.",
+        shown_default=NONE,
+    ),
+    Flag(
+        name="cors-credentials",
+        text="Let the pages of each --cors-origin send cookies.",
+    ),
+    Flag(
+        name="cookie",
+        value="NAME",
+        text="Set a cookie of this name, with the session's id for load balancers.",
+        take=_check_cookie,
+        expected="the name of a cookie",
+        shown_default="no cookie",
+    ),
+    ADDRESSES,
+    *NODE,
+)
+
+_COMPRESSION: Final = (
+    Flag(
+        name="no-http-compression",
+        text="Do not compress the answers to polls. Otherwise those of 1024 bytes or "
+        "more are compressed.",
+    ),
+    Flag(
+        name="per-message-deflate",
+        text="Compress WebSocket messages for clients that offer it. It costs memory "
+        "for each connection.",
+    ),
+)
+
+_OPERATION: Final = (
+    Flag(
+        name="drain-timeout",
+        value="SECONDS",
+        text="Time that sessions have to end when the server stops; 0 to drop them "
+        "at once.",
+        take=check_wait,
+        default=DEFAULT_DRAIN_TIMEOUT,
+    ),
+    Flag(
+        name="metrics", text="Serve metrics for Prometheus at /metrics, beside --path."
+    ),
+    Flag(
+        name="metrics-listen",
+        value="ENDPOINT",
+        text="Endpoint that serves /metrics and /healthz and nothing else, such as "
+        "tcp:9090:interface=127.0.0.1.",
+        shown_default=NONE,
+    ),
+    Flag(
+        name="inspector",
+        value="ENDPOINT",
+        text="Endpoint that serves the inspector, a page that shows the sessions, such "
+        "as tcp:8081:interface=127.0.0.1.",
+        shown_default="at / if there is no --app and --interface is local",
+    ),
+    Flag(name="no-inspector", text="Do not serve the inspector at all."),
+)
+
+
+def _path_flag(protocol: str, path: str) -> Flag:
+    return Flag(
+        name="path",
+        value="PATH",
+        text=f"Path to serve {protocol} at.",
+        take=_check_path,
+        default=path,
+    )
+
+
+def _script_flag(protocol: str) -> Flag:
+    """Make ``--client-script``: other protocols' clients would not be understood."""
+    name = protocol.lower()
+
+    def take(text: str) -> ClientScript:
+        script = ClientScript(text)
+        if not script.name.startswith(name):
+            expected = f"a client of {protocol}, such as {name}.min.js"
+            raise InvalidOption("path", expected, text)
+        return script
+
+    return Flag(
+        name="client-script",
+        value="PATH",
+        text=f"Client for browsers to serve below --path, as {name}.min.js: the folder "
+        f"node_modules/{name}-client, which npm install {name}-client makes, or a "
+        "script.",
+        take=take,
+        shown_default=NONE,
+    )
+
+
+def groups_of(protocol: str, path: str, app: Flag) -> Groups:
+    """Return the groups of flags of a command.
+
+    Args:
+        protocol: What it serves, such as ``Engine.IO``.
+        path: Where, by default.
+        app: The flag that names the application.
+    """
+    script = _script_flag(protocol)
+    return (
+        ("Where to listen", (*_LISTENING, _path_flag(protocol, path))),
+        ("What to serve", (app, *_SERVING, script)),
+        ("Heartbeat", _HEARTBEAT),
+        ("Who gets in", _ADMITTING),
+        ("Limits", LIMITS),
+        ("Compression", _COMPRESSION),
+        ("Operation", _OPERATION),
+        ("Help", HELP_FLAGS),
+    )

@@ -1,0 +1,255 @@
+"""The command lines of twistd's commands, and the service that each starts.
+
+A command is a subclass of `ServerOptions` that says what it `serves`; flags, checks and
+the service are the same for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from ipaddress import ip_address
+from typing import Any, ClassVar, Final
+
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.python.usage import UsageError
+from twisted.web.resource import Resource
+from typing_extensions import override
+
+from txengineio.command_line import CommandLine, WrongCommandLine
+from txengineio.integrations.inspector.pages import inspector_pages
+from txengineio.server.engine import Engine
+from txengineio.server.health import HealthResource
+from txengineio.server.options.engine import EngineOptions
+from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
+from txengineio.twistd.endpoints import endpoint_for
+from txengineio.twistd.flags import DEFAULT_INTERFACE, DEFAULT_PORT, SWITCHES, groups_of
+from txengineio.twistd.limit_flags import given_options
+from txengineio.twistd.node_flags import check_node, workers_for
+from txengineio.twistd.serves import Serves
+from txengineio.twistd.service import EngineIOService, Place
+
+__all__ = ["ServerOptions", "make_service"]
+
+_GUIDE: Final = """\
+The guide is in the folder docs of the source: options.md tells more about each
+option, deployment.md how to run a server. twistd --help shows twistd's options."""
+
+
+class ServerOptions(CommandLine):
+    """What a command that serves something can be told.
+
+    Attributes:
+        serves: What it serves.
+    """
+
+    serves: ClassVar[Serves]
+
+    @override
+    def __init_subclass__(cls) -> None:
+        serves = cls.serves
+        cls.program = f"twistd {serves.command}"
+        cls.usage = f"twistd [twistd's options] {serves.command} [options]"
+        cls.introduction = (
+            f"{serves.summary} Options without a value are off unless they are given."
+        )
+        cls.groups = groups_of(serves.protocol, serves.path, serves.app)
+        cls.closing = f"Examples:\n{serves.examples}\n\n{_GUIDE}"
+        super().__init_subclass__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+        self["cors-origins"] = []
+        self["application"] = None
+        self["engine_options"] = {}
+
+    def opt_listen(self, description: str) -> None:
+        """Endpoint to listen on, such as tcp:8080 or unix:/run/app.sock; repeatable."""
+        self["listen"].append(description)
+
+    opt_l = opt_listen
+
+    def opt_cors_origin(self, origin: str) -> None:
+        """Origin whose pages may use the engine, or * for all; repeatable."""
+        self["cors-origins"].append(origin)
+
+    @override
+    def parseOptions(self, options: Any = None) -> None:
+        """Read the command line.
+
+        Raises:
+            SystemExit: It makes no sense. Twisted would print the whole help.
+        """
+        try:
+            super().parseOptions(options)
+        except WrongCommandLine as error:
+            raise SystemExit(str(error)) from error
+
+    @override
+    def parseArgs(self, *arguments: str) -> None:
+        if arguments:
+            raise UsageError(
+                f"{arguments[0]!r} is no option, and nothing else is taken"
+            )
+
+    @override
+    def postOptions(self) -> None:
+        self["engine_options"] = self._engine_options()
+        EngineOptions.from_mapping(self["engine_options"])
+        options = self["engine_options"]
+        self["application"] = self.serves.application(self["app"], options)
+        if not self["listen"] or self["port"] is not None:
+            self["listen"].insert(0, self._port_description())
+        elif self["interface"] is not None:
+            raise UsageError("--interface goes with --port, not with --listen")
+        self._check_operation()
+
+    def _check_operation(self) -> None:
+        """Check what is for those who run the server."""
+        alone = not path_segments(self["path"])
+        check_node(self)
+        if self["inspector"] is not None and self["no-inspector"]:
+            raise UsageError("--no-inspector does not go with --inspector")
+        if alone and (self["inspector"] is not None or self["metrics"]):
+            raise UsageError("--inspector and --metrics need a --path other than /")
+        if (self["metrics"] or self["metrics-listen"]) and not find_spec(
+            "prometheus_client"
+        ):
+            raise UsageError("metrics need: pip install prometheus-client")
+        # Whether somebody tries the server out: an application's site is its own.
+        self["is_trial"] = (
+            self["app"] is None
+            and not alone
+            and self["listen"] == [self._port_description()]
+            and _is_local(self["interface"] or DEFAULT_INTERFACE)
+        )
+
+    def _engine_options(self) -> dict[str, Any]:
+        given = given_options(self, self.flags())
+        if self["cookie"] is not None:
+            given["cookie"] = {"name": self["cookie"]}
+        if self["cors-origins"]:
+            given["cors"] = self._cors()
+        elif self["cors-credentials"]:
+            raise UsageError("--cors-credentials goes with --cors-origin")
+        for flag, (name, value) in SWITCHES.items():
+            if self[flag]:
+                given[name] = value
+        return given
+
+    def _cors(self) -> dict[str, Any]:
+        origins = self["cors-origins"]
+        everybody = "*" in origins
+        if everybody and self["cors-credentials"]:
+            # Browsers would not have it; and to allow it one by one would be a hole.
+            raise UsageError("--cors-credentials does not go with --cors-origin '*'")
+        return {
+            "origin": "*" if everybody else origins,
+            "credentials": bool(self["cors-credentials"]),
+        }
+
+    def _port_description(self) -> str:
+        port = self["port"] or DEFAULT_PORT
+        interface = self["interface"] or DEFAULT_INTERFACE
+        kind = "tcp6" if ":" in interface else "tcp"
+        return f"{kind}:{port}:interface={interface.replace(':', chr(92) + ':')}"
+
+
+def _is_local(interface: str) -> bool:
+    try:
+        return ip_address(interface).is_loopback
+    except ValueError:
+        return interface == "localhost"
+
+
+def make_service(options: ServerOptions) -> EngineIOService:
+    """Make the service that a command runs.
+
+    Raises:
+        SystemExit: An endpoint's description makes no sense; the text says which.
+    """
+    from twisted.internet import reactor  # the reactor that twistd has chosen
+
+    serves = options.serves
+    engine = serves.engine(options["application"], options["engine_options"], reactor)
+    words = serves.words(options)
+    if options["client-script"] is not None:
+        script = engine.use(options["client-script"])
+        where = f"{options['path'].rstrip('/')}/{script.name}"
+        words = replace(words, pages=(*words.pages, ("The client's script", where)))
+    others = []
+    if options["inspector"] is not None:
+        others.append(_inspector_place(options, engine, reactor))
+    if options["metrics-listen"] is not None:
+        others.append(_metrics_place(options, engine, reactor))
+    return EngineIOService(
+        engine,
+        [
+            (each, _endpoint(options, "listen", each, reactor))
+            for each in options["listen"]
+        ],
+        options["path"],
+        reactor,
+        beside=_beside(options, engine),
+        others=others,
+        drain_timeout=options["drain-timeout"],
+        owns_process=True,
+        workers=workers_for(options, engine, reactor),
+        words=words,
+    )
+
+
+def _endpoint(
+    options: ServerOptions, flag: str, description: str, reactor: Any
+) -> IStreamServerEndpoint:
+    return endpoint_for(reactor, options.program, flag, description)
+
+
+def _beside(options: ServerOptions, engine: Engine) -> dict[bytes, Resource]:
+    """Return what the engine's own site serves beside it."""
+    beside = options.serves.home(options, engine)
+    if options["metrics"]:
+        beside[b"metrics"] = _metrics_resource(engine)
+    return beside
+
+
+def _inspector_place(options: ServerOptions, engine: Engine, reactor: Any) -> Place:
+    """Return where ``--inspector`` says: the page, and the engine for it to talk to."""
+    echoes = options.serves.echoes and options["app"] is None
+    pages = inspector_pages(engine, options["path"], echoes=echoes)
+    return Place(
+        purpose="The inspector",
+        description=options["inspector"],
+        endpoint=endpoint_for(
+            reactor, options.program, "inspector", options["inspector"]
+        ),
+        site=engine_site(engine, options["path"], beside=pages, reactor=reactor),
+    )
+
+
+def _metrics_place(options: ServerOptions, engine: Engine, reactor: Any) -> Place:
+    root = Resource()
+    root.putChild(b"metrics", _metrics_resource(engine))
+    root.putChild(b"healthz", HealthResource(engine))
+    return Place(
+        purpose="Metrics",
+        description=options["metrics-listen"],
+        endpoint=_endpoint(
+            options, "metrics-listen", options["metrics-listen"], reactor
+        ),
+        site=EngineIOSite(root, {}, reactor=reactor),
+        path="/metrics",
+    )
+
+
+def _metrics_resource(engine: Engine) -> Resource:
+    # An extra: it need not be there for those who do not ask for it.
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    from txengineio.integrations.metrics import EngineMetrics, MetricsResource
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(EngineMetrics(engine))
+    return MetricsResource(registry)
