@@ -18,7 +18,6 @@ asyncioreactor.install(loop)
 import aiohttp  # noqa: E402 - the reactor comes before all that may import another
 from twisted.internet.base import ReactorBase  # noqa: E402
 from twisted.internet.defer import Deferred  # noqa: E402
-from twisted.internet.endpoints import TCP4ServerEndpoint  # noqa: E402
 from twisted.internet.protocol import Factory  # noqa: E402
 from twisted.internet.task import react  # noqa: E402
 
@@ -44,8 +43,8 @@ class Titles(EngineIOProtocol):
 
 async def main(reactor: ReactorBase, port: str = "8080") -> None:
     engine = Engine(Factory.forProtocol(Titles), reactor=reactor)
-    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
-    address = (await engine.listen(endpoint)).getHost()
+    listening = await engine.listen(f"tcp:{port}:interface=127.0.0.1")
+    address = listening.getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
     await Deferred[None]()

@@ -14,7 +14,6 @@ from functools import partial
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThread
 from twisted.web.server import Request
@@ -42,15 +41,16 @@ async def allow(users: ConnectionPool, request: Request) -> Admit[str] | str:
     # Nobody can tell by the time it takes whether there is such a user.
     salt, expected = [*await users.runQuery(query, (name,)), (b"", b"")][0]
     given = await deferToThread(slow_hash, request.getPassword(), salt=salt)
-    return Admit(name) if secrets.compare_digest(given, expected) else "wrong login"
+    knows = secrets.compare_digest(given, expected)
+    return Admit(name) if knows else "wrong name or password"
 
 
 async def main(reactor: ReactorBase, port: str = "8080", db: str = ":memory:") -> None:
     users = ConnectionPool("sqlite3", db, cp_max=1, check_same_thread=False)
     await users.runInteraction(add_users)
     engine = Engine(Greeter, allow_request=partial(allow, users))
-    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
-    address = (await engine.listen(endpoint)).getHost()
+    listening = await engine.listen(f"tcp:{port}:interface=127.0.0.1")
+    address = listening.getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
     await Deferred[None]()

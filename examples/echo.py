@@ -9,7 +9,6 @@ import sys
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import react
 
@@ -23,8 +22,8 @@ class Echo(EngineIOProtocol):
 
 async def main(reactor: ReactorBase, port: str = "8080") -> None:
     engine = Engine(Factory.forProtocol(Echo), reactor=reactor)
-    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
-    address = (await engine.listen(endpoint)).getHost()
+    listening = await engine.listen(f"tcp:{port}:interface=127.0.0.1")
+    address = listening.getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
     await Deferred[None]()

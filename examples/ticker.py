@@ -9,7 +9,6 @@ import sys
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import LoopingCall, react
 from twisted.logger import Logger
 
@@ -34,8 +33,8 @@ async def main(reactor: ReactorBase, port: str = "8080") -> None:
     ticking = LoopingCall(Ticker(engine).tick)
     # A LoopingCall whose function fails stops for good: at least say so.
     ticking.start(0.5).addErrback(lambda failure: log.failure("stopped", failure))
-    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
-    address = (await engine.listen(endpoint)).getHost()
+    listening = await engine.listen(f"tcp:{port}:interface=127.0.0.1")
+    address = listening.getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
     await Deferred[None]()

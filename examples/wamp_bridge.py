@@ -10,7 +10,6 @@ import sys
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import react
 from twisted.python import log
 
@@ -25,8 +24,8 @@ async def main(
     # The application itself does nothing.
     engine = Engine(EngineIOProtocol, reactor=reactor)
     bridge = WampBridge(engine, prefix="com.example.chat")
-    endpoint = TCP4ServerEndpoint(reactor, int(port), interface="127.0.0.1")
-    address = (await engine.listen(endpoint)).getHost()
+    listening = await engine.listen(f"tcp:{port}:interface=127.0.0.1")
+    address = listening.getHost()
     print(f"Engine.IO at http://127.0.0.1:{address.port}/engine.io/", flush=True)
     reactor.addSystemEventTrigger("before", "shutdown", engine.close)
     await bridge.component(router, "realm1").start(reactor)

@@ -144,7 +144,7 @@ def test_anybody_else_is_kept_out(run_example: RunExample) -> None:
     for headers in [{}, *map(basic, others)]:
         with pytest.raises(engineio.exceptions.ConnectionError) as caught:
             converse(url, "hello", headers=headers)
-        refusal = {"code": 4, "message": "wrong login"}
+        refusal = {"code": 4, "message": "wrong name or password"}
         assert caught.value.args[1] == refusal
 
 

@@ -55,6 +55,17 @@ def check_duration(name: str, value: object) -> float:
     return value
 
 
+def check_rate(name: str, value: object, things: str) -> float:
+    """Return a number of things a second, which may be less than one."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not (isfinite(value) and value > 0)
+    ):
+        raise InvalidOption(name, f"a number of {things} a second above 0", value)
+    return value
+
+
 def check_size(name: str, value: object) -> int:
     """Return a number of bytes."""
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.doubles import ended_with, has_fired
 from tests.wiring import Server
-from txengineio.errors import CloseReason
+from txengineio.errors import CloseReason, InvalidOption
+from txengineio.protocol.states import ReadyState
 
 
 def test_a_client_that_polls_gets_what_was_sent_to_it_and_then_the_goodbye() -> None:
@@ -93,6 +98,63 @@ def test_abort_cuts_it_short() -> None:
 
     assert has_fired(draining)
     server.assert_nothing_left()
+
+
+@pytest.mark.parametrize("spread", [2, 100])
+def test_so_many_sessions_are_ended_in_a_second(spread: int) -> None:
+    server = Server.new()
+    for _ in range(3 * spread):
+        server.open_polling()
+    sessions = list(server.engine.sessions.values())
+    draining = server.engine.drain(60.0, spread=spread)
+
+    def closing() -> int:
+        return sum(each.ready_state is not ReadyState.OPEN for each in sessions)
+
+    for second in range(3):
+        assert closing() == second * spread + 1
+        server.advance(0.5)
+        assert closing() == (2 * second + 1) * spread // 2 + 1
+        server.advance(0.5)
+    assert closing() == len(sessions)
+    # The oldest first.
+    assert not has_fired(draining)
+    for each in sessions:
+        each.close(discard=True)
+    assert has_fired(draining)
+    server.assert_nothing_left()
+
+
+def test_the_others_go_on_while_it_is_not_their_turn() -> None:
+    server = Server.new()
+    first, last = server.open_polling(), server.open_polling()
+    draining = server.engine.drain(60.0, spread=0.5)
+
+    assert last.post("4hello").answer.text == "ok"
+    assert last.protocol.messages == ["hello"]
+    assert first.session.ready_state is ReadyState.CLOSING
+    server.advance(2.0)
+    assert last.session.ready_state is ReadyState.CLOSING
+    assert not has_fired(draining)
+
+
+def test_what_is_left_at_the_end_is_dropped_however_many_wait_for_their_turn() -> None:
+    server = Server.new()
+    for _ in range(10):
+        server.open_polling()
+    draining = server.engine.drain(5.0, spread=1)
+    server.advance(5.0)
+
+    assert has_fired(draining)
+    server.assert_nothing_left()
+
+
+@pytest.mark.parametrize("spread", [0, -1, True, "10", float("nan"), float("inf")])
+def test_a_spread_that_makes_no_sense_is_refused(spread: Any) -> None:
+    server = Server.new()
+    with pytest.raises(InvalidOption, match="spread must be a number of sessions a"):
+        server.engine.drain(5.0, spread=spread)
+    assert server.engine.is_open
 
 
 def test_an_engine_without_sessions_is_drained_at_once() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor as global_reactor  # noqa: TID251  # to compare
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import (
+    IListeningPort,
     IProtocolFactory,
     IStreamServerEndpoint,
 )
@@ -227,17 +228,30 @@ def test_a_closed_engine_lets_nobody_in(new_server: NewServer) -> None:
 # --- listen ---------------------------------------------------------------------------
 
 
-PORT = object()
+@implementer(IListeningPort)
+class Port:
+    stopped = 0
+
+    def startListening(self) -> None:
+        raise NotImplementedError
+
+    def stopListening(self) -> None:
+        self.stopped += 1
+
+    def getHost(self) -> Any:
+        return "here"
 
 
 @implementer(IStreamServerEndpoint)
 class RecordingEndpoint:
     def __init__(self) -> None:
         self.factories: list[IProtocolFactory] = []
+        self.port = Port()
+        self.listening: Deferred[Port] = succeed(self.port)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Any:
         self.factories.append(protocolFactory)
-        return succeed(PORT)
+        return self.listening
 
 
 @pytest.mark.behaviour("B156")
@@ -245,7 +259,7 @@ def test_listen_serves_the_engine_and_nothing_else() -> None:
     server = Server.new()
     endpoint = RecordingEndpoint()
     listening: Any = server.engine.listen(endpoint, "/chat")
-    assert listening.result is PORT
+    assert listening.result.getHost() == "here"
     (server.site,) = endpoint.factories
     connection = server.connect()
     target = "/chat/?EIO=4&transport=polling"
@@ -263,6 +277,55 @@ def test_an_engine_that_was_closed_may_listen_again() -> None:
     server.engine.listen(RecordingEndpoint())
     assert server.open_polling().sid
     assert server.open_websocket().is_accepted
+
+
+def test_a_closed_engine_leaves_no_port_open() -> None:
+    server = Server.new()
+    endpoint = RecordingEndpoint()
+    server.engine.listen(endpoint)
+    assert has_fired(server.engine.close())
+    assert endpoint.port.stopped == 1
+    assert has_fired(server.engine.close())
+    assert endpoint.port.stopped == 1
+
+
+def test_a_port_is_open_until_the_engine_is_drained() -> None:
+    server = Server.new()
+    endpoint = RecordingEndpoint()
+    server.engine.listen(endpoint)
+    client = server.open_polling()
+    draining = server.engine.drain(5.0)
+    assert endpoint.port.stopped == 0
+    client.poll()
+    assert has_fired(draining)
+    assert endpoint.port.stopped == 1
+
+
+def test_a_port_that_is_ready_after_the_engine_was_closed_is_closed_too() -> None:
+    server = Server.new()
+    endpoint = RecordingEndpoint()
+    endpoint.listening = Deferred()
+    server.engine.listen(endpoint)
+    server.engine.close()
+    endpoint.listening.callback(endpoint.port)
+    assert endpoint.port.stopped == 1
+
+
+def test_listen_takes_the_description_of_an_endpoint() -> None:
+    reactor = MemoryReactorClock()
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    engine.listen(r"tcp6:8080:interface=\:\:1")
+    ((port, _factory, _backlog, interface),) = reactor.tcpServers
+    assert (port, interface) == (8080, "::1")
+
+
+@pytest.mark.parametrize("wrong", ["8080", "tcp", "tcp:99999"])
+def test_a_description_that_makes_no_sense_is_refused(wrong: str) -> None:
+    engine = Engine(RecordingApplication(), reactor=MemoryReactorClock())
+    engine.close()
+    with pytest.raises(InvalidOption, match="endpoint must be"):
+        engine.listen(wrong)
+    assert not engine.is_open
 
 
 def test_listen_takes_a_real_endpoint() -> None:

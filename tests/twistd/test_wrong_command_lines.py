@@ -30,6 +30,8 @@ NUMBERS = [
     (["--upgrade-timeout", "inf"], "--upgrade-timeout must be a positive, finite"),
     (["--drain-timeout", "-1"], "--drain-timeout must be a number of seconds, 0 or"),
     (["--drain-timeout", "long"], "--drain-timeout must be a number of seconds, 0 or"),
+    (["--drain-spread", "0"], "--drain-spread must be a number of sessions a second"),
+    (["--drain-spread", "slow"], "--drain-spread must be a number of sessions a"),
     (["--max-http-buffer-size", "1.5"], "must be a positive whole number of bytes"),
     (["--max-http-buffer-size", "1MB"], "must be a positive whole number of bytes"),
     (["--max-http-buffer-size", "0"], "not '0'"),

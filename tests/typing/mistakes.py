@@ -85,7 +85,8 @@ Engine(EngineIOProtocol, reactor=5)  # mistake
 engine.use(None)  # mistake
 engine.use(no_arguments)  # mistake
 engine.broadcast(7)  # mistake
-engine.listen("tcp:80")  # mistake
+engine.listen(8080)  # mistake
+engine.drain(5.0, spread="10")  # mistake
 EngineIOResource(Factory.forProtocol(Chat))  # mistake
 EngineIOResource(Chat)  # mistake
 EngineIOSite(Resource(), {"/engine.io/": Factory.forProtocol(Chat)})  # mistake

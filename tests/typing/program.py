@@ -139,6 +139,7 @@ async def serve(reactor: ReactorBase) -> None:
     port = await engine.listen(endpoint)
     assert port.getHost().port == 8080
     await engine.listen(serverFromString(reactor, "tcp:8081"))
+    await engine.listen("tcp:8082:interface=127.0.0.1")
     await engine.drain(5.0)
     await engine.close()
 

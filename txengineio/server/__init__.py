@@ -5,6 +5,8 @@
 ``session``            a session of the server
 ``broadcast``          one message to many sessions
 ``registry``           the open sessions by id
+``draining``           ending all of them, at once or by and by
+``ports``              the ports that an engine has opened itself
 ``health``             the page for load balancers
 ``handshake_request``  what is kept of the request that opened a session
 ``statistics``         what an engine counts once somebody wants to know

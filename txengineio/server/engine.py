@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import (
-    IStreamServerEndpoint,
-)
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.http import Request
 from typing_extensions import Buffer, Unpack
 
 from txengineio.application import Application, factory_of
+from txengineio.checks import check_rate
 from txengineio.errors import CloseReason, InvalidOption
+from txengineio.net.endpoints import server_endpoint
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
 from txengineio.server.broadcast import EncodedMessage
+from txengineio.server.draining import close_all
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import ListeningPort, ServerEndpoint
 from txengineio.server.options.engine import EngineArguments, EngineOptions
+from txengineio.server.ports import Ports
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.dispatcher import Dispatcher
 from txengineio.server.requests.handshakes import Handshakes
@@ -100,6 +102,7 @@ class Engine(EventEmitter):
             self.options.max_buffered_bytes, self.options.max_total_buffered_bytes
         )
         self.statistics: Statistics | None = None
+        self._ports = Ports()
         self._registry = SessionRegistry(self.options.node_name)
         self.websockets = EngineWebSocketFactory(self)
         self._handshakes = Handshakes(self, self._registry, self.websockets)
@@ -207,58 +210,88 @@ class Engine(EventEmitter):
 
     def listen(
         self,
-        endpoint: ServerEndpoint | IStreamServerEndpoint,
+        endpoint: ServerEndpoint | IStreamServerEndpoint | str,
         path: str = DEFAULT_PATH,
     ) -> Deferred[ListeningPort]:
         """Serve the engine, and nothing else, on an endpoint.
 
         Args:
-            endpoint: Where to listen.
+            endpoint: Where to listen: an endpoint, or what describes one to Twisted's
+                ``serverFromString``, such as ``tcp:8080:interface=127.0.0.1``.
             path: The path to serve.
 
         Returns:
-            Fires with the port; it fails as ``endpoint.listen`` does.
+            Fires with the port; it fails as ``endpoint.listen`` does. `close` and
+            `drain` stop it, if nobody has done so before.
+
+        Raises:
+            InvalidOption: The description or the path makes no sense.
         """
-        self._handshakes.accepting = True
+        if isinstance(endpoint, str):
+            endpoint = server_endpoint(self.clock, endpoint)
         site = engine_site(self, path, reactor=self.clock)
-        return cast(Deferred[ListeningPort], endpoint.listen(site))
+        self._handshakes.accepting = True
+        listening = cast(Deferred[IListeningPort], endpoint.listen(site))
+        return cast(Deferred[ListeningPort], listening.addCallback(self._listens))
+
+    def _listens(self, port: IListeningPort) -> IListeningPort:
+        kept = self._ports.opened(port)
+        if not self.is_open:
+            # Closed before the endpoint was ready.
+            kept.stopListening()
+        return kept
 
     def close(self) -> Deferred[None]:
         """Tell every session that it is over; let no new one in.
 
+        The ports that `listen` has opened are closed.
+
         Returns:
-            Fires when the sessions are gone and so are their connections.
+            Fires when the ports and the sessions are gone, and so are the WebSockets.
         """
         self._handshakes.accepting = False
+        stopping = self._ports.stop()
         for session in self._registry.all():
             session.close(discard=True)
-        return self.websockets.when_idle()
+        return Deferred.fromCoroutine(self._gone(stopping))
 
-    def drain(self, timeout: float) -> Deferred[None]:
+    async def _gone(self, stopping: Deferred[None]) -> None:
+        await stopping
+        await self.websockets.when_idle()
+
+    def drain(self, timeout: float, *, spread: float | None = None) -> Deferred[None]:
         """End every session once it has got what was sent to it; let no new one in.
 
-        Keep listening meanwhile: clients that poll come for the rest on connections
-        that may be new ones.
+        Clients that poll come for the rest on connections that may be new ones. So keep
+        listening meanwhile; the ports that `listen` has opened are closed at the end.
 
         Args:
             timeout: Seconds after which what is still there is dropped.
+            spread: How many sessions are ended in a second, so that their clients do
+                not come back, to this server or to another, all at once; what is left
+                after ``timeout`` seconds is dropped then. By default all are ended
+                now.
 
         Returns:
-            Fires when the sessions are gone and so are their connections, at the latest
-            soon after ``timeout``; `close` and `abort_connections` cut it short.
-        """
-        self._handshakes.accepting = False
-        ending = [session.close() for session in self._registry.all()]
-        return Deferred.fromCoroutine(self._wait_for(ending, timeout))
+            Fires when the sessions are gone and so are their connections and the ports,
+            at the latest soon after ``timeout``; `close` and `abort_connections` cut it
+            short.
 
-    async def _wait_for(
-        self, ending: list[Deferred[CloseReason]], timeout: float
-    ) -> None:
+        Raises:
+            InvalidOption: ``spread`` is no number above 0.
+        """
+        if spread is not None:
+            check_rate("spread", spread, "sessions")
+        self._handshakes.accepting = False
+        return Deferred.fromCoroutine(self._drain(timeout, spread))
+
+    async def _drain(self, timeout: float, spread: float | None) -> None:
         giving_up = self.clock.callLater(timeout, self._give_up, timeout)
-        await DeferredList(ending)
+        await close_all(self._registry.all(), spread, self.clock)
         await self.websockets.when_idle()
         if giving_up.active():
             giving_up.cancel()
+        await self._ports.stop()
 
     def _give_up(self, timeout: float) -> None:
         self._log.warn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from txengineio.checks import check_rate
 from txengineio.command_line import (
     HELP_FLAGS,
     NONE,
@@ -16,9 +17,9 @@ from txengineio.command_line import (
 )
 from txengineio.errors import InvalidOption
 from txengineio.integrations.client_script import ClientScript
+from txengineio.net.endpoints import MAX_PORT
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.web.site import path_segments
-from txengineio.twistd.endpoints import MAX_PORT
 from txengineio.twistd.limit_flags import ADDRESSES, LIMITS, ORIGINS, engine_flag
 from txengineio.twistd.node_flags import NODE
 from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT
@@ -35,6 +36,10 @@ SWITCHES: Final[Mapping[str, tuple[str, bool]]] = {
     "per-message-deflate": ("per_message_deflate", True),
 }
 """The options that flags without a value set, and to what."""
+
+
+def _check_spread(text: str) -> float:
+    return check_rate("drain-spread", as_float(text), "sessions")
 
 
 def _check_port(text: str) -> str:
@@ -173,6 +178,15 @@ _OPERATION: Final = (
         "at once.",
         take=check_wait,
         default=DEFAULT_DRAIN_TIMEOUT,
+    ),
+    Flag(
+        name="drain-spread",
+        value="N",
+        text="Sessions that are ended in a second when the server stops, so that their "
+        "clients do not come back in one wave; what is left after --drain-timeout is "
+        "dropped.",
+        take=_check_spread,
+        shown_default="all at once",
     ),
     Flag(
         name="metrics", text="Serve metrics for Prometheus at /metrics, beside --path."

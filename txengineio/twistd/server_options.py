@@ -194,6 +194,7 @@ def make_service(options: ServerOptions) -> EngineIOService:
         beside=_beside(options, engine),
         others=others,
         drain_timeout=options["drain-timeout"],
+        drain_spread=options["drain-spread"],
         owns_process=True,
         workers=workers_for(options, engine, reactor),
         words=words,

@@ -92,6 +92,7 @@ class EngineIOService(Service):
         beside: What the same site serves beside the engine.
         others: What is served elsewhere.
         drain_timeout: Seconds that stopping may wait for sessions to end.
+        drain_spread: How many of them are ended in a second; None for all at once.
         owns_process: Whether nothing else matters in the process: a second signal to
             stop drops everything at once, and the garbage collector is told to leave
             alone what is loaded when the service starts, and not to look at the rest
@@ -117,6 +118,7 @@ class EngineIOService(Service):
         beside: Mapping[bytes, Resource] | None = None,
         others: Sequence[Place] = (),
         drain_timeout: float = DEFAULT_DRAIN_TIMEOUT,
+        drain_spread: float | None = None,
         owns_process: bool = False,
         workers: Workers | None = None,
         words: Words | None = None,
@@ -130,6 +132,7 @@ class EngineIOService(Service):
         self.others = others
         self._reactor = reactor
         self._drain_timeout = drain_timeout
+        self._drain_spread = drain_spread
         self._owns_process = owns_process
         self._workers = workers
         self.words = words or Words()
@@ -232,7 +235,7 @@ class EngineIOService(Service):
         with self._second_signal_aborts():
             # Still listening: who polls comes for the rest on a new connection, and
             # load balancers see that there is nothing more to be had here.
-            await self.engine.drain(self._drain_timeout)
+            await self.engine.drain(self._drain_timeout, spread=self._drain_spread)
         await DeferredList([maybeDeferred(port.stopListening) for port in ports])
         if self._workers is not None:
             self._workers.stop()
