@@ -27,6 +27,7 @@ from txengineio.server.options.cors import CorsOptions
 from txengineio.server.options.deflate import DeflateOptions
 from txengineio.server.options.engine import EngineOptions
 from txengineio.twistd.options import Options
+from txengineio.twistd.socketio_options import Options as SocketIOOptions
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs"
@@ -42,6 +43,14 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 SERVER = re.compile(r"(?:127\.0\.0\.1|localhost):8080")
 PORT = re.compile(r"\b(8080|8081|8443)\b")
 
+OPTIONS: dict[str, type[UsageOptions]] = {
+    "engineio": Options,
+    "socketio": SocketIOOptions,
+}
+STANDS_FOR = {
+    "engineio": "from txengineio import *\nclass {name}(EngineIOProtocol):\n    pass\n",
+    "socketio": "from txengineio.socketio import *\n{name} = Server()\n",
+}
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
 NOBODY = "127.0.0.1:1"
@@ -192,19 +201,23 @@ def commands(block: Block) -> Iterator[list[str]]:
     assert not pending
 
 
-def check_twistd(arguments: list[str], page: Path, folder: Path) -> None:
-    """Check the flags of ``twistd engineio``, with an application that is there."""
-    arguments = arguments[arguments.index("engineio") + 1 :]
+def check_twistd(command: str, arguments: list[str], page: Path, folder: Path) -> None:
+    """Check flags of a command of twistd, with an application that is there."""
+    arguments = arguments[arguments.index(command) + 1 :]
+    if "--client-script" in arguments:
+        # What npm installs beside a reader's program is installed here elsewhere.
+        index = arguments.index("--client-script") + 1
+        arguments[index] = str(HERE / arguments[index])
     saved = {block.saved_as for block in blocks(page, "python")}
     if "--app" in arguments:
         module, _, name = arguments[arguments.index("--app") + 1].partition(":")
-        text = f"class {name}(EngineIOProtocol):\n    pass\n"
+        text = STANDS_FOR[command].format(name=name)
         for block in blocks(page, "python"):
             if block.saved_as == f"{module}.py":
                 text = block.text
-        assert f"{module}.py" in saved or module == "chat"
-        (folder / f"{module}.py").write_text(f"from txengineio import *\n{text}")
-    Options().parseOptions(arguments)
+        assert f"{module}.py" in saved or module in ("chat", "rooms")
+        (folder / f"{module}.py").write_text(text)
+    OPTIONS[command]().parseOptions(arguments)
 
 
 def check_client(arguments: list[str], server: str) -> None:
@@ -253,8 +266,9 @@ def check_make(arguments: list[str]) -> None:
 def check_command(words: list[str], page: Path, folder: Path, server: str) -> None:
     """Check a command in the way that its program asks for."""
     program = Path(words[0]).name
-    if "engineio" in words:
-        check_twistd(words, page, folder)
+    command = next((each for each in OPTIONS if each in words), None)
+    if command is not None:
+        check_twistd(command, words, page, folder)
     elif words[1:4] == ["-m", "txengineio", "connect"]:
         check_client(words, server)
     elif program == "curl":

@@ -1,4 +1,4 @@
-"""Makes ``twistd engineio`` known to Twisted.
+"""Makes ``twistd engineio`` and ``twistd socketio`` known to Twisted.
 
 Twisted finds this file by its folder: ``twisted`` and ``twisted/plugins`` must never
 get an ``__init__.py`` here.
@@ -11,7 +11,7 @@ from typing import Any
 from twisted.application.service import ServiceMaker
 from typing_extensions import override
 
-__all__ = ["engineio"]
+__all__ = ["engineio", "socketio"]
 
 
 class _EngineIOMaker(ServiceMaker):
@@ -41,4 +41,11 @@ engineio = _EngineIOMaker(
     "txengineio.service",
     "An Engine.IO server: HTTP long-polling, upgraded to WebSocket.",
     "engineio",
+)
+
+socketio = _EngineIOMaker(
+    "socketio",
+    "txengineio.twistd.socketio_options",
+    "A Socket.IO server, by python-socketio: rooms, acknowledgements, namespaces.",
+    "socketio",
 )

@@ -1,14 +1,15 @@
-"""``twistd engineio``: command lines, and the services that they start.
+"""``twistd engineio``, ``twistd socketio``: command lines, and what they start.
 
-==================  ======================================================
-``options``         ``twistd engineio``
-``serves``          what a command is, beside all that they have in common
-``server_options``  the command line of each of them
-``flags``           its flags, in groups
-``limit_flags``     those that set options of the engine
-``node_flags``      those for several processes on one machine
-``endpoints``       where it listens, and why it cannot
-``service``         the service: it listens, drains and stops
-``supervisor``      several processes instead of one: ``--workers``
-==================  ======================================================
+====================  ======================================================
+``options``           ``twistd engineio``
+``socketio_options``  ``twistd socketio``
+``serves``            what a command is, beside all that they have in common
+``server_options``    the command line of each of them
+``flags``             its flags, in groups
+``limit_flags``       those that set options of the engine
+``node_flags``        those for several processes on one machine
+``endpoints``         where it listens, and why it cannot
+``service``           the service: it listens, drains and stops
+``supervisor``        several processes instead of one: ``--workers``
+====================  ======================================================
 """

@@ -11,5 +11,7 @@
 ``environ``           a handshake as the dict that handlers of ``connect`` get
 ``engine_options``    python-engineio's options as the engine's
 ``resource``          a server in any ``twisted.web`` site
+``loading``           a server by its name, for command lines
+``demo``              a chat, for who tries a server out
 ====================  ===============================================================
 """
