@@ -211,6 +211,7 @@ class RecordingEngine(EventEmitter):
     EVENTS = FREQUENT = frozenset({"flush", "drain"})
 
     is_open = True
+    cluster = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -225,7 +226,15 @@ class RecordingEngine(EventEmitter):
         self.ended: list[tuple[str, CloseReason]] = []
         self.statistics: Statistics | None = None
 
-    def broadcast(self, message: Any, *, compress: bool = True) -> int:
+    def broadcast(
+        self, message: Any, *, compress: bool = True, local: bool = False
+    ) -> int:
+        raise AssertionError
+
+    def send(self, sid: str, message: Any, *, compress: bool = True) -> Any:
+        raise AssertionError
+
+    def close_session(self, sid: str, *, discard: bool = False) -> Any:
         raise AssertionError
 
     def session_ended(self, session: Any, reason: CloseReason) -> None:

@@ -30,7 +30,8 @@ LAYERS = [
     ["session", "session.*"],
     ["server.options", "server.options.*"],
     ["server.web", "server.web.*"],
-    ["server.handshake_request", "server.interfaces", "server.statistics"],
+    ["server.cluster", "server.statistics"],
+    ["server.handshake_request", "server.interfaces"],
     [
         "server.broadcast",
         "server.draining",

@@ -259,19 +259,19 @@ def test_a_socket_that_the_kernel_drops_is_noticed() -> None:
     other, _other_peer = socket.socketpair()
     with sending, receiving, client, peer, other, _other_peer:
         packet = packets.connection_packet(3, client, b"GET /")
-        packets.send(sending, packet, client)
-        whole = packets.receive(receiving)
+        packets.send(sending, (packet,), client)
+        whole = packets.receive(receiving, packets.new_buffer())
         assert isinstance(whole, packets.Connection)
         assert (whole.site, whole.received) == (3, b"GET /")
         whole.socket.close()
         # Without its socket, and with that of somebody else.
-        packets.send(sending, packet, None)
-        assert packets.receive(receiving) == LostConnection()
-        packets.send(sending, packet, other)
-        assert packets.receive(receiving) == LostConnection()
+        packets.send(sending, (packet,), None)
+        assert packets.receive(receiving, packets.new_buffer()) == LostConnection()
+        packets.send(sending, (packet,), other)
+        assert packets.receive(receiving, packets.new_buffer()) == LostConnection()
         sending.send(b"?nonsense")
-        with pytest.raises(ValueError, match="kind b'\\?'"):
-            packets.receive(receiving)
+        with pytest.raises(ValueError, match="tag b'\\?'"):
+            packets.receive(receiving, packets.new_buffer())
 
 
 def test_a_full_table_loses_a_connection_and_mixes_none_up() -> None:
@@ -281,15 +281,15 @@ def test_a_full_table_loses_a_connection_and_mixes_none_up() -> None:
     with sending, receiving:
         for number, (client, _) in enumerate(pairs):
             packet = packets.connection_packet(number, client, b"%d" % number)
-            packets.send(sending, packet, client)
+            packets.send(sending, (packet,), client)
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
         try:
-            first = packets.receive(receiving)
+            first = packets.receive(receiving, packets.new_buffer())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert first == LostConnection()
-        second = packets.receive(receiving)
+        second = packets.receive(receiving, packets.new_buffer())
         assert isinstance(second, packets.Connection)
         with second.socket as socket_of_it:
             theirs = os.fstat(socket_of_it.fileno()).st_ino
@@ -307,10 +307,10 @@ async def test_too_many_sockets_under_way_are_tried_again(
     problems = [errno.ETOOMANYREFS, errno.EAGAIN]
     sent: list[bytes] = []
 
-    def send(_link: object, packet: bytes, _client: object) -> None:
+    def send(_link: object, packet: tuple[bytes], _client: object) -> None:
         if problems:
             raise OSError(problems.pop(0), "not now")
-        sent.append(packet)
+        sent.extend(packet)
 
     monkeypatch.setattr(links, "send", send)
     ended: list[None] = []

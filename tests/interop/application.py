@@ -17,6 +17,11 @@ Everything that a client sends comes back, except text that begins with a comman
 ``!heartbeats N``       how many heartbeats were answered, when they are N or more
 ``!reason SID``         why that other session ended, when it has
 ``!shutdown``           the server process ends, in good order
+``!broadcast N``        N numbered messages to the sessions of all nodes, ``b0`` …
+``!send SID TEXT``      a message to a session of any node; and whether it took it
+``!close_other SID``    a session of any node is closed; and whether there was one
+``!flood SECONDS``      the session is closed, and then 200 MB/s are broadcast
+``!told``               what the node has told others, and dropped, as JSON
 ======================  ==========================================================
 
 A session whose first request has a query parameter ``greeting=a,b,c`` is sent these as
@@ -26,6 +31,7 @@ all this with the reference server.
 
 from __future__ import annotations
 
+import json
 from array import array
 from typing import Any
 
@@ -42,6 +48,7 @@ __all__ = ["CommandsFactory"]
 
 STREAM_PERIOD = 0.005
 STREAM_GROUP = 10
+FLOOD = 1_000_000
 
 
 class Commands(EngineIOProtocol[Session]):
@@ -71,14 +78,13 @@ class Commands(EngineIOProtocol[Session]):
             self.session.close()
 
     @override
-    def messageReceived(self, message: str | bytes) -> None:
+    def messageReceived(self, message: str | bytes) -> Any:
         if isinstance(message, str):
             command, *arguments = message.split(" ")
             handler = getattr(self, f"do_{command[1:]}", None)
             if command.startswith("!") and handler is not None:
-                handler(*arguments)
-                return
-        self.session.send(message)
+                return handler(*arguments)
+        return self.session.send(message)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -150,6 +156,29 @@ class Commands(EngineIOProtocol[Session]):
 
     def do_shutdown(self) -> None:
         self._reactor.callLater(0, self._reactor.stop)
+
+    def do_broadcast(self, count: str) -> None:
+        for number in range(int(count)):
+            self.session.engine.broadcast(f"b{number}")
+
+    async def do_send(self, sid: str, text: str) -> None:
+        self.session.send(f"sent {await self.session.engine.send(sid, text)}")
+
+    async def do_close_other(self, sid: str) -> None:
+        closed = await self.session.engine.close_session(sid)
+        self.session.send(f"closed {closed}")
+
+    def do_told(self) -> None:
+        workers: Any = self.session.engine.elsewhere  # type: ignore[attr-defined]
+        self.session.send(json.dumps(workers.told))
+
+    def do_flood(self, seconds: str) -> None:
+        engine, message = self.session.engine, "x" * FLOOD
+        self.session.close(discard=True)
+        call = LoopingCall(engine.broadcast, message)
+        call.clock = self._reactor
+        call.start(FLOOD / 200e6)
+        self._reactor.callLater(float(seconds), call.stop)
 
     def do_stream(self, count: str, condition: str | None = None) -> None:
         _Stream(self.session, int(count), condition).start(self._reactor)

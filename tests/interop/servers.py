@@ -81,6 +81,12 @@ class ServerProcess:
         scheme = "http" if self.launch.tls is None else "https"
         return f"{scheme}://{LOOPBACK}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The number of the process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process and wait until it listens."""
         self._log = self._log or tempfile.TemporaryFile()  # noqa: SIM115 - until close

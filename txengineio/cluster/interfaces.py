@@ -6,18 +6,54 @@ clusters, whatever connects their nodes.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["ICluster", "IPeer"]
+__all__ = ["ICluster", "IPeer", "Load"]
+
+_LOAD: Final = struct.Struct("!I?")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a node tells the others of itself.
+
+    Attributes:
+        worker: Its place on its machine.
+        sessions: How many sessions it has.
+        draining: Whether it takes no new ones.
+    """
+
+    worker: str
+    sessions: int = 0
+    draining: bool = False
+
+    def encode(self) -> bytes:
+        """Return it as bytes."""
+        return _LOAD.pack(self.sessions, self.draining) + self.worker.encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Load:
+        """Read bytes.
+
+        Raises:
+            ValueError: They are no load.
+        """
+        if len(data) < _LOAD.size:
+            raise ValueError(f"a load of {len(data)} bytes, expected {_LOAD.size}")
+        sessions, draining = _LOAD.unpack_from(data)
+        return cls(data[_LOAD.size :].decode(), sessions, draining)
 
 
 class IPeer(Interface):
     """Another node."""
 
     name = Attribute("The name that the ids of its sessions begin with.")
+    load = Attribute("The `Load` that it has announced last.")
 
     def hand_over(channel: Any, received: bytes) -> bool:
         """Give a connection away, with the bytes that have come on it.
@@ -31,6 +67,17 @@ class IPeer(Interface):
             request on it is to be answered here.
         """
 
+    def tell(kind: bytes, payload: bytes) -> bool:
+        """Send a message, at most once; it comes after those that were sent before.
+
+        Args:
+            kind: What it is: one byte, and none of those that the cluster itself uses.
+            payload: The rest.
+
+        Returns:
+            Whether it is under way. If not, it is dropped, and counted.
+        """
+
 
 class ICluster(Interface):
     """The other nodes, from one node's view."""
@@ -40,8 +87,20 @@ class ICluster(Interface):
     def owner_of(sid: str) -> IPeer | None:
         """Return the node that a session is on; None for this one, and for none."""
 
+    def peer(name: str) -> IPeer | None:
+        """Return the node with a name; None for this one, and if there is none."""
+
     def peers() -> list[IPeer]:
         """List the nodes that are known to live, but for this one."""
+
+    def tell_all(kind: bytes, payload: bytes) -> int:
+        """Send a message to all peers, as `IPeer.tell`; return how many it goes to."""
+
+    def announce(load: Load) -> None:
+        """Let all peers know how this node is, and those that come later."""
+
+    def when_told(callback: Callable[[str, bytes, bytes], object]) -> None:
+        """Have a function called with each message: its node's name, kind, payload."""
 
     def when_left(callback: Callable[[str], object]) -> None:
         """Have a function called with the name of each node that is gone."""

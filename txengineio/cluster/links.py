@@ -28,15 +28,22 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.cluster.packets import Packet, receive, send
+from txengineio.cluster.packets import Packet, Piece, new_buffer, receive, send
+from txengineio.cluster.pieces import Message, Pieces
+from txengineio.net.turns import turns_of
 
-__all__ = ["MAX_WAITING", "Door", "Receiver", "Sender", "is_own_user", "open_link"]
+__all__ = [
+    "MAX_WAITING",
+    "Door",
+    "Receiver",
+    "Sender",
+    "Watched",
+    "is_own_user",
+    "open_link",
+]
 
 MAX_WAITING: Final = 256
 """Connections that may wait for a node which takes none."""
-
-_AT_ONCE: Final = 64
-"""Packets that are received in a turn of the reactor."""
 
 _PAUSE: Final = 0.02
 """Seconds until it is tried again to send a socket while too many are under way."""
@@ -78,7 +85,7 @@ def open_link(path: Path) -> socket.socket | None:
     return None
 
 
-class _Watched:
+class Watched:
     """A socket that a reactor watches."""
 
     def __init__(self, reactor: Any, link: socket.socket) -> None:
@@ -107,7 +114,7 @@ class _Watched:
 
 
 @implementer(IReadDescriptor)
-class Door(_Watched):
+class Door(Watched):
     """Where other nodes knock.
 
     Args:
@@ -149,42 +156,58 @@ class Door(_Watched):
 
 
 @implementer(IReadDescriptor)
-class Receiver(_Watched):
+class Receiver(Watched):
     """Receives what another node sends.
 
     Args:
         reactor: The reactor.
         link: The link that it has opened.
-        received: Called with each packet.
+        received: Called with each packet, and with messages for their pieces.
         ended: Called when the link has ended, once.
     """
 
     _log = Logger()
+    _buffer = new_buffer()
+    """What all have together: nothing stays in it."""
 
     def __init__(
         self,
         reactor: Any,
         link: socket.socket,
-        received: Callable[[Receiver, Packet], object],
+        received: Callable[[Receiver, Packet | Message], object],
         ended: Callable[[Receiver], object],
     ) -> None:
         self._received = received
         self._ended = ended
+        self._pieces = Pieces()
+        self._turns = turns_of(reactor)
         super().__init__(reactor, link)
+
+    @property
+    def is_within_message(self) -> bool:
+        """Whether there is the beginning of a message, and not its end."""
+        return self._pieces.is_incomplete
 
     def doRead(self) -> Any:
         """Receive packets, but leave time for others."""
-        for _ in range(_AT_ONCE):
+        began = self._turns.seconds()
+        while self.fileno() >= 0:
             try:
-                packet = receive(self._link)
+                packet: Packet | Message | None = receive(self._link, self._buffer)
+                if packet is None:
+                    return CONNECTION_LOST
+                if isinstance(packet, Piece):
+                    packet = self._pieces.add(packet)
             except BlockingIOError:
                 return None
             except (OSError, ValueError):
                 self._log.failure("a link from another node is broken")
                 return CONNECTION_LOST
-            if packet is None:
-                return CONNECTION_LOST
-            self._received(self, packet)
+            if packet is not None:
+                self._received(self, packet)
+            if self._turns.is_over(began):
+                # What there is more brings the reactor back here, after the others.
+                return None
         return None
 
     @override
@@ -195,7 +218,7 @@ class Receiver(_Watched):
 
 
 @implementer(IReadDescriptor, IWriteDescriptor)
-class Sender(_Watched):
+class Sender(Watched):
     """Sends to another node, in order; keeps what that does not take at once.
 
     Args:
@@ -229,7 +252,7 @@ class Sender(_Watched):
         try:
             while self._waiting:
                 packet, client = self._waiting[0]
-                send(self._link, packet, client)
+                send(self._link, (packet,), client)
                 self._waiting.popleft()
                 if client is not None:
                     client.close()

@@ -4,6 +4,14 @@ The links between them keep packets whole (``SOCK_SEQPACKET``), so that a socket
 the bytes that were read from it are one. In a stream they would be matched by their
 order, and a socket that the kernel drops, as the receiver has no descriptor left, would
 give each client the answers of the next one.
+
+=======  ==========================================================  =================
+tag      then                                                        it is
+=======  ==========================================================  =================
+``h``    the name of a node                                          `Hello`
+``c``    site (2 bytes), inode (8), what was read; and a socket      `Connection`
+``m``    kind (1), size of the message (4), offset (4), some of it   `Piece`
+=======  ==========================================================  =================
 """
 
 from __future__ import annotations
@@ -11,31 +19,49 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
+    "MAX_MESSAGE",
+    "PIECE",
     "Connection",
     "Hello",
     "LostConnection",
     "Packet",
+    "Piece",
     "connection_packet",
     "hello_packet",
+    "new_buffer",
+    "pieces_of",
     "receive",
     "send",
 ]
 
+MAX_MESSAGE: Final = 8 << 20
+"""Bytes of a message from one node to another, at most."""
+
+PIECE: Final = 1 << 16
+"""Bytes of a message that a packet carries, at most."""
+
 _HELLO: Final = b"h"
 _CONNECTION: Final = b"c"
+_PIECE: Final = b"m"
 
 _ABOUT: Final = struct.Struct("!HQ")
 """Which site a connection is for, and the number of its socket's inode."""
+
+_PLACE: Final = struct.Struct("!cII")
+"""The kind of a message, its size, and where in it a piece belongs."""
 
 _LONGEST: Final = 1 << 18
 """Bytes: more than any packet has, as they carry what is read at a time."""
 
 _MAX_DESCRIPTORS: Final = 4
+_DESCRIPTORS_SIZE: Final = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +95,24 @@ class LostConnection:
     """A connection that came without its socket; its client's is closed by now."""
 
 
-Packet = Hello | Connection | LostConnection
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of a message; the pieces of one come in order, and nothing between them.
+
+    Attributes:
+        kind: What the message is: one byte.
+        size: How long it is.
+        offset: Where in it this belongs.
+        data: The bytes.
+    """
+
+    kind: bytes
+    size: int
+    offset: int
+    data: bytes
+
+
+Packet = Hello | Connection | LostConnection | Piece
 
 
 def hello_packet(node: str) -> bytes:
@@ -83,20 +126,45 @@ def connection_packet(site: int, client: socket.socket, received: bytes) -> byte
     return _CONNECTION + _ABOUT.pack(site, inode) + received
 
 
-def send(link: socket.socket, packet: bytes, client: socket.socket | None) -> None:
+def pieces_of(kind: bytes, payload: bytes) -> Iterator[Sequence[bytes | memoryview]]:
+    """Return the packets that a message travels in; nothing of it is copied."""
+    size = len(payload)
+    if size <= PIECE:
+        yield _PIECE + _PLACE.pack(kind, size, 0), payload
+        return
+    view = memoryview(payload)
+    for offset in range(0, size, PIECE):
+        head = _PIECE + _PLACE.pack(kind, size, offset)
+        yield head, view[offset : offset + PIECE]
+
+
+def send(
+    link: socket.socket,
+    packet: Sequence[bytes | memoryview],
+    client: socket.socket | None,
+) -> None:
     """Send a packet, and a socket with it.
 
     Raises:
         OSError: The link takes nothing now (``EAGAIN``, ``ETOOMANYREFS``), or no more.
     """
     if client is None:
-        link.send(packet)
+        link.sendmsg(packet)
     else:
-        socket.send_fds(link, [packet], [client.fileno()])
+        socket.send_fds(link, packet, [client.fileno()])
 
 
-def receive(link: socket.socket) -> Packet | None:
+def new_buffer() -> bytearray:
+    """Return what `receive` needs: longer than any packet, to be used again."""
+    return bytearray(_LONGEST)
+
+
+def receive(link: socket.socket, buffer: bytearray) -> Packet | None:
     """Receive a packet.
+
+    Args:
+        link: The link.
+        buffer: See `new_buffer`.
 
     Returns:
         The packet; None at the end of the link.
@@ -105,13 +173,15 @@ def receive(link: socket.socket) -> Packet | None:
         OSError: There is none now, or the link is broken.
         ValueError: It is nothing that a node sends.
     """
-    data, descriptors, flags, _ = socket.recv_fds(link, _LONGEST, _MAX_DESCRIPTORS)
-    if not data:
+    size, ancillary, flags, _ = link.recvmsg_into([buffer], _DESCRIPTORS_SIZE)
+    if not size:
         return None
+    descriptors = _descriptors_in(ancillary) if ancillary else []
     # A packet that is cut off, or whose sockets are, is as good as lost.
     whole = not flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC)
     try:
-        packet = _decode(data, descriptors if whole else [])
+        with memoryview(buffer) as view:
+            packet = _decode(view[:size], descriptors if whole else [])
     except BaseException:
         _close(descriptors)
         raise
@@ -120,19 +190,34 @@ def receive(link: socket.socket) -> Packet | None:
     return packet
 
 
-def _decode(data: bytes, descriptors: list[int]) -> Packet:
-    kind, rest = data[:1], data[1:]
-    if kind == _HELLO:
-        return Hello(rest.decode("ascii"))
-    if kind != _CONNECTION or len(rest) < _ABOUT.size:
-        raise ValueError(f"a packet of kind {kind!r}")
-    site, inode = _ABOUT.unpack_from(rest)
+def _descriptors_in(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    numbers = array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+    return list(numbers)
+
+
+def _decode(data: memoryview, descriptors: list[int]) -> Packet:
+    tag, rest = bytes(data[:1]), data[1:]
+    if tag == _PIECE and len(rest) >= _PLACE.size:
+        kind, size, offset = _PLACE.unpack_from(rest)
+        return Piece(kind, size, offset, bytes(rest[_PLACE.size :]))
+    if tag == _CONNECTION and len(rest) >= _ABOUT.size:
+        return _connection(rest, descriptors)
+    if tag == _HELLO:
+        return Hello(str(rest, "ascii"))
+    raise ValueError(f"a packet of {len(data)} bytes with tag {tag!r}")
+
+
+def _connection(about: memoryview, descriptors: list[int]) -> Packet:
+    site, inode = _ABOUT.unpack_from(about)
     # The number is the same in all processes: the socket is the one that was sent.
     if len(descriptors) != 1 or os.fstat(descriptors[0]).st_ino != inode:
         return LostConnection()
     client = socket.socket(fileno=descriptors[0])
     client.setblocking(False)
-    return Connection(site, client, rest[_ABOUT.size :])
+    return Connection(site, client, bytes(about[_ABOUT.size :]))
 
 
 def _close(descriptors: list[int]) -> None:

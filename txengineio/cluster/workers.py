@@ -16,8 +16,10 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.checks import check_node_name
-from txengineio.cluster.interfaces import ICluster, IPeer
+from txengineio.cluster.interfaces import ICluster, IPeer, Load
+from txengineio.cluster.joined_engine import JoinedEngine
 from txengineio.cluster.links import Door, Receiver, Sender, open_link
+from txengineio.cluster.outbox import Outbox
 from txengineio.cluster.packets import (
     Connection,
     Hello,
@@ -26,6 +28,7 @@ from txengineio.cluster.packets import (
     connection_packet,
     hello_packet,
 )
+from txengineio.cluster.pieces import Message
 from txengineio.cluster.targets import target_of
 from txengineio.errors import InvalidOption
 from txengineio.net.release import can_be_released, release_socket
@@ -35,6 +38,9 @@ from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.server.web.site import EngineIOSite
 
 __all__ = ["Workers"]
+
+_LOAD: Final = b"l"
+"""The kind of message that has the load of a node."""
 
 _UNAVAILABLE: Final = 503
 _OTHERS: Final = 0o077
@@ -54,13 +60,24 @@ _BUSY: Final = (
 class _Peer:
     """Another node of the machine."""
 
-    def __init__(self, workers: Workers, name: str, sender: Sender) -> None:
+    def __init__(
+        self, workers: Workers, name: str, sender: Sender, outbox: Outbox
+    ) -> None:
         self._workers = workers
         self.name = name
+        self.load = Load(name)
         self.sender = sender
+        self.outbox = outbox
 
     def hand_over(self, channel: Any, received: bytes) -> bool:
         return self._workers.move(self.sender, channel, received)
+
+    def tell(self, kind: bytes, payload: bytes) -> bool:
+        return self.outbox.tell(kind, payload)
+
+    def close(self) -> None:
+        self.sender.close()
+        self.outbox.close()
 
 
 @implementer(ICluster)
@@ -77,11 +94,15 @@ class Workers:
         directory: Where the nodes find each other; it is made if it is not there, and
             nobody else may have access to it.
         reactor: The reactor.
+        worker: The place of this node on the machine, as `Load` has it; by default the
+            name.
 
     Attributes:
         node: The name of this node.
         moved: Connections that were given away, and taken: ``out`` and ``in``; those
             that could not be, by why: ``busy``, ``lost``, ``fixed``.
+        told: Messages to other nodes, see `Outbox`, and from them: ``received``, and
+            ``torn``, as a node ended in the middle.
 
     Raises:
         InvalidOption: The engine has no name.
@@ -89,12 +110,19 @@ class Workers:
 
     _log = Logger()
 
-    def __init__(self, engine: Engine, directory: Path, reactor: Any) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        directory: Path,
+        reactor: Any,
+        worker: str | None = None,
+    ) -> None:
         name = engine.options.node_name
         if name is None:
             raise InvalidOption("node_name", "the name of this node", name)
         self.node: str = name
         self.moved: Counter[str] = Counter()
+        self.told: Counter[str] = Counter()
         self._engine = engine
         self._directory = directory
         self._reactor = reactor
@@ -103,6 +131,10 @@ class Workers:
         self._receivers: dict[Receiver, str | None] = {}
         self._door: Door | None = None
         self._left: list[Callable[[str], object]] = []
+        self._hears: list[Callable[[str, bytes, bytes], object]] = []
+        self._load = Load(worker or name)
+        self._joined = JoinedEngine(engine, self, self._load.worker)
+        engine.cluster = self._joined
 
     def serve(self, site: EngineIOSite) -> None:
         """Let connections of a site be moved.
@@ -128,10 +160,12 @@ class Workers:
         self._door = Door(self._reactor, path, self._opened)
         self._engine.elsewhere = self
         for each in self._directory.iterdir():
-            self._peer(each.name)
+            self.peer(each.name)
+        self._joined.start()
 
     def stop(self) -> None:
         """Leave; connections that come from others meanwhile are lost."""
+        self._joined.stop()
         if self._door is not None:
             self._door.close()
             self._door = None
@@ -143,7 +177,7 @@ class Workers:
             receiver.close()
         peers, self._peers = self._peers, {}
         for peer in peers.values():
-            peer.sender.close()
+            peer.close()
 
     # --- the others -------------------------------------------------------------------
 
@@ -153,40 +187,91 @@ class Workers:
 
     def owner_of(self, sid: str) -> IPeer | None:
         """Return the node that a session is on; None for this one, and for none."""
-        return self._peer(node_of(sid))
+        return self.peer(node_of(sid))
 
     def when_left(self, callback: Callable[[str], object]) -> None:
         """Have a function called with the name of each node that is gone."""
         self._left.append(callback)
 
-    def _peer(self, name: str) -> _Peer | None:
-        """Return another node; connect to it if that was not done before."""
+    def when_told(self, callback: Callable[[str, bytes, bytes], object]) -> None:
+        """Have a function called with each message: its node's name, kind, payload."""
+        self._hears.append(callback)
+
+    def tell_all(self, kind: bytes, payload: bytes) -> int:
+        """Send a message to all peers; return how many it goes to."""
+        return sum(each.tell(kind, payload) for each in list(self._peers.values()))
+
+    def announce(self, load: Load) -> None:
+        """Let all peers know how this node is, and those that come later."""
+        self._load = load
+        for name in list(self._receivers.values()):
+            if name is not None:
+                # Who could not be reached when it came.
+                self.peer(name)
+        self.tell_all(_LOAD, load.encode())
+
+    def peer(self, name: str) -> _Peer | None:
+        """Return the node with a name; connect to it if that was not done before."""
         peer = self._peers.get(name)
         if peer is not None or name == self.node or not _is_name(name):
             return peer
-        link = open_link(self._directory / name)
-        if link is None:
+        links = [open_link(self._directory / name) for _ in range(2)]
+        if links[0] is None or links[1] is None:
+            # It has just come to its end.
+            for link in filter(None, links):
+                link.close()
             return None
-        sender = Sender(self._reactor, link, lambda: self._is_gone(name))
-        peer = self._peers[name] = _Peer(self, name, sender)
-        sender.send(hello_packet(self.node))
+        peer = self._peers[name] = self._connected(name, links[0], links[1])
+        peer.sender.send(hello_packet(self.node))
+        peer.tell(_LOAD, self._load.encode())
+        # Unless it has ended just now.
         return self._peers.get(name)
+
+    def _connected(
+        self, name: str, connections: socket.socket, messages: socket.socket
+    ) -> _Peer:
+        def ended() -> None:
+            self._is_gone(name)
+
+        names = self.node, name
+        sender = Sender(self._reactor, connections, ended)
+        outbox = Outbox(self._reactor, messages, names, self.told, ended)
+        return _Peer(self, name, sender, outbox)
 
     def _opened(self, link: socket.socket) -> None:
         receiver = Receiver(self._reactor, link, self._received, self._ended)
         self._receivers[receiver] = None
 
-    def _received(self, receiver: Receiver, packet: Packet) -> None:
-        if isinstance(packet, Hello):
+    def _received(self, receiver: Receiver, packet: Packet | Message) -> None:
+        if isinstance(packet, Message):
+            self._hear(self._receivers[receiver], packet)
+        elif isinstance(packet, Hello):
             self._receivers[receiver] = packet.node
-            self._peer(packet.node)
+            self.peer(packet.node)
         elif isinstance(packet, LostConnection):
             self.moved["lost"] += 1
             self._log.error("a connection was lost: no descriptor is left for it")
-        else:
+        elif isinstance(packet, Connection):
             self._adopt(packet)
 
+    def _hear(self, name: str | None, message: Message) -> None:
+        peer = None if name is None else self.peer(name)
+        if peer is None:
+            # It has gone meanwhile, or never said who it is.
+            self.told["torn"] += 1
+            return
+        self.told["received"] += 1
+        try:
+            if message.kind == _LOAD:
+                peer.load = Load.decode(message.payload)
+                return
+            for callback in self._hears:
+                callback(peer.name, message.kind, message.payload)
+        except Exception:
+            self._log.failure("a message of node {name} is dropped", name=peer.name)
+
     def _ended(self, receiver: Receiver) -> None:
+        self.told["torn"] += receiver.is_within_message
         name = self._receivers.pop(receiver, None)
         if name is not None:
             self._is_gone(name)
@@ -195,7 +280,7 @@ class Workers:
         peer = self._peers.pop(name, None)
         if peer is None:
             return
-        peer.sender.close()
+        peer.close()
         self._log.info("node {name} is gone", name=name)
         for callback in self._left:
             try:

@@ -13,6 +13,9 @@ and offers, for any WAMP component in any language,
     com.example.eio.close (id, discard=False)
     com.example.eio.sessions () -> a list of details
 
+These are about the sessions of one engine. Where several processes serve the same
+clients, each has a bridge with a prefix of its own.
+
 A string is a text message, and bytes are a binary one, both ways. One thing cannot be
 carried: in WAMP's JSON a string that begins with U+0000 means bytes, so a text message
 that begins so is published as the bytes of its UTF-8, lest it breaks the subscribers'
@@ -271,7 +274,8 @@ class WampBridge:
         return flushed
 
     def _broadcast(self, message: str | bytes) -> int:
-        return self._engine.broadcast(_checked(message))
+        # As with the other procedures: the sessions of this engine, which it counts.
+        return self._engine.broadcast(_checked(message), local=True)
 
     def _close(self, public_id: str, discard: bool = False) -> None:
         self._find(public_id).close(discard=discard)

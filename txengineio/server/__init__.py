@@ -4,6 +4,7 @@
 ``engine``             the engine: one application, its sessions, and what they share
 ``session``            a session of the server
 ``broadcast``          one message to many sessions
+``cluster``            what is known of the engines of other processes
 ``registry``           the open sessions by id
 ``draining``           ending all of them, at once or by and by
 ``ports``              the ports that an engine has opened itself

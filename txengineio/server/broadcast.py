@@ -17,12 +17,15 @@ class EncodedMessage:
 
     Args:
         message: As for `Session.send`.
+
+    Attributes:
+        data: The message, as text or bytes.
     """
 
-    __slots__ = ("_data", "_frames")
+    __slots__ = ("_frames", "data")
 
     def __init__(self, message: Any) -> None:
-        self._data = message_data(message)
+        self.data = message_data(message)
         # By what makes a difference: the revision, and whether binary frames are taken.
         self._frames: dict[tuple[int, bool], bytes] = {}
 
@@ -34,10 +37,10 @@ class EncodedMessage:
             frame = self._frames.get(kind)
             if frame is None:
                 frame = self._frames[kind] = self._frame(*kind)
-        return session.send(self._data, compress=compress, pre_encoded_frame=frame)
+        return session.send(self.data, compress=compress, pre_encoded_frame=frame)
 
     def _frame(self, revision: int, supports_binary: bool) -> bytes:
         codec = codec_for(revision)
         return encode_frame(
-            codec.encode_frame(PacketType.MESSAGE, self._data, supports_binary)
+            codec.encode_frame(PacketType.MESSAGE, self.data, supports_binary)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.http import Request
@@ -15,8 +15,10 @@ from txengineio.application import Application, factory_of
 from txengineio.checks import check_rate
 from txengineio.errors import CloseReason, InvalidOption
 from txengineio.net.endpoints import server_endpoint
+from txengineio.protocol.packets import message_data
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
 from txengineio.server.broadcast import EncodedMessage
+from txengineio.server.cluster import Cluster
 from txengineio.server.draining import close_all
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import ListeningPort, ServerEndpoint
@@ -55,6 +57,10 @@ class Engine(EventEmitter):
             protocol for each session; None instead of a protocol refuses the session.
         reactor: Where time comes from; by default the global reactor.
         options: See `EngineOptions`.
+
+    Attributes:
+        cluster: The engines of other processes that serve the same clients, together
+            with this one; None while it is alone.
 
     Raises:
         InvalidOption: The application is none, an option does not exist, or its value
@@ -103,6 +109,7 @@ class Engine(EventEmitter):
         )
         self.statistics: Statistics | None = None
         self._ports = Ports()
+        self.cluster: Cluster | None = None
         self._registry = SessionRegistry(self.options.node_name)
         self.websockets = EngineWebSocketFactory(self)
         self._handshakes = Handshakes(self, self._registry, self.websockets)
@@ -195,18 +202,78 @@ class Engine(EventEmitter):
         self._dispatcher.middlewares.append(middleware)
         return middleware
 
-    def broadcast(self, message: str | Buffer, *, compress: bool = True) -> int:
-        """Send a message to every open session; it is encoded only once.
+    def broadcast(
+        self, message: str | Buffer, *, compress: bool = True, local: bool = False
+    ) -> int:
+        """Send a message to every open session; each process encodes it only once.
+
+        In a `cluster` that is every session of all nodes. To the others it goes at
+        most once: a node that takes nothing more, as it hangs, misses it, which is
+        counted, and said in the log.
 
         Args:
             message: As for `Session.send`.
             compress: As for `Session.send`.
+            local: Leave out the sessions of other nodes.
 
         Returns:
-            The number of sessions that took it.
+            The number of sessions of this engine that took it.
         """
         encoded = EncodedMessage(message)
+        if self.cluster is not None and not local:
+            self.cluster.broadcast(encoded.data, compress)
         return sum(encoded.send_to(each, compress) for each in self._registry.all())
+
+    def send(
+        self, sid: str, message: str | Buffer, *, compress: bool = True
+    ) -> Deferred[bool]:
+        """Send a message to the session with an id, on whatever node it is.
+
+        To a session of another node it goes at most once, and in order with what was
+        sent and broadcast from here before. Nobody has to wait for the outcome; where
+        a `Session` is at hand, `Session.send` does without a Deferred.
+
+        Args:
+            sid: The id of the session.
+            message: As for `Session.send`.
+            compress: As for `Session.send`.
+
+        Returns:
+            Fires with what `Session.send` returns: whether the session took it. That
+            is False, too, if there is no such session, if its node takes nothing more,
+            or ends, or has not answered after
+            `txengineio.cluster.joined_engine.ORDER_TIMEOUT` seconds. It never fails.
+
+        Raises:
+            TypeError: The message is neither text nor bytes-like.
+        """
+        session = self._registry.find(sid)
+        if session is not None:
+            return succeed(session.send(message, compress=compress))
+        data = message_data(message)
+        if self.cluster is None:
+            return succeed(False)
+        return self.cluster.send(sid, data, compress)
+
+    def close_session(self, sid: str, *, discard: bool = False) -> Deferred[bool]:
+        """Close the session with an id, on whatever node it is.
+
+        Args:
+            sid: The id of the session.
+            discard: As for `Session.close`.
+
+        Returns:
+            Fires with whether there was such a session, as it is told to close, which
+            may take until it got what was sent before. It never fails; see `send` for
+            when nobody knows.
+        """
+        session = self._registry.find(sid)
+        if session is not None:
+            session.close(discard=discard)
+            return succeed(True)
+        if self.cluster is None:
+            return succeed(False)
+        return self.cluster.close_session(sid, discard)
 
     def listen(
         self,

@@ -12,6 +12,7 @@ from typing_extensions import Buffer, TypeVar, override
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import Role, SessionInput
+from txengineio.server.cluster import Cluster
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import ISlot
 from txengineio.server.options.engine import EngineOptions
@@ -49,8 +50,22 @@ class IEngine(ISessionOwner, Protocol):
     def is_open(self) -> bool:
         """Whether new sessions are let in."""
 
-    def broadcast(self, message: str | Buffer, *, compress: bool = True) -> int:
-        """Send a message to every open session; return how many took it."""
+    @property
+    def cluster(self) -> Cluster | None:
+        """The engines of other processes, with this one; None while it is alone."""
+
+    def broadcast(
+        self, message: str | Buffer, *, compress: bool = True, local: bool = False
+    ) -> int:
+        """Send a message to every open session; return how many took it here."""
+
+    def send(
+        self, sid: str, message: str | Buffer, *, compress: bool = True
+    ) -> Deferred[bool]:
+        """Send a message to the session with an id, on whatever node it is."""
+
+    def close_session(self, sid: str, *, discard: bool = False) -> Deferred[bool]:
+        """Close the session with an id, on whatever node it is."""
 
     def close(self) -> Deferred[None]:
         """Tell every session that it is over."""

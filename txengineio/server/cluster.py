@@ -1,0 +1,126 @@
+"""What an engine and its application know of the other processes of a cluster.
+
+A node is one process with one engine. Something above makes an engine one of several,
+and puts itself at its `cluster`; nothing here knows how nodes reach each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+__all__ = ["Answer", "Cluster", "Peer"]
+
+Answer = Callable[[str, bytes], bytes | Awaitable[bytes]]
+"""Called with the name of a node and what it asks; returns what it is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another node, as it last said.
+
+    Attributes:
+        name: What the ids of its sessions begin with.
+        worker: Its place on the machine, which stays the same when its process is
+            started anew; the name, where it has no such place.
+        sessions: How many it has.
+        draining: Whether it takes no new ones.
+    """
+
+    name: str
+    worker: str
+    sessions: int
+    draining: bool
+
+
+class Cluster(Protocol):
+    """All nodes, from the view of one of them: what `Engine.cluster` is.
+
+    Messages between nodes go at most once: what a node does not take, as it hangs or
+    has gone, is dropped and counted. Those from one node come in order, its broadcasts
+    among them. Channels whose names begin with ``engineio.`` are not for applications.
+    """
+
+    @property
+    def node(self) -> str:
+        """The name of this node."""
+
+    @property
+    def worker(self) -> str:
+        """The place of this node, as `Peer.worker`."""
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are on all nodes; seconds old for the others'."""
+
+    def peers(self) -> Sequence[Peer]:
+        """List the other nodes that are known to live."""
+
+    def publish(self, channel: str, data: bytes) -> int:
+        """Send bytes to those who have subscribed on the other nodes; not to this one.
+
+        Args:
+            channel: The name of what they are for, up to 255 bytes of UTF-8.
+            data: At most `txengineio.cluster.packets.MAX_MESSAGE` bytes, with the name.
+
+        Returns:
+            How many nodes they are under way to.
+        """
+
+    def subscribe(
+        self, channel: str, callback: Callable[[str, bytes], object]
+    ) -> Callable[[], None]:
+        """Have a function called with what other nodes publish.
+
+        Args:
+            channel: As for `publish`.
+            callback: Called with the name of the node, and the bytes.
+
+        Returns:
+            A function that ends it.
+        """
+
+    def ask(
+        self, channel: str, data: bytes = b"", timeout: float = 1.0
+    ) -> Deferred[dict[str, bytes | None]]:
+        """Ask all other nodes something.
+
+        Args:
+            channel: As for `publish`.
+            data: What is asked, as for `publish`.
+            timeout: Seconds to wait for answers.
+
+        Returns:
+            Fires with the answers by the names of the nodes: None from who has gone,
+            has nobody who answers, or has not answered in time.
+        """
+
+    def answer(self, channel: str, callback: Answer) -> Callable[[], None]:
+        """Answer what other nodes ask; one function for each channel.
+
+        Args:
+            channel: As for `ask`.
+            callback: Called with the name of the node, and what it asks. Returns the
+                answer, a Deferred of it, or is a coroutine function. If it fails, that
+                is logged, and the other node hears that there is no answer.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            ValueError: Somebody answers already.
+        """
+
+    # --- what the engine asks for -----------------------------------------------------
+
+    def broadcast(self, message: str | bytes, compress: bool) -> int:
+        """Send a message to the sessions of all other nodes; see `Engine.broadcast`."""
+
+    def send(self, sid: str, message: str | bytes, compress: bool) -> Deferred[bool]:
+        """Send a message to a session that is not here; see `Engine.send`."""
+
+    def close_session(self, sid: str, discard: bool) -> Deferred[bool]:
+        """Close a session that is not here; see `Engine.close_session`."""
