@@ -47,7 +47,7 @@ LAYERS = [
     ["integrations", "integrations.*"],
     [""],
     ["twistd", "twistd.*"],
-    ["crossbar", "metrics", "service", "socketio", "streams", "wamp"],
+    ["crossbar", "inspector", "metrics", "service", "socketio", "streams", "wamp"],
     ["__main__"],
 ]
 # Whole branches that know nothing of each other, whatever their layers.

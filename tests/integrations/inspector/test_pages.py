@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
 from twisted.internet.interfaces import IDelayedCall
+from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 from tests.connection import Connection, Response
 from tests.wiring import Server
+from txengineio.errors import InvalidOption
 from txengineio.integrations.inspector import pages as inspector
-from txengineio.integrations.inspector.pages import inspector_pages
+from txengineio.integrations.inspector.pages import InspectorResource, inspector_pages
 from txengineio.integrations.inspector.session_list import SLICE
 from txengineio.server.web.site import engine_site
 
@@ -54,6 +57,48 @@ def test_the_page_and_its_parts(path: str, content_type: str, content: str) -> N
     policy = answer.header("Content-Security-Policy") or ""
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def mounted(hosts: Collection[str] = ()) -> Server:
+    """Return a site that serves the inspector at ``/admin/sessions/``."""
+    server = Server.new(own_site=True)
+    root, admin = Resource(), Resource()
+    root.putChild(b"admin", admin)
+    admin.putChild(b"sessions", InspectorResource(server.engine, "/io/", hosts=hosts))
+    server.site = Site(root, reactor=server.clock)
+    return server
+
+
+def test_it_can_be_mounted_anywhere() -> None:
+    server = mounted()
+    page = ask(server, "/admin/sessions/", {})
+    assert 'data-engine="/io/"' in page.text
+    for part in re.findall(r'(?:src|href)="(inspector/.*?)"', page.text):
+        assert ask(server, f"/admin/sessions/{part}", {}).status == 200
+    state = ask(server, "/admin/sessions/inspector/state", OWN)
+    assert state.json["total"] == 0
+    assert state.json["echoes"] is False
+
+
+def test_without_the_slash_it_leads_to_the_page() -> None:
+    answer = ask(mounted(), "/admin/sessions", {"Host": "127.0.0.1:8080"})
+    assert answer.status == 302
+    assert answer.header("Location") == "./sessions/"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("Chat.Example:443", 200), ("localhost", 200), ("evil.example", 403)],
+)
+def test_it_answers_under_the_names_that_it_is_given(host: str, status: int) -> None:
+    headers = {"Host": host, "X-Inspector": "1"}
+    server = mounted(hosts=["chat.EXAMPLE"])
+    assert ask(server, "/admin/sessions/inspector/state", headers).status == status
+
+
+def test_a_single_name_is_no_list_of_names() -> None:
+    with pytest.raises(InvalidOption, match="hosts must be names of hosts, such as"):
+        mounted(hosts="chat.example")
 
 
 def test_what_a_module_imports_is_served() -> None:

@@ -8,7 +8,7 @@ rebinding), which is why it wants to be asked by an address or as ``localhost``.
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from importlib.resources import files
 from ipaddress import ip_address
 from secrets import token_urlsafe
@@ -21,14 +21,18 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import Request as SiteRequest
+from twisted.web.util import redirectTo
 from typing_extensions import override
 
+from txengineio.errors import InvalidOption
 from txengineio.integrations.inspector.selection import Query
 from txengineio.integrations.inspector.session_list import SessionList
 from txengineio.integrations.pages import answer_page, page_of, parts_of
 from txengineio.server.engine import Engine
+from txengineio.server.web.site import DEFAULT_PATH
 
-__all__ = ["inspector_pages"]
+__all__ = ["InspectorResource", "inspector_pages"]
 
 _log = Logger()
 
@@ -45,8 +49,45 @@ _RUN_BYTES: Final = 6
 _OWN_HEADER: Final = b"X-Inspector"
 
 
+class InspectorResource(Resource):
+    """The inspector, for a site of your own: mount it where you like.
+
+    It shows all sessions of an engine, and closes any: let nobody in but the people who
+    run the server, by ``twisted.web.guard`` for example.
+
+    Args:
+        engine: The engine that it looks into.
+        path: Where the same site serves the engine.
+        hosts: The names of hosts under which it answers, without ports, beside IP
+            addresses and ``localhost``. Under any other name it says nothing about
+            sessions, as somebody else's page may have made that name lead here.
+
+    Raises:
+        InvalidOption: ``hosts`` is a single name.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        path: str = DEFAULT_PATH,
+        *,
+        hosts: Collection[str] = (),
+    ) -> None:
+        super().__init__()
+        if isinstance(hosts, str):
+            raise InvalidOption("hosts", "names of hosts, such as ['localhost']", hosts)
+        pages = inspector_pages(engine, path, echoes=False, hosts=hosts)
+        for name, page in pages.items():
+            self.putChild(name, page)
+
+    def render_GET(self, request: SiteRequest) -> bytes:
+        """Lead to the page, which has a slash at its end."""
+        # Relative: a proxy may have another address, and another path.
+        return redirectTo(b"./" + request.path.rpartition(b"/")[2] + b"/", request)
+
+
 def inspector_pages(
-    engine: Engine, path: str, *, echoes: bool
+    engine: Engine, path: str, *, echoes: bool, hosts: Collection[str] = ()
 ) -> dict[bytes, Resource]:
     """Make what a site has to have at its root to show the inspector.
 
@@ -55,15 +96,16 @@ def inspector_pages(
         path: Where the same site serves the engine.
         echoes: Whether the application sends each message back: only then does the
             page send messages unasked, to measure how long that takes.
+        hosts: See `InspectorResource`.
 
     Returns:
         Resources by their names: ``""`` is the page.
     """
     folder = files(__package__).joinpath("page")
-    sessions = SessionList(engine)
+    sessions, own_page = SessionList(engine), _OwnPage(hosts)
     parts = parts_of(folder)
-    parts.putChild(b"sessions", _Sessions(sessions))
-    parts.putChild(b"state", _State(sessions, echoes))
+    parts.putChild(b"sessions", _Sessions(sessions, own_page))
+    parts.putChild(b"state", _State(sessions, own_page, echoes))
     page = page_of(folder.joinpath("inspector.html"), path=path)
     return {b"": page, b"inspector": parts}
 
@@ -73,9 +115,10 @@ class _State(Resource):
 
     isLeaf = True
 
-    def __init__(self, sessions: SessionList, echoes: bool) -> None:
+    def __init__(self, sessions: SessionList, own_page: _OwnPage, echoes: bool) -> None:
         super().__init__()
         self._sessions = sessions
+        self._own_page = own_page
         self._echoes = echoes
         self._run = token_urlsafe(_RUN_BYTES)
 
@@ -84,7 +127,7 @@ class _State(Resource):
 
         ``run`` is another one after a restart.
         """
-        if not _is_asked_by_own_page(request):
+        if not self._own_page.asks(request):
             return _problem(request, _FORBIDDEN)
         state = {
             "total": self._sessions.total,
@@ -97,17 +140,18 @@ class _State(Resource):
 class _Sessions(Resource):
     """The sessions: ``GET`` lists them, ``DELETE`` of a handle closes one."""
 
-    def __init__(self, sessions: SessionList) -> None:
+    def __init__(self, sessions: SessionList, own_page: _OwnPage) -> None:
         super().__init__()
         self._sessions = sessions
+        self._own_page = own_page
 
     @override
     def getChild(self, path: bytes, request: Request) -> Resource:
-        return _OneSession(self._sessions, path)
+        return _OneSession(self._sessions, self._own_page, path)
 
     def render_GET(self, request: Request) -> bytes | int:
         """List those that the arguments ask for, see `Query.from_arguments`."""
-        if not _is_asked_by_own_page(request):
+        if not self._own_page.asks(request):
             return _problem(request, _FORBIDDEN)
         try:
             query = Query.from_arguments(request.args)
@@ -121,9 +165,12 @@ class _OneSession(Resource):
 
     isLeaf = True
 
-    def __init__(self, sessions: SessionList, handle: bytes) -> None:
+    def __init__(
+        self, sessions: SessionList, own_page: _OwnPage, handle: bytes
+    ) -> None:
         super().__init__()
         self._sessions = sessions
+        self._own_page = own_page
         self._handle = handle.decode("latin-1")
 
     @override
@@ -132,7 +179,7 @@ class _OneSession(Resource):
         if request.method != b"DELETE":
             request.setHeader(b"Allow", b"DELETE")
             return _problem(request, _METHOD_NOT_ALLOWED)
-        if not _is_asked_by_own_page(request):
+        if not self._own_page.asks(request):
             return _problem(request, _FORBIDDEN)
         if not self._sessions.close(self._handle):
             return _problem(request, _NOT_FOUND)
@@ -141,25 +188,32 @@ class _OneSession(Resource):
         return b""
 
 
-def _is_asked_by_own_page(request: Request) -> bool:
-    headers = request.requestHeaders
-    host = request.getHeader(b"Host") or b""
-    if not headers.hasHeader(_OWN_HEADER) or not _leads_nowhere_else(host):
-        return False
-    origin = request.getHeader(b"Origin")
-    return origin is None or origin.partition(b"://")[2] == host
+class _OwnPage:
+    """Tells requests of the inspector's page from those of other sites' pages."""
 
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._hosts = {each.lower() for each in hosts}
 
-def _leads_nowhere_else(host: bytes) -> bool:
-    """Whether a ``Host`` is no name that somebody else may have made."""
-    try:
-        name = urlsplit(f"//{host.decode('ascii')}").hostname or ""
-        if name == "localhost" or name.endswith(".localhost"):
-            return True
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    def asks(self, request: Request) -> bool:
+        """Say whether it is the page that sends a request."""
+        host = request.getHeader(b"Host") or b""
+        if not request.requestHeaders.hasHeader(_OWN_HEADER) or not self._is_safe(host):
+            return False
+        origin = request.getHeader(b"Origin")
+        return origin is None or origin.partition(b"://")[2] == host
+
+    def _is_safe(self, host: bytes) -> bool:
+        """Whether a ``Host`` is no name that somebody else may have made."""
+        try:
+            name = urlsplit(f"//{host.decode('ascii')}").hostname or ""
+            if name in self._hosts:
+                return True
+            if name == "localhost" or name.endswith(".localhost"):
+                return True
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
 
 
 def _json(request: Request, value: object) -> bytes:
