@@ -1,4 +1,4 @@
-"""Draw the tables of txengineio/protocol/states.py: writes docs/states.md.
+"""Draw the tables of sessions, upgrades and polling: writes docs/states.md.
 
 python docs/draw_states.py
 """
@@ -6,8 +6,10 @@ python docs/draw_states.py
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from txengineio.protocol.packets import PacketType
 from txengineio.protocol.states import (
@@ -20,6 +22,12 @@ from txengineio.protocol.states import (
     Role,
     probe_step,
 )
+from txengineio.server.transports.polling_states import (
+    POLL_STEPS,
+    POST_STEPS,
+    PollState,
+    PostState,
+)
 
 PATH = Path(__file__).with_name("states.md")
 
@@ -27,8 +35,9 @@ HEAD = """\
 # States
 
 Drawn by `python docs/draw_states.py` from the tables in
-`txengineio/protocol/states.py`, by which sessions and upgrades go; GitHub shows the
-diagrams. Do not edit this page.
+`txengineio/protocol/states.py`, by which sessions and upgrades go, and in
+`txengineio/server/transports/polling_states.py`; GitHub shows the diagrams. Do not edit
+this page.
 """
 
 SESSION = """
@@ -47,6 +56,19 @@ UPGRADE = """
 ## An upgrade, on the {role}
 
 Each arrow is `input / what is done`. Once it is done, packets are the session's.
+"""
+
+POLLS = """
+## The GETs of a session, on the server
+
+Each arrow is `input / what is done`. What is not drawn changes nothing. `session ended`
+and `replaced` lead from everywhere to `ended`.
+"""
+
+POSTS = """
+## The POSTs of a session, on the server
+
+Likewise; `ended` comes from the session's end, or from an upgrade.
 """
 
 Edges = Iterable[tuple[str, str, str]]
@@ -92,6 +114,23 @@ def upgrade_diagram(role: Role) -> str:
     return diagram(ProbeState.OPENED.value, edges, [ProbeState.DONE.value])
 
 
+def polling_diagram(
+    steps: Mapping[Any, Mapping[Any, tuple[Any, Any]]], start: Enum, end: Enum
+) -> str:
+    """Return the diagram of `POLL_STEPS` or `POST_STEPS`, without what is nothing."""
+    edges = [
+        (
+            source.name.lower(),
+            following.name.lower(),
+            f"{event.value} / {action.value}",
+        )
+        for source, row in steps.items()
+        for event, (action, following) in row.items()
+        if action.value != "nothing" or following not in (source, end)
+    ]
+    return diagram(start.name.lower(), edges, [end.name.lower()])
+
+
 def packet_table() -> str:
     """Return the table of `PACKET_ACTIONS`."""
     columns = list(PACKET_ACTIONS)
@@ -113,7 +152,18 @@ def page() -> str:
         UPGRADE.format(role=role.value) + upgrade_diagram(role)
         for role in PROBE_ACTIONS
     )
-    return HEAD + SESSION + session_diagram() + PACKETS + packet_table() + upgrades
+    return (
+        HEAD
+        + SESSION
+        + session_diagram()
+        + PACKETS
+        + packet_table()
+        + upgrades
+        + POLLS
+        + polling_diagram(POLL_STEPS, PollState.OPENING, PollState.ENDED)
+        + POSTS
+        + polling_diagram(POST_STEPS, PostState.AWAY, PostState.ENDED)
+    )
 
 
 if __name__ == "__main__":

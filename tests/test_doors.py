@@ -28,11 +28,6 @@ DOORS = {
     "websocket/_autobahn.py",
 }
 
-# Where there is still something to be put behind a door. This list only shrinks.
-UNFINISHED = {
-    "server/web/request_timeouts.py",
-}
-
 FOREIGN = ("autobahn", "treq", "twisted", "txaio", "zope")
 ASKING = {"delattr", "getattr", "hasattr", "setattr"}
 
@@ -157,16 +152,7 @@ def private_foreign_names(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", sorted(SOURCES.keys() - DOORS))
 def test_what_is_private_elsewhere_is_behind_the_doors(module: str) -> None:
-    found = private_foreign_names(module)
-    if module in UNFINISHED:
-        assert found, f"{module} is finished: take it from the list"
-    else:
-        assert found == set()
-
-
-@pytest.mark.parametrize("module", sorted(UNFINISHED))
-def test_what_is_unfinished_exists(module: str) -> None:
-    assert module in SOURCES
+    assert private_foreign_names(module) == set()
 
 
 def test_private_names_are_found() -> None:

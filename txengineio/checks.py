@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 from txengineio.errors import InvalidOption, UnknownOption
 
 __all__ = [
-    "TRANSPORTS",
     "build_group",
     "check_callable",
+    "check_distinct",
     "check_duration",
     "check_flag",
     "check_message",
@@ -27,9 +27,6 @@ __all__ = [
     "check_whole_number",
     "optional_group",
 ]
-
-TRANSPORTS: Final = ("polling", "websocket")
-"""The transports that there are."""
 
 _Group = TypeVar("_Group")
 
@@ -128,14 +125,24 @@ def check_one_of(name: str, value: object, known: Collection[str]) -> str:
     return text
 
 
-def check_transports(name: str, value: object) -> tuple[str, ...]:
-    """Return the names of transports, at least one, none twice."""
-    known = " and ".join(repr(transport) for transport in TRANSPORTS)
-    expected = f"a sequence of one or more of {known}"
+def check_distinct(name: str, value: object, expected: str) -> tuple[str, ...]:
+    """Return names, at least one, none twice."""
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise InvalidOption(name, expected, value)
     names = tuple(value)
-    if not names or len(set(names)) < len(names) or not set(names) <= set(TRANSPORTS):
+    if not names or not all(isinstance(each, str) for each in names):
+        raise InvalidOption(name, expected, value)
+    if len(set(names)) < len(names):
+        raise InvalidOption(name, expected, value)
+    return names
+
+
+def check_transports(name: str, value: object, known: Iterable[str]) -> tuple[str, ...]:
+    """Return names of transports, at least one, none twice, and all of them known."""
+    known = tuple(known)
+    expected = f"a sequence of one or more of {' and '.join(map(repr, known))}"
+    names = check_distinct(name, value, expected)
+    if not set(names) <= set(known):
         raise InvalidOption(name, expected, value)
     return names
 

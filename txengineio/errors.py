@@ -219,10 +219,12 @@ class Refusal(EngineIOError):
         status, headers, body: As above.
         severity: The level of the line in the log, by its name; empty for no line.
         is_counted: Whether it is among the rejections of the engine's statistics.
+        closes_connection: Whether the connection is closed behind the answer.
     """
 
     severity: str = "info"
     is_counted: bool = True
+    closes_connection: bool = False
 
     def __init__(
         self,
@@ -241,6 +243,9 @@ class Refusal(EngineIOError):
     def number(self) -> int:
         """What it is counted as: the wire's code, or the status where there is none."""
         return self.status
+
+    def answered(self) -> None:
+        """Do what has to follow the answer; as a rule there is nothing."""
 
 
 class RequestRejected(RemoteProtocolError, Refusal):

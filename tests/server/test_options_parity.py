@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 
 from tests.conftest import FlushLoggedErrors
 from tests.server.conftest import NewServer
+from txengineio.application import EngineIOProtocol
 from txengineio.errors import ErrorCode, InvalidOption
+from txengineio.server.engine import Engine
 from txengineio.server.options.compression import HttpCompression
 from txengineio.server.options.cookies import CookieOptions
 from txengineio.server.options.cors import CorsOptions
@@ -144,7 +147,7 @@ def test_groups_can_be_given_in_several_ways(name: str, group: Any) -> None:
 )
 def test_bad_values_are_refused_by_name(options: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidOption, match=named):
-        EngineOptions.from_mapping(options)
+        Engine(EngineIOProtocol, reactor=Clock(), **options)
 
 
 # --- revision 3 -----------------------------------------------------------------------

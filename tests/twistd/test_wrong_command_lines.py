@@ -45,8 +45,11 @@ NUMBERS = [
     (["--first-poll-timeout", "-1"], "--first-poll-timeout must be"),
 ]
 NAMES = [
-    (["--transports", "tobi"], "--transports must be polling, websocket, or both"),
-    (["--transports", ""], "--transports must be polling, websocket, or both"),
+    (
+        ["--transports", "tobi"],
+        "--transports must be one or more of polling",
+    ),
+    (["--transports", ""], "--transports must be one or more of polling"),
     (["--transports", "polling,polling"], "not 'polling,polling'"),
     (["--path", "relative"], "--path must be an absolute path such as /engine.io/"),
     (["--path", "/a b/"], "--path must be an absolute path such as /engine.io/"),

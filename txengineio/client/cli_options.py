@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Final
 from twisted.python.usage import UsageError
 from typing_extensions import override
 
-from txengineio.checks import TRANSPORTS
-from txengineio.client.options import ClientOptions
+from txengineio.client.options import TRANSPORTS, ClientOptions
 from txengineio.client.target import DEFAULT_PATH, parse_target
 from txengineio.command_line import (
     HELP_FLAGS,

@@ -20,7 +20,6 @@ from twisted.web.iweb import (
 from zope.interface import Interface
 
 from txengineio.checks import (
-    TRANSPORTS,
     check_duration,
     check_flag,
     check_names,
@@ -33,6 +32,9 @@ from txengineio.errors import InvalidOption
 from txengineio.protocol.revisions import CODECS
 
 __all__ = ["TRANSPORTS", "ClientArguments", "ClientOptions"]
+
+TRANSPORTS: Final = ("polling", "websocket")
+"""The transports that a client has."""
 
 _TOKEN: Final = frozenset(
     "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -73,13 +75,17 @@ def _provides(interface: type[Interface]) -> Callable[[str, object], object]:
     return check
 
 
+def _check_transports(name: str, value: object) -> tuple[str, ...]:
+    return check_transports(name, value, TRANSPORTS)
+
+
 def _check_packets(name: str, value: object) -> int:
     return check_whole_number(name, value, 1)
 
 
 # Each returns the value in the form in which it is kept.
 _CHECKS: Mapping[str, Callable[[str, object], object]] = {
-    "transports": check_transports,
+    "transports": _check_transports,
     "upgrade": check_flag,
     "remember_upgrade": check_flag,
     "headers": _check_headers,

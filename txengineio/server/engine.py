@@ -30,6 +30,7 @@ from txengineio.server.requests.handshakes import Handshakes
 from txengineio.server.requests.middleware import CorsMiddleware, Middleware
 from txengineio.server.session import ICarriesSession, Session
 from txengineio.server.statistics import Statistics
+from txengineio.server.transports.table import check_enabled
 from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.body_limits import BodyLimits
 from txengineio.server.web.foreign_request import incoming
@@ -92,6 +93,7 @@ class Engine(EventEmitter):
         super().__init__()
         self.application = factory_of(application)
         self.options = EngineOptions.from_mapping(options)
+        check_enabled(self.options.transports)
         self.body_limits = BodyLimits(
             self.options.max_http_buffer_size,
             self.options.max_buffered_chunks,
@@ -165,6 +167,8 @@ class Engine(EventEmitter):
         Raises:
             Refusal: There is to be no such session; it says which HTTP status would be
                 the answer.
+            InvalidOption: The transport has the name of one that gets the requests of
+                its sessions, and cannot take any.
         """
         return self._handshakes.open_session(transport, request, revision)
 

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from typing_extensions import Buffer, TypeVar, override
 
+from txengineio.errors import TransportError
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.states import Role, SessionInput
@@ -17,11 +18,12 @@ from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import ISlot
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
+from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 from txengineio.session.traffic import Traffic
 
-__all__ = ["ICarriesSession", "IEngine", "Session"]
+__all__ = ["ICarriesSession", "IEngine", "ITakesRequests", "Session"]
 
 
 UserT = TypeVar("UserT", default=Any)
@@ -76,6 +78,43 @@ class ICarriesSession(IPacketTransport):
 
     def attach(session: Session) -> None:  # noqa: N805
         """Carry a session from now on; called once, before anything is sent."""
+
+
+class ITakesRequests(ICarriesSession):
+    """A transport that comes by requests: those of its session are handed to it."""
+
+    def handle(request: IncomingRequest) -> None:  # noqa: N805
+        """Take a request that is complete: answer it, now or later.
+
+        Raises:
+            Refusal: The request is answered with this.
+        """
+
+    def post_begun(request: IncomingRequest) -> None:  # noqa: N805
+        """Learn that a POST begins whose body is not complete, or waits for others.
+
+        Raises:
+            Refusal: The request is answered with this, once it is complete.
+        """
+
+    def post_answered(request: IncomingRequest) -> None:  # noqa: N805
+        """Learn that a middleware has answered a POST that has begun."""
+
+    def post_lost(
+        request: IncomingRequest,  # noqa: N805
+        error: TransportError,
+    ) -> bool:
+        """Learn that a POST that has begun will never be complete.
+
+        Returns:
+            Whether the session ends for it.
+        """
+
+    def came_back() -> None:
+        """Learn that the client goes on, by opening what an upgrade moves to."""
+
+    def answer_with_noop() -> None:
+        """Let the client's request end, if one waits for packets: an upgrade is on."""
 
 
 class Session(BaseSession, Generic[UserT]):

@@ -19,6 +19,7 @@ from txengineio.errors import InvalidOption
 from txengineio.integrations.client_script import ClientScript
 from txengineio.net.endpoints import MAX_PORT
 from txengineio.server.options.engine import EngineOptions
+from txengineio.server.transports.table import TRANSPORT_TABLE, check_enabled
 from txengineio.server.web.site import path_segments
 from txengineio.twistd.limit_flags import ADDRESSES, LIMITS, ORIGINS, engine_flag
 from txengineio.twistd.node_flags import NODE
@@ -59,6 +60,12 @@ def _check_path(text: str) -> str:
     return text
 
 
+def _transports(text: str) -> tuple[str, ...]:
+    names = as_names(text)
+    check_enabled(names)
+    return names
+
+
 def _check_cookie(text: str) -> str:
     EngineOptions.from_mapping({"cookie": {"name": text}})
     return text
@@ -96,8 +103,8 @@ _SERVING: Final = (
         "transports",
         "NAMES",
         "Transports that clients may use, separated by commas.",
-        as_names,
-        expected="polling, websocket, or both with a comma between them",
+        _transports,
+        expected=f"one or more of {', '.join(TRANSPORT_TABLE)}, separated by commas",
     ),
     Flag(
         name="no-allow-upgrades",

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    globalLogPublisher,
+)
 from twisted.web.test.requesthelper import DummyChannel, DummyRequest
 from typing_extensions import override
+from zope.interface import provider
 
 from tests.conftest import FlushLoggedErrors
 from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
@@ -203,3 +212,53 @@ def test_a_request_without_a_connection_of_its_own_cannot_become_a_websocket() -
     (session,) = server.engine.sessions.values()
     assert session.request.secure
     assert session.remote_address is None
+
+
+# --- what sessions refuse -------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The lines that the log gets."""
+    lines: list[str] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if event["log_level"] >= LogLevel.info:
+            lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+def test_what_a_session_refuses_is_refused_as_everything_is(
+    new_server: NewServer, log: list[str]
+) -> None:
+    server = new_server()
+    statistics = server.engine.keep_statistics()
+    events: list[Any] = []
+    server.engine.on("connection_error", events.append)
+    client = server.open_polling()
+    assert server.request("PUT", sid=client.sid, body=b"x").answer.status == 405
+    assert dict(statistics.rejections) == {405: 1}
+    (line,) = log
+    assert line.endswith("refused: expected GET or POST, got 'PUT'")
+    # Nothing is wrong with how it has got to its session.
+    assert events == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"4a\x1e4b\x1e4c", 413), (b"x" * 2000, 413), (b"x", 400)]
+)
+def test_what_costs_the_session_is_told_by_its_end(
+    new_server: NewServer, log: list[str], body: bytes, status: int
+) -> None:
+    server = new_server(max_packets_per_payload=2, max_http_buffer_size=1000)
+    statistics = server.engine.keep_statistics()
+    client = server.open_polling()
+    assert server.request("POST", sid=client.sid, body=body).answer.status == status
+    (line,) = log
+    assert line.startswith(f"session {client.sid[:6]}… on polling ended: ")
+    assert not statistics.rejections
+    assert statistics.closes[ended_with(client.protocol)] == 1

@@ -453,6 +453,20 @@ def test_an_answered_ok_that_breaks_off_later_harms_nothing(
     assert client.post("4last").answer.body == b"ok"
 
 
+def test_a_goodbye_behind_too_many_messages_is_acknowledged(
+    new_server: NewServer,
+) -> None:
+    server, done = busy_server(new_server)
+    client = server.open_polling()
+    client.post("4first")
+    post = client.post(*(f"4{number}" for number in range(40)), "1")
+    assert post.answer.body == b"ok"
+    done.callback(None)
+    assert ended_with(client.protocol) is CloseReason.TRANSPORT_CLOSE
+    assert len(client.protocol.messages) == 41
+    server.assert_nothing_left()
+
+
 def test_an_upgrade_releases_the_ok_that_is_kept_back(new_server: NewServer) -> None:
     server, done = busy_server(new_server)
     client = server.open_polling()

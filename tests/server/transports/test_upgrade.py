@@ -473,6 +473,11 @@ def test_a_probe_after_the_upgrade_is_a_heartbeat_in_the_wrong_direction(
 class FailingPolling:
     """Fails when it should answer a poll."""
 
+    name = "polling"
+
+    def came_back(self) -> None:
+        """Do nothing."""
+
     def answer_with_noop(self) -> None:
         raise ZeroDivisionError
 

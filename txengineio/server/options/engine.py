@@ -7,15 +7,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from txengineio.checks import (
-    TRANSPORTS,
     check_callable,
+    check_distinct,
     check_duration,
     check_flag,
     check_message,
     check_names,
     check_node_name,
     check_size,
-    check_transports,
     optional_group,
 )
 from txengineio.server.options.compression import HttpCompression
@@ -25,11 +24,17 @@ from txengineio.server.options.deflate import DeflateOptions
 from txengineio.server.options.limits import LIMIT_CHECKS, LimitArguments, Limits
 from txengineio.server.options.other_names import OTHER_NAMES
 
-__all__ = ["TRANSPORTS", "EngineArguments", "EngineOptions"]
+__all__ = ["EngineArguments", "EngineOptions"]
 
 
 RequestCallback = Callable[[Any], object]
 """Called with the request, in whichever way the application types it."""
+
+
+def _check_transports(name: str, value: object) -> tuple[str, ...]:
+    # Which there are is known to the table of transports: the engine asks it.
+    expected = "a sequence of one or more names of transports, all different"
+    return check_distinct(name, value, expected)
 
 
 def _check_cors(_name: str, value: object) -> object:
@@ -54,7 +59,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ping_timeout": check_duration,
     "upgrade_timeout": check_duration,
     "max_http_buffer_size": check_size,
-    "transports": check_transports,
+    "transports": _check_transports,
     "allow_upgrades": check_flag,
     "allow_request": check_callable,
     "initial_packet": check_message,
@@ -134,7 +139,7 @@ class EngineOptions(Limits):
     ping_timeout: float = 20.0
     upgrade_timeout: float = 10.0
     max_http_buffer_size: int = 1_000_000
-    transports: tuple[str, ...] = TRANSPORTS
+    transports: tuple[str, ...] = ("polling", "websocket")
     allow_upgrades: bool = True
     allow_request: RequestCallback | None = None
     initial_packet: str | bytes | None = None

@@ -18,8 +18,8 @@ from txengineio.server.requests.checks import ConnectionErrorEvent, check_reques
 from txengineio.server.requests.handshakes import Handshakes
 from txengineio.server.requests.middleware import Middleware, run_middlewares
 from txengineio.server.requests.uploads import ArrivingRequest
-from txengineio.server.session import IEngine, Session
-from txengineio.server.transports.polling import PollingTransport
+from txengineio.server.session import IEngine, ITakesRequests, Session
+from txengineio.server.transports.table import TRANSPORT_TABLE, taker_of
 from txengineio.server.web.incoming_request import Elsewhere, IncomingRequest
 
 __all__ = ["Dispatcher"]
@@ -57,7 +57,8 @@ class Dispatcher:
 
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, or see to it that it will be."""
-        if self.elsewhere is not None and self._is_elsewhere(request):
+        elsewhere = self.elsewhere
+        if elsewhere is not None and self._is_elsewhere(request, elsewhere):
             return
         if not self.middlewares:
             self._serve(request)
@@ -65,8 +66,8 @@ class Dispatcher:
             # It is here now, whatever overtakes it while the middlewares take their
             # time.
             arrival = self.begun(request)
-            if arrival.status:
-                request.answer(arrival.status)
+            if arrival.refusal is not None:
+                self._refuse(request, arrival.refusal)
             else:
                 self._run_middlewares(request, arrival)
         else:
@@ -76,7 +77,7 @@ class Dispatcher:
         """Take a request whose headers are complete, and whose body may not be."""
         return ArrivingRequest(request, self._posted_to(request), self._arrived)
 
-    def _posted_to(self, request: IncomingRequest) -> PollingTransport | None:
+    def _posted_to(self, request: IncomingRequest) -> ITakesRequests | None:
         """Return where a body goes; a request that must not get in goes nowhere.
 
         It is refused when it is complete; what it sends until then is bounded.
@@ -87,18 +88,19 @@ class Dispatcher:
             query, session = self._check(request)
         except Refusal:
             return None
-        if session is None or (query is not None and query.transport != "polling"):
+        if session is None or (query is not None and _moves(query)):
             return None
-        transport = session.transport
-        return transport if isinstance(transport, PollingTransport) else None
+        return taker_of(session)
 
     def _arrived(self, request: IncomingRequest, arrival: ArrivingRequest) -> None:
-        if self.elsewhere is not None and self._is_elsewhere(request):
-            return
-        if self.middlewares:
-            self._run_middlewares(request, arrival)
-        else:
-            self._serve(request)
+        elsewhere = self.elsewhere
+        if arrival.refusal is not None:
+            self._refuse(request, arrival.refusal)
+        elif elsewhere is None or not self._is_elsewhere(request, elsewhere):
+            if self.middlewares:
+                self._run_middlewares(request, arrival)
+            else:
+                self._serve(request)
 
     def _run_middlewares(
         self, request: IncomingRequest, arrival: ArrivingRequest | None
@@ -159,19 +161,19 @@ class Dispatcher:
         if sid is None:
             query = parse_query(query_string, self._engine.options.transports)
             sid = query.sid
-        session = self._find(sid)
+        session = None if sid is None else self._registry.find(sid)
         if query is None:
-            if session is not None and _is_usual(session):
+            if (
+                session is not None
+                and session.transport.name == "polling"
+                and session.protocol_revision == 4  # noqa: PLR2004
+            ):
                 return None, session
             query = parse_query(query_string, self._engine.options.transports)
         check_request(request, query, session, self._engine.options)
         return query, session
 
-    def _find(self, sid: str | None) -> Session | None:
-        """Look a session up."""
-        return None if sid is None else self._registry.find(sid)
-
-    def _is_elsewhere(self, request: IncomingRequest) -> bool:
+    def _is_elsewhere(self, request: IncomingRequest, elsewhere: Elsewhere) -> bool:
         """Whether somebody else answers a request, as its session is not here."""
         query_string = request.uri.partition(b"?")[2]
         sid = polling_sid(query_string)
@@ -180,23 +182,23 @@ class Dispatcher:
                 sid = parse_query(query_string, self._engine.options.transports).sid
             except RequestRejected:
                 return False
-        if sid is None or self._find(sid) is not None or self.elsewhere is None:
+        if sid is None or self._registry.find(sid) is not None:
             return False
-        return self.elsewhere.answers(request, sid)
+        return elsewhere.answers(request, sid)
 
     def _serve(self, request: IncomingRequest) -> None:
         try:
             query, session = self._check(request)
-            if session is not None and (query is None or query.transport == "polling"):
-                transport = session.transport
-                if isinstance(transport, PollingTransport):
-                    transport.handle(request)
-                    return
+            if session is not None and (query is None or not _moves(query)):
+                # A call of `taker_of` for each request would cost more.
+                transport: ITakesRequests = session.transport  # type: ignore[assignment]
+                transport.handle(request)
+                return
             assert query is not None
             if session is None:
                 waiting = self._handshakes.admit(request, query)
             else:
-                waiting = self._handshakes.admit_websocket(request, query, session)
+                waiting = self._handshakes.admit_move(request, query, session)
             if waiting is not None:
                 waiting.addErrback(self._failed, request)
         except Exception:
@@ -233,7 +235,11 @@ class Dispatcher:
         if isinstance(refusal, RequestRejected):
             event = ConnectionErrorEvent.of(request.for_application, refusal)
             self._engine.emit("connection_error", event)
-        request.answer(refusal.status, refusal.headers, refusal.body)
+        if refusal.closes_connection:
+            request.refuse_and_close(refusal.status)
+        else:
+            request.answer(refusal.status, refusal.headers, refusal.body)
+        refusal.answered()
 
     def _request_fields(self, request: IncomingRequest) -> dict[str, Any]:
         """Return what a line in the log says about a request.
@@ -248,10 +254,9 @@ class Dispatcher:
         }
 
 
-def _is_usual(session: Session) -> bool:
-    return session.protocol_revision == 4 and isinstance(  # noqa: PLR2004
-        session.transport, PollingTransport
-    )
+def _moves(query: SessionQuery) -> bool:
+    """Whether a request that names a session is for moving it."""
+    return TRANSPORT_TABLE[query.transport].move is not None
 
 
 def _answered(arrival: ArrivingRequest | None) -> None:

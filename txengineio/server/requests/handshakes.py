@@ -1,4 +1,4 @@
-"""Opening sessions, and WebSockets for sessions that are open.
+"""Opening sessions, and letting those that are open move to another transport.
 
 A request gets here when nothing is wrong with it as such. Whether its client may come
 in is found out here: by its origin, by how many there are already, by the application.
@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
 from txengineio.application import EngineIOProtocol
-from txengineio.errors import ErrorCode, Refusal, RequestRejected
+from txengineio.errors import ErrorCode, InvalidOption, Refusal, RequestRejected
 from txengineio.protocol.handshake import Handshake, HandshakeTemplate
 from txengineio.protocol.packets import Packet, PacketType
 from txengineio.protocol.query import SessionQuery
@@ -26,15 +26,17 @@ from txengineio.server.requests.checks import check_revision
 from txengineio.server.requests.hooks import ask_for_permission, choose_sid
 from txengineio.server.requests.origins import OriginCheck
 from txengineio.server.requests.session_limits import SessionLimits, Slot
-from txengineio.server.session import ICarriesSession, IEngine, Session
-from txengineio.server.transports.polling import PollingTransport
+from txengineio.server.session import (
+    ICarriesSession,
+    IEngine,
+    ITakesRequests,
+    Session,
+)
 from txengineio.server.transports.table import (
     TRANSPORT_TABLE,
     Workshop,
-    become_websocket,
     upgrades_from,
 )
-from txengineio.server.transports.upgrade import UpgradeAttempt
 from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.timers import COARSE, TimerWheel
@@ -155,6 +157,7 @@ class Handshakes:
         self, transport: ICarriesSession, request: HandshakeRequest, revision: int
     ) -> Session:
         """Open a session on a transport: see `Engine.open_session`."""
+        _check_transport(transport)
         if not self.accepting:
             raise Refusal("no new sessions are let in", status=_UNAVAILABLE)
         with self._session_limits.enter(request.remote_address) as slot:
@@ -213,49 +216,48 @@ class Handshakes:
         template = self._handshakes[transport] = handshake.template()
         return template
 
-    # --- WebSockets for sessions that are open ----------------------------------------
+    # --- other transports for sessions that are open ----------------------------------
 
-    def admit_websocket(
+    def admit_move(
         self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> Deferred[None] | None:
-        """Open a WebSocket for a session that is open.
+        """Let a session that is open move to another transport: a WebSocket.
 
         Returns, and raises:
             As `admit`.
         """
         self._origins.check(request)
         if self._engine.options.allow_request is not None:
-            asking = self._ask_and_upgrade(request, query, session)
+            asking = self._ask_and_move(request, query, session)
             return Deferred.fromCoroutine(asking)
-        self._upgrade(request, query, session)
+        self._move(request, query, session)
         return None
 
-    async def _ask_and_upgrade(
+    async def _ask_and_move(
         self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> None:
         options, clock = self._engine.options, self._engine.clock
         await ask_for_permission(request, options, clock)
         if not request.is_gone:
-            self._upgrade(request, query, session)
+            self._move(request, query, session)
 
-    def _upgrade(
+    def _move(
         self, request: IncomingRequest, query: SessionQuery, session: Session
     ) -> None:
-        asked = TRANSPORT_TABLE[query.transport].check(request, self._engine)
-        websocket, early = become_websocket(
-            self._workshop, request, query, asked, first=False
+        row = TRANSPORT_TABLE[query.transport]
+        assert row.move is not None
+        row.move(
+            self._workshop, request, query, row.check(request, self._engine), session
         )
-        websocket.connection.writer.flush()
-        transport = session.transport
-        if (
-            isinstance(transport, PollingTransport)
-            and session.upgrade_attempt is None
-            and session.closed is None
-        ):
-            transport.came_back()
-            UpgradeAttempt(session, transport, websocket).start()
-            if early:
-                websocket.connection.dataReceived(early)
-        else:
-            # It has a WebSocket already, another one is at it, or it has just ended.
-            websocket.session_ended()
+
+
+def _check_transport(transport: ICarriesSession) -> None:
+    """Raise for a transport that requests would be handed to, and that takes none."""
+    row = TRANSPORT_TABLE.get(transport.name)
+    if (
+        row is not None
+        and row.move is None
+        and not ITakesRequests.providedBy(transport)
+    ):
+        expected = f"an ITakesRequests, as its name is {row.name!r}"
+        raise InvalidOption("transport", expected, transport)

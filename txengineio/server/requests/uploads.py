@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from txengineio.errors import TransportError
-from txengineio.server.transports.polling import PollingTransport
+from txengineio.errors import Refusal, TransportError
+from txengineio.server.session import ITakesRequests
 from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["ArrivingRequest"]
@@ -23,27 +23,38 @@ class ArrivingRequest:
         request: The request; its headers are complete.
         transport: The transport of the session that it posts to, if it does.
         serve: Called with the request and this when it is complete.
+
+    Attributes:
+        refusal: What the request is to be answered with, whatever comes.
     """
 
-    __slots__ = ("_request", "_serve", "_transport", "status")
+    __slots__ = ("_request", "_serve", "_transport", "refusal")
 
     def __init__(
         self,
         request: IncomingRequest,
-        transport: PollingTransport | None,
+        transport: ITakesRequests | None,
         serve: _Serve,
     ) -> None:
         self._request = request
         self._transport = transport
         self._serve = serve
-        self.status = 0 if transport is None else transport.post_begun(request)
+        self.refusal: Refusal | None = None
+        if transport is not None:
+            try:
+                transport.post_begun(request)
+            except Refusal as refusal:
+                # The traceback knows this: both would wait for the collector.
+                self.refusal = refusal.with_traceback(None)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nobody wants the body."""
+        return self.refusal is not None
 
     def complete(self) -> None:
         """Answer the request, now or later: its body is there."""
-        if self.status:
-            self._request.answer(self.status)
-        else:
-            self._serve(self._request, self)
+        self._serve(self._request, self)
 
     def lost(self, error: TransportError) -> bool:
         """End the session that waits for the body, if one does; say so."""
@@ -53,4 +64,4 @@ class ArrivingRequest:
     def answered(self) -> None:
         """Learn that others have answered the request: its session need not wait."""
         if self._transport is not None:
-            self._transport.post_refused(self._request)
+            self._transport.post_answered(self._request)

@@ -1,14 +1,19 @@
 """What carries a session's packets, and how it moves from one to another.
 
-=============  ==========================================================
-``table``      the transports that there are: a row for each
-``polling``    HTTP long-polling: one parked GET, one POST at a time
-``jsonp``      polling for clients that can only load scripts
-``websocket``  WebSockets of a server
-``deflate``    permessage-deflate: what was negotiated, and what goes out
-``opening``    the opening request of a WebSocket
-``upgrade``    from polling to WebSocket, without losing a message
-``bodies``     how many packets a POST may have
-``answers``    what belongs to an answer beside its payload
-=============  ==========================================================
+==================  ==========================================================
+``table``           the transports that there are: a row for each
+``polling``         HTTP long-polling: one parked GET, one POST at a time
+``polling_states``  the tables of that: what may come when, and what is done
+``posts``           the POST that is here, and its acknowledgement
+``newcomers``       clients that open a session and do not come back
+``payloads``        what stands in answers to polls and in bodies of POSTs
+``jsonp``           the same for clients that can only load scripts
+``bodies``          how many packets a POST may have, and who gets them
+``answers``         what belongs to an answer beside its payload
+``refusals``        requests that break the rules of a transport
+``websocket``       WebSockets of a server
+``deflate``         permessage-deflate: what was negotiated, and what goes out
+``opening``         the opening request of a WebSocket
+``upgrade``         from polling to WebSocket, without losing a message
+==================  ==========================================================
 """

@@ -11,9 +11,9 @@ from txengineio.server.options.compression import HttpCompression
 from txengineio.server.session import IEngine, Session
 from txengineio.server.web.headers import add_vary, check_headers, move_added
 from txengineio.server.web.incoming_request import IncomingRequest
-from txengineio.server.web.responses import ConstantHeaders
+from txengineio.server.web.responses import OK, ConstantHeaders
 
-__all__ = ["BINARY", "POSTED", "TEXT", "complete", "compressed", "let_change"]
+__all__ = ["BINARY", "TEXT", "acknowledge", "compressed", "let_change", "respond"]
 
 
 def _not_stored(content_type: str) -> ConstantHeaders:
@@ -26,8 +26,7 @@ TEXT: Final = _not_stored("text/plain; charset=UTF-8")
 BINARY: Final = _not_stored("application/octet-stream")
 """Headers of a poll's answer that is binary."""
 
-POSTED: Final = _not_stored("text/html")
-"""Headers of the answer to a POST."""
+_POSTED: Final = _not_stored("text/html")
 
 _ACCEPTED: Final = ("accept-encoding",)
 
@@ -51,34 +50,47 @@ def compressed(
     return {**headers, "Content-Encoding": encoding}, body
 
 
-def complete(
+def acknowledge(request: IncomingRequest, session: Session) -> None:
+    """Tell a client that all packets of its POST were handled."""
+    respond(request, session, _POSTED, b"ok")
+
+
+def respond(
     request: IncomingRequest,
     session: Session,
     headers: Mapping[str, Any],
-    length: int,
-    first: bool,
-) -> Mapping[str, Any]:
-    """Return all headers of an answer, and let the application change them.
+    body: bytes,
+    first: bool = False,
+) -> None:
+    """Answer a request of a session, if its client still waits for that.
 
     Args:
-        request: The request that is answered.
+        request: The request.
         session: The session that it belongs to.
-        headers: The headers so far.
-        length: Bytes of the body.
+        headers: The headers that belong to the body.
+        body: The whole body.
         first: Whether no answer of the session came before.
     """
     engine = session.engine
     cookie = engine.options.cookie if first else None
-    # Its filter would look into the payload.
-    hostile = request.is_explorer
-    if engine.handlers is None and cookie is None and not hostile:
-        return headers
-    changed = {**headers, "Content-Length": str(length)}
-    if hostile:
-        changed["X-XSS-Protection"] = "0"
-    if cookie is not None:
-        changed["Set-Cookie"] = [cookie.header(session.id)]
-    changed = let_change(engine, request, changed, first)
+    if engine.handlers is not None or cookie is not None or request.is_explorer:
+        if request.is_gone:
+            return
+        beside: dict[str, Any] = {"Content-Length": str(len(body))}
+        if request.is_explorer:
+            # Its filter would look into the payload.
+            beside["X-XSS-Protection"] = "0"
+        if cookie is not None:
+            beside["Set-Cookie"] = [cookie.header(session.id)]
+        headers = _completed(request, engine, {**headers, **beside}, first)
+    request.answer(OK, headers, body)
+
+
+def _completed(
+    request: IncomingRequest, engine: IEngine, headers: Mapping[str, Any], first: bool
+) -> Mapping[str, Any]:
+    """Return the headers of an answer as the application wants them."""
+    changed = let_change(engine, request, headers, first)
     move_added(changed, request.answer_headers)
     # What is true of the body is not the application's to change.
     return {

@@ -1,28 +1,50 @@
-"""Bodies of POSTs: how many packets are in them."""
+"""Bodies of POSTs: how many packets are in them, and who gets these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
 
-from txengineio.errors import TransportError
-from txengineio.protocol.packets import Packet
+from txengineio.protocol.packets import Packet, PacketType
+from txengineio.server.session import ITakesRequests, Session
+from txengineio.server.web.body_limits import too_many_packets
 
-__all__ = ["bounded"]
-
-
-def bounded(packets: Iterator[Packet], size: int, limit: int) -> Iterator[Packet]:
-    """Return the packets of a body; their number is limited, too."""
-    # No packet takes less than a byte.
-    return packets if size <= limit else _up_to(limit, packets)
+__all__ = ["bounded", "hand_over"]
 
 
-def _up_to(limit: int, packets: Iterator[Packet]) -> Iterator[Packet]:
+def bounded(packets: Iterator[Packet], limit: int) -> Iterator[Packet]:
+    """Yield packets of a body, and raise at the first one too many."""
     yield from islice(packets, limit)
     if next(packets, None) is not None:
-        raise TransportError(
-            "too many packets in a payload",
-            f"at most {limit} are allowed",
-            hint="to allow more, raise max_packets_per_payload "
-            "(--max-packets-per-payload)",
-        )
+        raise too_many_packets(limit)
+
+
+def hand_over(
+    packets: Iterator[Packet], session: Session, transport: ITakesRequests
+) -> None:
+    """Give the packets of a body to their session, in order.
+
+    What the application sends meanwhile goes out together, afterwards.
+
+    Args:
+        packets: The packets.
+        session: The session.
+        transport: The transport that it came by.
+
+    Raises:
+        BodyRefused: There are too many.
+        PacketDecodeError: One cannot be read; the session has those before.
+    """
+    session.cork()
+    try:
+        for packet_type, data in packets:
+            if packet_type is PacketType.MESSAGE and data is not None:
+                session.message_received(data)
+            else:
+                if packet_type is PacketType.CLOSE:
+                    # What answers earlier packets comes before the goodbye.
+                    session.uncork()
+                    transport.answer_with_noop()
+                session.packet_received(packet_type, data)
+    finally:
+        session.uncork()

@@ -1,7 +1,8 @@
 """The transports that there are: one row for each, one module for what it does.
 
-Adding one takes a module with a class that provides `ICarriesSession`, and a row here;
-its name goes into `txengineio.checks.TRANSPORTS`, which says what may be asked for.
+Adding one takes a module with a class, and a row here. A class whose clients come by
+requests provides `ITakesRequests`. An engine has those transports of the table that its
+option ``transports`` names.
 """
 
 from __future__ import annotations
@@ -10,14 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from txengineio.checks import check_transports
 from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.query import SessionQuery
 from txengineio.protocol.revisions import codec_for
-from txengineio.server.session import ICarriesSession, IEngine, Session
+from txengineio.server.session import (
+    ICarriesSession,
+    IEngine,
+    ITakesRequests,
+    Session,
+)
 from txengineio.server.transports.answers import let_change
 from txengineio.server.transports.deflate import negotiate_deflate
-from txengineio.server.transports.jsonp import polling_transport
+from txengineio.server.transports.newcomers import Newcomer
 from txengineio.server.transports.opening import BadOpening, OpeningRequest
+from txengineio.server.transports.payloads import payloads_for
+from txengineio.server.transports.polling import PollingTransport
+from txengineio.server.transports.upgrade import UpgradeAttempt
 from txengineio.server.transports.websocket import (
     EngineWebSocketFactory,
     ServerWebSocket,
@@ -30,7 +40,8 @@ __all__ = [
     "TRANSPORT_TABLE",
     "TransportRow",
     "Workshop",
-    "become_websocket",
+    "check_enabled",
+    "taker_of",
     "upgrades_from",
 ]
 
@@ -67,6 +78,9 @@ class TransportRow:
         open: Opens a session on it. Called with the workshop, the request, its query,
             what `check` has returned, and a function that takes the transport and opens
             the session: what that sends goes out by the transport at once.
+        move: Moves a session to it. Called with the workshop, a request that names the
+            session, its query, and what `check` has returned. None where a request that
+            names a session is for the transport of that, which is an `ITakesRequests`.
     """
 
     name: str
@@ -74,6 +88,9 @@ class TransportRow:
     upgraded_from: frozenset[str]
     check: Callable[[IncomingRequest, IEngine], Any]
     open: Callable[[Workshop, IncomingRequest, SessionQuery, Any, _Start], None]
+    move: (
+        Callable[[Workshop, IncomingRequest, SessionQuery, Any, Session], None] | None
+    ) = None
 
 
 # --- polling --------------------------------------------------------------------------
@@ -90,13 +107,15 @@ def _open_polling(
     asked: None,
     start: _Start,
 ) -> None:
-    transport = polling_transport(query)
-    # What the session begins with is the answer.
-    transport.park(request)
+    transport = PollingTransport(payloads_for(query), request)
+    session = start(transport)
     timeout = workshop.engine.options.first_poll_timeout
-    if workshop.newcomers is not None and timeout is not None:
-        transport.expect_back(workshop.newcomers, timeout)
-    start(transport)
+    if (
+        workshop.newcomers is not None
+        and timeout is not None
+        and session.closed is None
+    ):
+        transport.expect_back(Newcomer(session, workshop.newcomers, timeout))
 
 
 # --- WebSocket ------------------------------------------------------------------------
@@ -120,7 +139,7 @@ def _check_websocket(
     return asked, negotiate_deflate(asked.extensions, options)
 
 
-def become_websocket(
+def _become_websocket(
     workshop: Workshop,
     request: IncomingRequest,
     query: SessionQuery,
@@ -156,12 +175,38 @@ def _open_websocket(
     asked: tuple[OpeningRequest, Deflater | None],
     start: _Start,
 ) -> None:
-    websocket, early = become_websocket(workshop, request, query, asked, first=True)
+    websocket, early = _become_websocket(workshop, request, query, asked, first=True)
     start(websocket)
     # Nothing has been sent only if the connection was lost meanwhile.
     websocket.connection.writer.flush()
     if early:
         websocket.connection.dataReceived(early)
+
+
+def _move_to_websocket(
+    workshop: Workshop,
+    request: IncomingRequest,
+    query: SessionQuery,
+    asked: tuple[OpeningRequest, Deflater | None],
+    session: Session,
+) -> None:
+    websocket, early = _become_websocket(workshop, request, query, asked, first=False)
+    websocket.connection.writer.flush()
+    if not _may_move(session, "websocket"):
+        websocket.session_ended()
+        return
+    UpgradeAttempt(session, taker_of(session), websocket).start()
+    if early:
+        websocket.connection.dataReceived(early)
+
+
+def _may_move(session: Session, name: str) -> bool:
+    """Whether a session is where it can move from, and nothing else is moving it."""
+    return (
+        session.transport.name in TRANSPORT_TABLE[name].upgraded_from
+        and session.upgrade_attempt is None
+        and session.closed is None
+    )
 
 
 # --- the table ------------------------------------------------------------------------
@@ -182,9 +227,24 @@ TRANSPORT_TABLE: Final = {
             upgraded_from=frozenset({"polling"}),
             check=_check_websocket,
             open=_open_websocket,
+            move=_move_to_websocket,
         ),
     )
 }
+
+
+def taker_of(session: Session) -> ITakesRequests:
+    """Return the transport of a session that is on one whose row moves no sessions."""
+    return session.transport  # type: ignore[return-value]  # the row says so
+
+
+def check_enabled(names: tuple[str, ...]) -> None:
+    """Raise for a transport that there is not.
+
+    Raises:
+        InvalidOption: There is one among the names.
+    """
+    check_transports("transports", names, TRANSPORT_TABLE)
 
 
 def upgrades_from(name: str, enabled: tuple[str, ...]) -> tuple[str, ...]:

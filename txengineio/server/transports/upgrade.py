@@ -25,8 +25,7 @@ from txengineio.protocol.states import (
     probe_input,
     probe_step,
 )
-from txengineio.server.session import Session
-from txengineio.server.transports.polling import PollingTransport
+from txengineio.server.session import ITakesRequests, Session
 from txengineio.server.transports.websocket import ServerWebSocket
 from txengineio.session.interfaces import IUpgradeAttempt
 
@@ -64,7 +63,7 @@ class UpgradeAttempt:
     def __init__(
         self,
         session: Session,
-        polling: PollingTransport,
+        polling: ITakesRequests,
         websocket: ServerWebSocket,
     ) -> None:
         self._session = session
@@ -79,6 +78,7 @@ class UpgradeAttempt:
         engine = self._session.engine
         self._session.upgrade_attempt = self
         self._websocket.receiver = self
+        self._polling.came_back()
         self._timeout = engine.clock.callLater(
             engine.options.upgrade_timeout, self._timed_out
         )

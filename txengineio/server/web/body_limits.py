@@ -10,8 +10,17 @@ from typing import Final, NamedTuple
 
 from txengineio.errors import PayloadTooLarge, TransportError
 
-__all__ = ["BodyLimits", "BodyRefused", "too_large", "too_many_chunks", "too_slow"]
+__all__ = [
+    "BodyLimits",
+    "BodyRefused",
+    "invalid_content",
+    "too_large",
+    "too_many_chunks",
+    "too_many_packets",
+    "too_slow",
+]
 
+_BAD_REQUEST: Final = 400
 _TIMEOUT: Final = 408
 _TOO_LARGE: Final = 413
 
@@ -31,17 +40,17 @@ class BodyLimits(NamedTuple):
 
 
 class BodyRefused(TransportError):
-    """A body goes beyond a limit; the request is answered before it is complete.
+    """A body is not taken: it goes beyond a limit, or is of a wrong kind.
 
     Args:
         status: The HTTP status of the answer.
         message: The reference implementation's text for it.
-        description: What was wrong.
+        description: What was wrong, if the text does not say it.
         hint: What to change.
     """
 
     def __init__(
-        self, status: int, message: str, description: object, hint: str = ""
+        self, status: int, message: str, description: object = None, hint: str = ""
     ) -> None:
         super().__init__(message, description, hint=hint)
         self.status = status
@@ -61,6 +70,21 @@ def too_many_chunks(limit: int) -> BodyRefused:
         f"at most {limit} are allowed",
         hint="to allow more, raise max_buffered_chunks (--max-buffered-chunks)",
     )
+
+
+def too_many_packets(limit: int) -> BodyRefused:
+    """Make the refusal of a body of more than so many packets."""
+    return BodyRefused(
+        _TOO_LARGE,
+        "too many packets in a payload",
+        f"at most {limit} are allowed",
+        hint="to allow more, raise max_packets_per_payload (--max-packets-per-payload)",
+    )
+
+
+def invalid_content() -> BodyRefused:
+    """Make the refusal of a binary body where there can be none."""
+    return BodyRefused(_BAD_REQUEST, "invalid content")
 
 
 def too_slow(seconds: float) -> BodyRefused:

@@ -17,7 +17,6 @@ from typing_extensions import override
 from txengineio.net.direct_writes import can_write_directly
 from txengineio.net.watched_connection import watch_closely, watch_port
 from txengineio.server.web._twisted import NegotiatedChannel
-from txengineio.server.web.body_limits import too_slow
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.request_parser import Fields, parse_complete_request
 from txengineio.server.web.request_timeouts import TimedChannel
@@ -153,24 +152,6 @@ class EngineIOChannel(TimedChannel):
                 self.requestDone(request)
             finally:
                 self._began = None
-
-    @override
-    def allHeadersReceived(self) -> None:
-        """Let an engine say how long the body may take; the headers are complete."""
-        super().allHeadersReceived()
-        request = self.requests[-1] if self.requests else None
-        if isinstance(request, EngineIORequest) and request.engine is not None:
-            self.limit_body_time(request.engine.body_limits.timeout)
-
-    @override
-    def give_up(self, seconds: float) -> None:
-        """Answer a body that is too slow; drop the connection of a head that is."""
-        request = self.requests[-1] if self.requests else None
-        if isinstance(request, EngineIORequest) and request.is_receiving():
-            request.refuse_body(too_slow(seconds))
-            self.loseConnection()
-        else:
-            super().give_up(seconds)
 
     # Twisted's time-out, without a call of the reactor for each connection.
 

@@ -153,13 +153,11 @@ class IncomingRequest(Protocol):
 
 
 class Upload(Protocol):
-    """A request whose body arrives.
+    """A request whose body arrives."""
 
-    Attributes:
-        status: A status that refuses it, whatever comes; 0 for none.
-    """
-
-    status: int
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is refused, whatever comes: nobody wants its body."""
 
     def complete(self) -> None:
         """Answer the request, now or later: its body is there."""

@@ -27,6 +27,7 @@ from txengineio.server.web.body_limits import (
     BodyRefused,
     too_large,
     too_many_chunks,
+    too_slow,
 )
 from txengineio.server.web.headers import headers_so_far
 from txengineio.server.web.incoming_request import (
@@ -99,9 +100,12 @@ class EngineIORequest(LazyRequest):
                 self.method, self.uri = head
                 self._is_receiving = True
                 self._upload = self.engine.body_begun(self)
-            limit = self.engine.body_limits.max_size
-            if length is not None and length > limit:
-                self.refuse_body(too_large(length, limit))
+                channel.limit_body_time(
+                    self.engine.body_limits.timeout, self._refuse_late
+                )
+            limits = self.engine.body_limits
+            if length is not None and length > limits.max_size:
+                self.refuse_body(too_large(length, limits.max_size))
 
     @override
     def handleContentChunk(self, data: bytes) -> None:
@@ -119,7 +123,7 @@ class EngineIORequest(LazyRequest):
             self.refuse_body(too_large(self._received, limits.max_size))
         elif self._chunks > limits.max_chunks:
             self.refuse_body(too_many_chunks(limits.max_chunks))
-        elif self._upload is None or not self._upload.status:
+        elif self._upload is None or not self._upload.is_refused:
             self.content.write(data)
 
     def refuse_body(self, error: BodyRefused) -> None:
@@ -146,9 +150,12 @@ class EngineIORequest(LazyRequest):
                 advice=advice_in(error),
             )
 
-    def is_receiving(self) -> bool:
-        """Whether its body still arrives."""
-        return self._is_receiving
+    def _refuse_late(self, seconds: float) -> bool:
+        """Refuse a body that is not here after so many seconds, if it still arrives."""
+        if self._is_receiving:
+            self.refuse_body(too_slow(seconds))
+            return True
+        return False
 
     def _body_lost(self, error: TransportError) -> bool:
         """Tell whom it concerns, once, that the body will never be complete."""

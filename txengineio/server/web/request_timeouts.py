@@ -7,10 +7,12 @@ its body, by its size. Between two requests, Twisted's time-out stays what it is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
@@ -34,6 +36,9 @@ class TimedChannel(StrictChannel):
     _deadline: IDelayedCall | None = None
     _time = HEAD_TIMEOUT
     _is_complete = False
+    _refuse_body: Callable[[float], bool] | None = None
+
+    _late_log = Logger()
 
     @override
     def dataReceived(self, data: bytes) -> None:
@@ -68,23 +73,31 @@ class TimedChannel(StrictChannel):
         super().connectionLost(reason)
 
     def _met(self) -> None:
+        self._refuse_body = None
         if self._deadline is not None:
             deadline, self._deadline = self._deadline, None
             deadline.cancel()
 
     def _too_late(self) -> None:
         self._deadline = None
-        self.give_up(self._time)
-
-    def give_up(self, seconds: float) -> None:
-        """Drop the connection: a request was not there after so many seconds."""
-        self._log.info(
+        refuse, self._refuse_body = self._refuse_body, None
+        if refuse is not None and refuse(self._time):
+            self.loseConnection()
+            return
+        self._late_log.info(
             "a request has not arrived within {seconds} s; its connection is dropped",
-            seconds=seconds,
+            seconds=self._time,
         )
         transport: Any = self.transport
         transport.abortConnection()
 
-    def limit_body_time(self, limit: float) -> None:
-        """Let the body that comes now take no longer than so many seconds."""
+    def limit_body_time(self, limit: float, refuse: Callable[[float], bool]) -> None:
+        """Let the body that comes now take no longer than so many seconds.
+
+        Args:
+            limit: Seconds.
+            refuse: Called with the seconds that it had, if they were not enough.
+                Answers its request, and returns whether that was done.
+        """
         self._time = min(self._time, limit)
+        self._refuse_body = refuse

@@ -1,0 +1,84 @@
+"""Payloads: what stands in the answers to polls, and in the bodies of POSTs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
+
+from txengineio.errors import PacketDecodeError
+from txengineio.protocol.codec import Codec
+from txengineio.protocol.packets import Packet
+from txengineio.protocol.query import SessionQuery
+from txengineio.protocol.revisions import CODECS, codec_for
+from txengineio.protocol.text import encode_utf8
+from txengineio.server.transports.answers import BINARY, TEXT
+from txengineio.server.transports.jsonp import JSONPPayloads
+from txengineio.server.web.body_limits import invalid_content
+from txengineio.server.web.incoming_request import IncomingRequest
+
+__all__ = ["Payloads", "PlainPayloads", "payloads_for"]
+
+
+class Payloads(Protocol):
+    """How the packets of a session are written and read.
+
+    Attributes:
+        supports_binary: Whether the client takes binary payloads (revision 3).
+    """
+
+    supports_binary: bool
+
+    def read(self, request: IncomingRequest) -> Iterator[Packet]:
+        """Return the packets of a POST.
+
+        Raises:
+            BodyRefused: It says that its body is of another kind.
+            PacketDecodeError: It is no payload; the iterator raises it, too.
+        """
+
+    def write(self, packets: Sequence[Packet]) -> tuple[Mapping[str, str], bytes]:
+        """Return the headers and the body of the answer that carries packets."""
+
+
+class PlainPayloads:
+    """Payloads as a codec writes and reads them."""
+
+    __slots__ = ("_codec", "supports_binary")
+
+    def __init__(self, codec: Codec, supports_binary: bool) -> None:
+        self._codec = codec
+        self.supports_binary = supports_binary
+
+    def read(self, request: IncomingRequest) -> Iterator[Packet]:
+        """Return the packets of a POST: see `Payloads`."""
+        body = request.read_body()
+        if request.says_binary:
+            if self._codec.revision == 4:  # noqa: PLR2004
+                raise invalid_content()
+            return self._codec.decode_payload(body)
+        try:
+            return self._codec.decode_payload(body.decode())
+        except UnicodeDecodeError as exc:
+            raise PacketDecodeError(f"POST body is not UTF-8: {exc}") from exc
+
+    def write(self, packets: Sequence[Packet]) -> tuple[Mapping[str, str], bytes]:
+        """Return headers and body of an answer: see `Payloads`."""
+        payload = self._codec.encode_payload(packets, self.supports_binary)
+        if isinstance(payload, str):
+            return TEXT, encode_utf8(payload)
+        return BINARY, payload
+
+
+# They have no state.
+_PLAIN: Final = {
+    (revision, binary): PlainPayloads(codec, binary)
+    for revision, codec in CODECS.items()
+    for binary in (False, True)
+}
+
+
+def payloads_for(query: SessionQuery) -> Payloads:
+    """Return what a new polling session asks for, once and for all."""
+    if query.jsonp_index is not None:
+        return JSONPPayloads(codec_for(query.revision), query.jsonp_index)
+    return _PLAIN[query.revision, query.supports_binary]
