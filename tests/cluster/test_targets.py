@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txengineio.cluster.targets import target_of
+from txengineio.cluster.targets import handshake_target, target_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,15 @@ def test_the_session_is_found_in_the_query(query: bytes) -> None:
 )
 def test_what_names_none_is_for_the_parser(received: bytes) -> None:
     assert target_of(received) is None
+
+
+def test_a_handshake_has_a_transport_and_no_session() -> None:
+    target = b"/engine.io/?EIO=4&transport=polling"
+    assert handshake_target(b"GET " + target + b" HTTP/1.1\r\n") == target
+    for other in (
+        b"GET " + target + b"&sid=n1-a HTTP/1.1\r\n",
+        b"POST " + target + b" HTTP/1.1\r\n",
+        b"GET /page HTTP/1.1\r\n",
+        b"GET " + target,
+    ):
+        assert handshake_target(other) is None

@@ -375,3 +375,34 @@ def test_what_a_killed_node_leaves_is_cleared_away(directory: Path) -> None:
     left.close()
     assert links.open_link(directory / "dead") is None
     assert list(directory.iterdir()) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_new_sessions_go_where_there_are_few(nodes: list[Node]) -> None:
+    def work(one: Client, *_: Client) -> None:
+        for _turn in range(120):
+            one.open()
+            # The next one comes by a new connection.
+            one.http.close()
+
+    await with_clients(nodes, work)
+    counts = [len(node.engine.sessions) for node in nodes]
+    assert sum(counts) == 120
+    # With 17 on each of the others that is 1.25 times the mean, and 50 more.
+    assert 86 <= counts[0] <= 101
+    assert min(counts[1:]) >= 5
+    moved = nodes[0].workers.moved
+    assert moved == {"out": 120 - counts[0], "placed": 120 - counts[0]}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_drains_gives_newcomers_away(nodes: list[Node]) -> None:
+    def work(one: Client, *_: Client) -> list[str]:
+        return [one.open() for _ in range(3)]
+
+    await nodes[0].engine.drain(0)
+    opened = await with_clients(nodes, work)
+    assert len(nodes[0].engine.sessions) == 0
+    # All by one connection, which stays where it has come to.
+    assert len({sid.partition("sid=")[2].partition("-")[0] for sid in opened}) == 1
+    assert nodes[0].workers.moved["placed"] == 1

@@ -6,6 +6,7 @@ for another node's session is given to it, socket and all.
 =================  =====================================================================
 ``interfaces``     what an engine needs of a cluster, and of each other node
 ``targets``        which session the first bytes of a request are for
+``placement``      which node is to have a new session
 ``packets``        what nodes of one machine send each other, sockets among it
 ``pieces``         messages that come in pieces, put together again
 ``links``          the ways from one node to another

@@ -1,11 +1,11 @@
-"""Which session the first bytes of a request are for."""
+"""What the first bytes of a request are for: a session, or a new one."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["target_of"]
+__all__ = ["handshake_target", "target_of"]
 
 _LINE: Final = re.compile(rb"[A-Z]+ ([^ \r\n]+) HTTP/1\.[01]\r\n")
 _SID: Final = re.compile(rb"[?&]sid=([\w-]+)(?![^&])", re.ASCII)
@@ -25,3 +25,15 @@ def target_of(received: bytes) -> tuple[bytes, str] | None:
     line = _LINE.match(received)
     sid = line and _SID.search(line[1])
     return (line[1], sid[1].decode("ascii")) if line and sid else None
+
+
+def handshake_target(received: bytes) -> bytes | None:
+    """Return the target of a request that may open a session; None for any other.
+
+    Args:
+        received: The first bytes of the request.
+    """
+    line = _LINE.match(received)
+    if line is None or not received.startswith(b"GET ") or _SID.search(line[1]):
+        return None
+    return line[1] if b"transport=" in line[1] else None

@@ -29,7 +29,8 @@ from txengineio.cluster.packets import (
     hello_packet,
 )
 from txengineio.cluster.pieces import Message
-from txengineio.cluster.targets import target_of
+from txengineio.cluster.placement import better_place, has_come
+from txengineio.cluster.targets import handshake_target, target_of
 from txengineio.errors import InvalidOption
 from txengineio.net.release import can_be_released, release_socket
 from txengineio.server.engine import Engine
@@ -99,7 +100,8 @@ class Workers:
 
     Attributes:
         node: The name of this node.
-        moved: Connections that were given away, and taken: ``out`` and ``in``; those
+        moved: Connections that were given away, and taken: ``out`` and ``in``;
+            ``placed``, those of them that were given away for a new session; those
             that could not be, by why: ``busy``, ``lost``, ``fixed``.
         told: Messages to other nodes, see `Outbox`, and from them: ``received``, and
             ``torn``, as a node ended in the middle.
@@ -130,6 +132,7 @@ class Workers:
         self._peers: dict[str, _Peer] = {}
         self._receivers: dict[Receiver, str | None] = {}
         self._door: Door | None = None
+        self._is_adopting = False
         self._left: list[Callable[[str], object]] = []
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
         self._load = Load(worker or name)
@@ -322,21 +325,44 @@ class Workers:
                 return
         self.moved["in"] += 1
         channel = adopter.channel
+        self._is_adopting = True
         try:
             channel.dataReceived(packet.received)
         except Exception:
             self._log.failure("a connection from another node is dropped")
             channel.transport.abortConnection()
+        finally:
+            self._is_adopting = False
 
     # --- what an engine and its sites ask ---------------------------------------------
 
     def takes_connection(self, channel: Any, received: bytes) -> bool:
         """Give a connection to the node of its next request; see `Elsewhere`."""
         target = target_of(received)
-        if target is None or channel.site.engine_at(target[0]) is None:
+        if target is None:
+            return self._places(channel, received)
+        if channel.site.engine_at(target[0]) is None:
             return False
         peer = self.owner_of(target[1])
         return peer is not None and peer.hand_over(channel, received)
+
+    def _places(self, channel: Any, received: bytes) -> bool:
+        """Give away a connection by which a new session comes, if there are too many.
+
+        What another node has given to this one stays.
+        """
+        target = None if self._is_adopting else handshake_target(received)
+        if target is None or channel.site.engine_at(target) is None:
+            return False
+        engine = self._engine
+        limit = engine.options.max_sessions
+        peers = self._peers.values()
+        peer = better_place(len(engine.sessions), engine.is_open, limit, peers)
+        if peer is None or not peer.hand_over(channel, received):
+            return False
+        has_come(peer)
+        self.moved["placed"] += 1
+        return True
 
     def answers(self, request: IncomingRequest, sid: str) -> bool:
         """Refuse a request that should be elsewhere; see `Elsewhere`."""
