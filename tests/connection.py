@@ -41,7 +41,7 @@ class MemoryTransport:
     the peer does not read, and reports the connection's end only later.
     """
 
-    BUFFER_SIZE = 65536
+    BUFFER_SIZE: int = 65536
 
     protocol: IProtocol
 

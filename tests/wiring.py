@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import Clock
@@ -159,7 +159,7 @@ class Server:
         own_site: bool = False,
         short_path: bool = True,
         **options: Any,
-    ) -> Server:
+    ) -> Self:
         """Make an engine with these options at ``/engine.io/``.
 
         Args:

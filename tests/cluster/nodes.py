@@ -71,6 +71,9 @@ class MemoryPeer:
     def hand_over(self, channel: Any, received: bytes) -> bool:
         return False
 
+    def forward(self, request: object) -> None:
+        raise AssertionError
+
     def tell(self, kind: bytes, payload: bytes) -> bool:
         if self.takes:
             self._sender.told.append((self.name, kind))

@@ -27,6 +27,9 @@ class Asked:
     def hand_over(self, channel: object, received: bytes) -> bool:
         return False
 
+    def forward(self, request: object) -> None:
+        raise AssertionError
+
     def tell(self, kind: bytes, payload: bytes) -> bool:
         assert kind == b"q"
         if self.takes:

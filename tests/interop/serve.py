@@ -99,12 +99,17 @@ async def _serve(reactor: Any, launch: Launch) -> None:
     endpoint = _endpoint(reactor, launch)
     port: ListeningPort
     if launch.nodes is not None:
-        site = engine_site(engine, reactor=reactor)
         workers = Workers(engine, Path(launch.nodes), reactor)
-        workers.serve(site)
-        workers.start()
         reactor.addSystemEventTrigger("before", "shutdown", workers.stop)
-        port = await endpoint.listen(site)
+        if launch.static is None:
+            own = engine_site(engine, reactor=reactor)
+            workers.serve(own)
+            workers.start()
+            port = await endpoint.listen(own)
+        else:
+            other = Engine(CommandsFactory(reactor), reactor=reactor)
+            workers.start()
+            port = await endpoint.listen(_site(engine, other, launch.static))
     elif launch.static is None and launch.short_path:
         port = await engine.listen(endpoint)
     elif launch.static is None:

@@ -57,10 +57,6 @@ NAMES = [
     (["--cookie", "a b"], "--cookie must be the name of a cookie, not 'a b'"),
     (["--node-name", "w-1"], "--node-name must be 1 to 12 ASCII letters and digits"),
     (["--node-directory", "/x"], "--node-directory needs a --node-name"),
-    (
-        ["--node-directory", "/x", "--node-name", "a", "--listen", "ssl:443"],
-        "--node-directory does not go with ssl: endpoints",
-    ),
     (["--trusted-proxies", "nowhere"], "--trusted-proxies must be networks such as"),
     (["--interface", ""], "--interface must be an address such as 127.0.0.1"),
     (

@@ -10,6 +10,7 @@ for another node's session is given to it, socket and all.
 ``packets``        what nodes of one machine send each other, sockets among it
 ``pieces``         messages that come in pieces, put together again
 ``links``          the ways from one node to another
+``forwarding``     requests whose connections cannot be moved
 ``outbox``         what one node tells another, and what waits of it
 ``workers``        the nodes of one machine, which find each other in a directory
 ``messages``       what engines say to each other, as bytes

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from zope.interface import Attribute, Interface
 
+from txengineio.server.web.incoming_request import IncomingRequest
+
 __all__ = ["ICluster", "IPeer", "Load"]
 
 _LOAD: Final = struct.Struct("!I?")
@@ -76,6 +78,14 @@ class IPeer(Interface):
 
         Returns:
             Whether it is under way. If not, it is dropped, and counted.
+        """
+
+    def forward(request: IncomingRequest) -> None:
+        """Have a request answered by the node, now or later; it is sent once.
+
+        Args:
+            request: The request, which is complete. If it asks for a WebSocket its
+                connection becomes a tunnel to the node.
         """
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.checks import check_node_name
+from txengineio.cluster.forwarding.forwarder import Forwarder
+from txengineio.cluster.forwarding.pairs import FORWARDED, PairEndpoint, adopt
+from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.joined_engine import JoinedEngine
 from txengineio.cluster.links import Door, Receiver, Sender, open_link
@@ -43,14 +43,9 @@ __all__ = ["Workers"]
 _LOAD: Final = b"l"
 """The kind of message that has the load of a node."""
 
-_UNAVAILABLE: Final = 503
 _OTHERS: Final = 0o077
 """What others than the owner may do with a file."""
 
-_CANNOT_MOVE: Final = (
-    b"The session is on another process of this server, and this connection cannot be "
-    b"moved there.\n"
-)
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
     b"Content-Length: 0\r\n\r\n"
@@ -62,16 +57,25 @@ class _Peer:
     """Another node of the machine."""
 
     def __init__(
-        self, workers: Workers, name: str, sender: Sender, outbox: Outbox
+        self,
+        workers: Workers,
+        name: str,
+        sender: Sender,
+        outbox: Outbox,
+        forwarder: Forwarder,
     ) -> None:
         self._workers = workers
         self.name = name
         self.load = Load(name)
         self.sender = sender
         self.outbox = outbox
+        self.forwarder = forwarder
 
     def hand_over(self, channel: Any, received: bytes) -> bool:
         return self._workers.move(self.sender, channel, received)
+
+    def forward(self, request: IncomingRequest) -> None:
+        self.forwarder.forward(request)
 
     def tell(self, kind: bytes, payload: bytes) -> bool:
         return self.outbox.tell(kind, payload)
@@ -79,6 +83,7 @@ class _Peer:
     def close(self) -> None:
         self.sender.close()
         self.outbox.close()
+        self.forwarder.close()
 
 
 @implementer(ICluster)
@@ -86,9 +91,9 @@ class Workers:
     """One node among the nodes of a machine.
 
     It is what an engine and its sites ask for sessions that are not here: connections
-    whose next request is for another node are given to it, socket and all, and what
-    cannot be moved (TLS in the process, a site of somebody else, a first line in
-    pieces) is refused with 503.
+    whose next request is for another node are given to it, socket and all; requests on
+    connections that cannot be moved (TLS in the process, a site of somebody else, a
+    first line in pieces) are forwarded to it.
 
     Args:
         engine: The engine; it has a ``node_name``.
@@ -102,7 +107,9 @@ class Workers:
         node: The name of this node.
         moved: Connections that were given away, and taken: ``out`` and ``in``;
             ``placed``, those of them that were given away for a new session; those
-            that could not be, by why: ``busy``, ``lost``, ``fixed``.
+            that could not be, by why: ``busy``, ``lost``.
+        forwarded: Requests that were forwarded, by what has become of them, see
+            `Forwarder`.
         told: Messages to other nodes, see `Outbox`, and from them: ``received``, and
             ``torn``, as a node ended in the middle.
 
@@ -125,10 +132,12 @@ class Workers:
         self.node: str = name
         self.moved: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
+        self.forwarded: Counter[str] = Counter()
         self._engine = engine
         self._directory = directory
         self._reactor = reactor
         self._sites: list[EngineIOSite] = []
+        self._forwarded_site = ForwardedSite(engine, reactor)
         self._peers: dict[str, _Peer] = {}
         self._receivers: dict[Receiver, str | None] = {}
         self._door: Door | None = None
@@ -181,6 +190,8 @@ class Workers:
         peers, self._peers = self._peers, {}
         for peer in peers.values():
             peer.close()
+            peer.forwarder.abort()
+        self._forwarded_site.close()
 
     # --- the others -------------------------------------------------------------------
 
@@ -239,7 +250,13 @@ class Workers:
         names = self.node, name
         sender = Sender(self._reactor, connections, ended)
         outbox = Outbox(self._reactor, messages, names, self.told, ended)
-        return _Peer(self, name, sender, outbox)
+        forwarder = Forwarder(
+            PairEndpoint(self._reactor, sender),
+            self._reactor,
+            self.forwarded,
+            self._engine.serve_here,
+        )
+        return _Peer(self, name, sender, outbox, forwarder)
 
     def _opened(self, link: socket.socket) -> None:
         receiver = Receiver(self._reactor, link, self._received, self._ended)
@@ -311,20 +328,20 @@ class Workers:
 
     def _adopt(self, packet: Connection) -> None:
         with packet.socket as client:
-            if packet.site >= len(self._sites):
+            site = self._site(packet.site)
+            if site is None:
                 self.moved["lost"] += 1
                 return
-            adopter = _Adopter(self._sites[packet.site])
             try:
-                self._reactor.adoptStreamConnection(
-                    client.fileno(), client.family, adopter
-                )
+                channel = adopt(self._reactor, client, site)
             except OSError:
                 # The client is gone, or there is no descriptor left.
                 self.moved["lost"] += 1
                 return
+        if packet.site == FORWARDED:
+            return
         self.moved["in"] += 1
-        channel = adopter.channel
+        channel = channel.http_channel
         self._is_adopting = True
         try:
             channel.dataReceived(packet.received)
@@ -333,6 +350,11 @@ class Workers:
             channel.transport.abortConnection()
         finally:
             self._is_adopting = False
+
+    def _site(self, number: int) -> EngineIOSite | None:
+        if number == FORWARDED:
+            return self._forwarded_site
+        return self._sites[number] if number < len(self._sites) else None
 
     # --- what an engine and its sites ask ---------------------------------------------
 
@@ -365,32 +387,12 @@ class Workers:
         return True
 
     def answers(self, request: IncomingRequest, sid: str) -> bool:
-        """Refuse a request that should be elsewhere; see `Elsewhere`."""
-        if self.owner_of(sid) is None:
+        """Forward a request that should be elsewhere; see `Elsewhere`."""
+        peer = self.owner_of(sid)
+        if peer is None:
             return False
-        self.moved["fixed"] += 1
-        request.answer(_UNAVAILABLE, {"Content-Type": "text/plain"}, _CANNOT_MOVE)
+        peer.forward(request)
         return True
-
-
-class _Adopter(Factory):
-    """Makes the protocol of one connection.
-
-    Attributes:
-        channel: The connection, as soon as it is made.
-    """
-
-    noisy = False
-    channel: Any
-
-    def __init__(self, site: EngineIOSite) -> None:
-        self._site = site
-
-    @override
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        protocol: Any = self._site.buildProtocol(addr)
-        self.channel = protocol.http_channel
-        return protocol
 
 
 def _is_name(name: str) -> bool:

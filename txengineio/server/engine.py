@@ -176,6 +176,13 @@ class Engine(EventEmitter):
         """Serve one request: answer it now, later, or take its connection over."""
         self._dispatcher.receive(incoming(request))
 
+    def serve_here(self, request: IncomingRequest) -> None:
+        """Serve a request that `elsewhere` has taken, and could not have answered.
+
+        Its session was on another node and is gone with that.
+        """
+        self._dispatcher.serve_here(request)
+
     def body_begun(self, request: IncomingRequest) -> Upload:
         """Take a request whose body begins; the engine's own site calls this."""
         return self._dispatcher.begun(request)

@@ -29,7 +29,7 @@ NODE: Final = (
         value="PATH",
         text="Directory where the processes of this machine that serve the same "
         "clients find each other; each has a --node-name of its own. Connections "
-        "move to the process of their session.",
+        "move to the process of their session; requests over TLS are forwarded to it.",
         shown_default=NONE,
     ),
 )
@@ -48,9 +48,6 @@ def check_node(line: Mapping[str, Any]) -> None:
         raise UsageError("--node-directory needs a --node-name")
     if not hasattr(socket, "SO_PEERCRED"):
         raise UsageError("--node-directory needs Linux")
-    if any(each.startswith("ssl:") for each in line["listen"]):
-        # A connection cannot be moved while the process has the keys to it.
-        raise UsageError("--node-directory does not go with ssl: endpoints")
 
 
 def workers_for(

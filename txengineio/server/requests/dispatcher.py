@@ -58,8 +58,11 @@ class Dispatcher:
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, or see to it that it will be."""
         elsewhere = self.elsewhere
-        if elsewhere is not None and self._is_elsewhere(request, elsewhere):
-            return
+        if elsewhere is None or not self._is_elsewhere(request, elsewhere):
+            self.serve_here(request)
+
+    def serve_here(self, request: IncomingRequest) -> None:
+        """Answer a request that nobody else answers, or see to it that it will be."""
         if not self.middlewares:
             self._serve(request)
         elif request.method == b"POST":

@@ -77,6 +77,12 @@ class EngineIOChannel(TimedChannel):
         return self._host
 
     @override
+    def isSecure(self) -> bool:
+        """Whether the connection is one of TLS."""
+        # Twisted asks for an adapter, each time.
+        return not self.writes_directly and bool(super().isSecure())
+
+    @override
     def dataReceived(self, data: bytes) -> None:
         """Receive a request, or a piece of one."""
         if self._is_between:

@@ -16,7 +16,6 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from typing_extensions import override
 
-from txengineio.net.direct_writes import can_write_directly
 from txengineio.server.web._twisted import PRIVATE_DEFAULTS, was_set_secure
 from txengineio.server.web.request_parser import (
     CompleteRequest,
@@ -143,11 +142,9 @@ class LazyRequest(Request):
     @override
     def isSecure(self) -> bool:
         """Whether the request came over TLS, or ``setHost`` has said so."""
-        # Twisted asks for an adapter, each time; the channel goes with the answer.
+        # The channel goes with the answer.
         channel: Any = getattr(self, "channel", None)
-        if channel is None or can_write_directly(channel.transport):
-            return was_set_secure(self)
-        return bool(super().isSecure())
+        return was_set_secure(self) or (channel is not None and channel.isSecure())
 
     @cached_property
     def site(self) -> Any:  # type: ignore[explicit-override, override]

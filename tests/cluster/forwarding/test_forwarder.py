@@ -1,0 +1,390 @@
+"""Requests for another node's sessions, answered as if their clients had gone there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.web.http import Request
+
+from tests.cluster.forwarding.nodes import TwoNodes, two_nodes
+from tests.connection import make_request
+from tests.doubles import RecordingApplication, ended_with
+from tests.frames import BINARY, TEXT
+from txengineio.cluster.forwarding import forwarder
+from txengineio.errors import CloseReason
+
+LARGE = "x" * 900_000
+
+
+@pytest.fixture(params=[True, False], ids=["own site", "a stranger's site"])
+def nodes(request: pytest.FixtureRequest) -> TwoNodes:
+    return two_nodes(own_site=request.param)
+
+
+def test_polls_and_posts_are_answered(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    for turn in range(3):
+        posted = client.post(f"4hello {turn}", "4ö")
+        assert (posted.answer.status, posted.answer.text) == (200, "ok")
+    received = nodes.protocol_of(client).messages
+    assert received == [each for turn in range(3) for each in (f"hello {turn}", "ö")]
+    poll = client.poll()
+    assert poll.is_pending
+    nodes.send(client, "wörld")
+    assert poll.answer.packets == ["4wörld"]
+    assert poll.answer.header("Content-Type") == "text/plain; charset=UTF-8"
+    assert len(poll.answer.all("Date")) == 1
+    # One connection was enough.
+    assert len(list(nodes.links())) == 1
+    assert nodes.counts == {"answered": 4}
+
+
+def test_answers_go_to_whoever_has_asked(nodes: TwoNodes) -> None:
+    clients = [nodes.open() for _ in range(20)]
+    polls = [client.poll() for client in clients]
+    for number, client in reversed(list(enumerate(clients))):
+        nodes.send(client, f"for {number}")
+    for number, poll in enumerate(polls):
+        assert poll.answer.packets == [f"4for {number}"]
+    assert len(list(nodes.links())) == 20
+    assert clients[0].post("4x").answer.text == "ok"
+    assert len(list(nodes.links())) == 20
+
+
+def test_large_bodies_come_whole(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    assert client.post("4" + LARGE).answer.text == "ok"
+    assert nodes.protocol_of(client).messages == [LARGE]
+    poll = client.poll()
+    nodes.send(client, LARGE)
+    assert poll.answer.packets == ["4" + LARGE]
+    assert client.post("4again").answer.text == "ok"
+
+
+def test_a_chunked_body_comes_whole(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    exchange = client.start_post(None)
+    exchange.connection.send(b"3\r\n4he\r\n", b"3\r\nllo\r\n", b"0\r\n\r\n")
+    assert exchange.answer.text == "ok"
+    assert nodes.protocol_of(client).messages == ["hello"]
+
+
+def test_the_next_request_on_a_connection_may_be_for_this_node(nodes: TwoNodes) -> None:
+    there = nodes.open()
+    here = nodes.near.open_polling()
+    connection = nodes.near.connect()
+    for turn in range(3):
+        for client in (there, here):
+            target = nodes.near.target(sid=client.sid)
+            body = f"4{turn}".encode()
+            posted = connection.request("POST", target, body)
+            assert posted.answer.text == "ok"
+    assert nodes.protocol_of(there).messages == ["0", "1", "2"]
+    assert here.protocol.messages == ["0", "1", "2"]
+
+
+def test_requests_in_one_segment_are_answered_in_their_order(nodes: TwoNodes) -> None:
+    there, here = nodes.open(), nodes.near.open_polling()
+    connection = nodes.near.connect()
+    sent = b""
+    exchanges = []
+    for turn, client in enumerate((there, here, there)):
+        target = nodes.near.target(sid=client.sid)
+        exchanges.append(connection.expect("POST"))
+        sent += make_request("POST", target, f"4{turn}".encode())
+    connection.send(sent)
+    assert [each.answer.text for each in exchanges] == ["ok"] * 3
+    assert nodes.protocol_of(there).messages == ["0", "2"]
+    assert here.protocol.messages == ["1"]
+
+
+def test_refusals_are_those_of_the_other_node(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    wrong = nodes.near.request(sid=client.sid, transport="carrier-pigeon")
+    assert (wrong.answer.status, wrong.answer.json["code"]) == (400, 0)
+    unknown = nodes.near.request(sid="far-nobody")
+    assert (unknown.answer.status, unknown.answer.json["code"]) == (400, 1)
+    put = nodes.near.request("PUT", sid=client.sid, body=b"4x")
+    assert put.answer.status == 405
+    assert put.answer.header("Allow") == "GET, POST"
+    assert nodes.near.request("HEAD", sid=client.sid).answer.body == b""
+    assert client.post("4x").answer.text == "ok"
+
+
+def test_http_1_0_is_answered_and_closed(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    connection = nodes.near.connect()
+    target = nodes.near.target(sid=client.sid)
+    exchange = connection.expect("POST")
+    connection.send(f"POST {target} HTTP/1.0\r\nContent-Length: 2\r\n\r\n4x".encode())
+    assert exchange.answer.text == "ok"
+    assert connection.is_closed
+    assert nodes.protocol_of(client).messages == ["x"]
+
+
+def test_the_other_node_sees_the_client(nodes: TwoNodes) -> None:
+    seen: list[Any] = []
+
+    def look(request: Request) -> None:
+        address: Any = request.getClientAddress()
+        host: Any = request.getHost()
+        seen.append((address.host, address.port, host.host, request.isSecure()))
+        seen.append(request.requestHeaders.getRawHeaders("X-Said"))
+        request.setHeader("X-Seen", "yes")
+
+    nodes.far.engine.use(look)
+    client = nodes.open()
+    seen.clear()
+    posted = client.post("4x", headers={"X-Said": "a", "Connection": "X-Hop"})
+    assert seen == [("192.0.2.1", 54321, "192.0.2.2", False), ["a"]]
+    assert posted.answer.header("X-Seen") == "yes"
+
+
+def test_a_middleware_of_the_other_node_may_answer(nodes: TwoNodes) -> None:
+    async def answer(request: Request) -> None:
+        if request.uri.startswith(b"/engine.io/?sid"):
+            # Without a length: in chunks.
+            request.setResponseCode(418)
+            request.addCookie("a", "1")
+            request.addCookie("b", "2")
+            request.write(b"short ")
+            request.write(b"and stout")
+            request.finish()
+
+    nodes.far.engine.use(answer)
+    client = nodes.open()
+    for _ in range(2):
+        target = f"/engine.io/?sid={client.sid}&EIO=4&transport=polling"
+        exchange = nodes.near.connect().request("GET", target)
+        assert (exchange.answer.status, exchange.answer.text) == (
+            418,
+            "short and stout",
+        )
+        assert exchange.answer.all("Set-Cookie") == ["a=1", "b=2"]
+    assert client.post("4x").answer.text == "ok"
+
+
+def test_middlewares_run_at_the_other_node_alone(nodes: TwoNodes) -> None:
+    ran: list[str] = []
+    nodes.near.engine.use(lambda request: ran.append("near"))
+    nodes.far.engine.use(lambda request: ran.append("far"))
+    client = nodes.open()
+    ran.clear()
+    assert client.post("4x").answer.text == "ok"
+    assert ran == ["far"]
+
+
+# --- who leaves -----------------------------------------------------------------------
+
+
+def test_a_client_that_leaves_has_left_the_other_node(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    poll = client.poll()
+    assert poll.is_pending
+    poll.abort()
+    assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_ERROR
+    assert nodes.counts == {"left": 1}
+    assert list(nodes.links()) == []
+
+
+def test_a_node_that_dies_is_answered_for(nodes: TwoNodes) -> None:
+    ran: list[bytes] = []
+    nodes.near.engine.use(lambda request: ran.append(request.method))
+    client = nodes.open()
+    poll = client.poll()
+    assert poll.is_pending
+    nodes.break_links()
+    assert (poll.answer.status, poll.answer.json["code"]) == (400, 1)
+    assert nodes.counts == {"lost": 1}
+    assert ran == [b"GET"]
+
+
+def test_an_answer_that_is_cut_off_ends_its_connection(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    connection = nodes.near.connect()
+    connection.transport.stop_reading()
+    poll = connection.request("GET", nodes.near.target(sid=client.sid))
+    nodes.send(client, LARGE)
+    nodes.break_links()
+    connection.transport.start_reading()
+    nodes.near.settle()
+    assert connection.is_closed
+    assert connection.peek().startswith(b"HTTP/1.1 200")
+    assert poll.is_pending
+    assert nodes.counts == {"cut": 1}
+
+
+def test_a_slow_reader_holds_up_the_other_node(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    connection = nodes.near.connect()
+    connection.transport.stop_reading()
+    poll = connection.request("GET", nodes.near.target(sid=client.sid))
+    (link,) = nodes.links()
+    nodes.send(client, LARGE)
+    assert not link.is_read()
+    assert link.other.unread > len(LARGE) / 2
+    connection.transport.start_reading()
+    nodes.near.settle()
+    assert poll.answer.packets == ["4" + LARGE]
+
+
+def test_what_a_slow_reader_leaves_holds_up_nobody_else(nodes: TwoNodes) -> None:
+    client, other = nodes.open(), nodes.open()
+    connection = nodes.near.connect()
+    connection.transport.stop_reading()
+    connection.request("GET", nodes.near.target(sid=client.sid))
+    # The last piece of it is more than the client's connection takes.
+    connection.transport.BUFFER_SIZE = 66_000
+    nodes.send(client, "x" * 66_000)
+    assert nodes.counts == {"answered": 1}
+    assert other.post("4x").answer.text == "ok"
+    assert len(list(nodes.links())) == 1
+
+
+# --- WebSockets -----------------------------------------------------------------------
+
+
+def test_a_websocket_is_a_tunnel(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    websocket = client.upgrade()
+    session = nodes.far.session(client.sid)
+    assert session.upgraded
+    websocket.send("4hello", b"\1\2")
+    assert nodes.protocol_of(client).messages == ["hello", b"\1\2"]
+    nodes.send(client, "back", b"\3")
+    assert websocket.frames() == [(TEXT, b"4back"), (BINARY, b"\3")]
+    nodes.send(client, LARGE)
+    assert websocket.packets() == ["4" + LARGE]
+    assert nodes.counts == {"tunnels": 1}
+    websocket.close()
+    assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_CLOSE
+    assert websocket.connection.is_closed
+    assert list(nodes.links()) == []
+
+
+def test_what_comes_with_the_opening_goes_with_it(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    websocket = client.open_websocket(early=b"\x81\x86\0\0\0\x002probe")
+    assert websocket.packets() == ["3probe"]
+
+
+def test_the_end_of_a_session_ends_the_tunnel(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    websocket = client.upgrade()
+    nodes.far.session(client.sid).close()
+    nodes.near.settle()
+    assert websocket.close_code() == 1005
+    websocket.close()
+    assert websocket.connection.is_closed
+
+
+def test_a_client_that_resets_a_tunnel_is_gone_there(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    websocket = client.upgrade()
+    websocket.connection.lose()
+    assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_CLOSE
+
+
+def test_a_node_that_dies_ends_its_tunnels(nodes: TwoNodes) -> None:
+    websocket = nodes.open().upgrade()
+    nodes.break_links()
+    assert websocket.connection.is_closed
+
+
+def test_a_tunnel_is_read_as_fast_as_it_is_taken(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    websocket = client.upgrade()
+    websocket.connection.transport.stop_reading()
+    (link,) = nodes.links()
+    for _ in range(20):
+        nodes.send(client, "x" * 10_000)
+    assert not link.is_read()
+    websocket.connection.transport.start_reading()
+    nodes.near.settle()
+    assert websocket.packets() == ["4" + "x" * 10_000] * 20
+
+
+def test_a_client_that_never_reads_does_not_keep_a_tunnel(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    websocket = client.upgrade()
+    websocket.connection.transport.stop_reading()
+    nodes.send(client, "x" * 10_000)
+    nodes.break_links()
+    assert not websocket.connection.is_closed
+    nodes.near.advance(6)
+    assert websocket.connection.was_reset
+
+
+# --- limits ---------------------------------------------------------------------------
+
+
+def test_so_many_requests_are_forwarded_at_a_time(
+    nodes: TwoNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarder, "MAX_UNDER_WAY", 3)
+    clients = [nodes.open() for _ in range(4)]
+    polls = [client.poll() for client in clients]
+    assert [poll.is_pending for poll in polls] == [True, True, True, False]
+    assert polls[3].answer.status == 503
+    assert polls[3].answer.header("Retry-After") == "1"
+    assert nodes.counts == {"busy": 1}
+    nodes.send(clients[0], "x")
+    assert polls[0].answer.packets == ["4x"]
+    assert clients[0].post("4x").answer.text == "ok"
+    # A tunnel counts no more.
+    clients[0].upgrade()
+    assert clients[3].poll().is_pending
+
+
+def test_a_node_that_takes_no_connection_costs_503(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    nodes.network.refuses = True
+    assert client.poll().answer.status == 503
+    assert nodes.counts == {"busy": 1}
+    nodes.network.refuses = False
+    assert client.poll().is_pending
+
+
+def test_connections_that_idle_are_closed(nodes: TwoNodes) -> None:
+    clients = [nodes.open() for _ in range(3)]
+    polls = [client.poll() for client in clients]
+    for client in clients:
+        nodes.send(client, "x")
+    assert all(not poll.is_pending for poll in polls)
+    assert len(list(nodes.links())) == 3
+    nodes.near.advance(20)
+    assert clients[0].post("4x").answer.text == "ok"
+    nodes.near.advance(15)
+    assert len(list(nodes.links())) == 1
+    nodes.near.advance(31)
+    assert list(nodes.links()) == []
+
+
+def test_what_is_under_way_outlives_the_last_link(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    poll = client.poll()
+    nodes.forwarder.close()
+    nodes.send(client, "x")
+    assert poll.answer.packets == ["4x"]
+    assert list(nodes.links()) == []
+
+
+def test_the_end_of_this_node_gives_everything_back(nodes: TwoNodes) -> None:
+    client, other = nodes.open(), nodes.open()
+    websocket = other.upgrade()
+    poll = client.poll()
+    nodes.forwarder.abort()
+    nodes.near.settle()
+    assert (poll.answer.status, poll.answer.json["code"]) == (400, 1)
+    assert websocket.connection.is_closed
+
+
+def test_nothing_is_left() -> None:
+    nodes = two_nodes(application=RecordingApplication())
+    client = nodes.open()
+    client.post("4x")
+    client.upgrade().close()
+    nodes.near.advance(31)
+    nodes.near.assert_nothing_left()
+    nodes.far.assert_nothing_left()

@@ -1,0 +1,116 @@
+"""Requests from other nodes, served."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from twisted.internet.address import IPv4Address
+
+from tests.conftest import FlushLoggedErrors
+from tests.connection import Connection, make_request
+from tests.wiring import Server
+from txengineio.cluster.forwarding.preface import Client, preface
+from txengineio.cluster.forwarding.site import ForwardedSite
+
+CLIENTS = [
+    Client(
+        IPv4Address("TCP", f"192.0.2.{number}", number),
+        IPv4Address("TCP", "192.0.2.99", 443),
+        bool(number % 2),
+    )
+    for number in range(3)
+]
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server.new(own_site=True, node_name="far")
+
+
+@pytest.fixture
+def connection(server: Server) -> Connection:
+    site = ForwardedSite(server.engine, server.clock)
+    server.site = site
+    return server.connect()
+
+
+def forwarded(client: Client, request: bytes) -> bytes:
+    return preface(client, len(request)) + request
+
+
+@pytest.mark.parametrize("size", [1, 50, 100_000])
+def test_each_request_has_a_client_of_its_own(
+    server: Server, connection: Connection, size: int
+) -> None:
+    for client in CLIENTS:
+        exchange = connection.expect()
+        sent = forwarded(client, make_request("GET", server.target()))
+        connection.send(*(sent[at : at + size] for at in range(0, len(sent), size)))
+        sid = json.loads(exchange.answer.text[1:])["sid"]
+        request = server.session(sid).request
+        assert request.client_address == client.peer
+        assert request.remote_address == client.peer.host  # type: ignore[attr-defined]
+        assert request.secure is client.is_secure
+
+
+def test_the_path_does_not_matter(server: Server, connection: Connection) -> None:
+    for path in ("/", "/somewhere/else", "/engine.io/", "http://x/y/"):
+        exchange = connection.expect()
+        target = f"{path}?EIO=4&transport=polling"
+        connection.send(forwarded(CLIENTS[0], make_request("GET", target)))
+        assert exchange.answer.text.startswith("0{")
+
+
+def test_limits_for_each_address_are_for_the_clients(server: Server) -> None:
+    server = Server.new(own_site=True, max_sessions_per_address=1)
+    server.site = ForwardedSite(server.engine, server.clock)
+    connection = server.connect()
+    statuses = []
+    for client in (*CLIENTS, *CLIENTS):
+        exchange = connection.expect()
+        connection.send(forwarded(client, make_request("GET", server.target())))
+        statuses.append(exchange.answer.status)
+    assert statuses == [200] * 3 + [429] * 3
+
+
+def test_what_a_proxy_says_is_believed_as_before() -> None:
+    server = Server.new(own_site=True, trusted_proxies=["192.0.2.1"])
+    server.site = ForwardedSite(server.engine, server.clock)
+    connection = server.connect()
+    addresses = []
+    for client in CLIENTS:
+        exchange = connection.expect()
+        headers = {"X-Forwarded-For": "203.0.113.7"}
+        request = make_request("GET", server.target(), None, headers)
+        connection.send(forwarded(client, request))
+        sid = json.loads(exchange.answer.text[1:])["sid"]
+        addresses.append(server.session(sid).request.remote_address)
+    assert addresses == ["192.0.2.0", "203.0.113.7", "192.0.2.2"]
+
+
+def test_it_is_kept_however_long_nothing_comes(
+    server: Server, connection: Connection
+) -> None:
+    server.advance(1000)
+    assert not connection.is_closed
+
+
+@pytest.mark.usefixtures("server")
+def test_nonsense_ends_it(
+    connection: Connection, flush_logged_errors: FlushLoggedErrors
+) -> None:
+    connection.send(b"\0\0\0\1\0\2{}GET / HTTP/1.1\r\n\r\n")
+    assert connection.was_reset
+    assert connection.peek() == b""
+    assert len(flush_logged_errors(ValueError)) == 1
+
+
+def test_the_end_of_the_site_is_that_of_its_connections(
+    server: Server, connection: Connection
+) -> None:
+    site = server.site
+    assert isinstance(site, ForwardedSite)
+    site.close()
+    assert connection.is_closed
+    assert list(site.channels) == []

@@ -1,0 +1,184 @@
+"""The answer of another node, taken apart: what our own site writes, and no more.
+
+Twisted's client for HTTP takes no 101, and several times as long. The other side is
+this package, so that the answer is known to be well-formed, as far as a middleware that
+answers by itself keeps to Twisted's interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from txengineio.server.web.responses import ConstantHeaders
+
+__all__ = ["SWITCHING", "AnswerReader", "Head"]
+
+SWITCHING: Final = 101
+
+_END: Final = b"\r\n\r\n"
+_MAX_HEAD: Final = 1 << 16
+_REMEMBERED: Final = 64
+"""Heads that are remembered; until the clock strikes they are the same few."""
+
+_WITHOUT_BODY: Final = (204, 304)
+
+_OF_THIS_CONNECTION: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "transfer-encoding",
+    }
+)
+"""Headers that whoever writes the answer to the client sets by itself."""
+
+
+class Head(NamedTuple):
+    """The head of an answer.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Those that are for the client; a list of values makes as many lines.
+        length: Bytes of the body; None if the head does not say.
+        is_chunked: Whether the body comes in chunks: RFC 9112, section 7.1.
+        closes: Whether the answer is the last one on its connection.
+    """
+
+    status: int
+    headers: Mapping[str, Any]
+    length: int | None
+    is_chunked: bool
+    closes: bool
+
+
+class AnswerReader:
+    """Reads one answer.
+
+    Args:
+        is_bodiless: Whether the request was such that its answer has no body: HEAD.
+
+    Attributes:
+        head: The head, when it is complete.
+        raw_head: The same as it came.
+        is_complete: Whether all has come.
+    """
+
+    def __init__(self, *, is_bodiless: bool = False) -> None:
+        self.head: Head | None = None
+        self.raw_head = b""
+        self.is_complete = False
+        self._is_bodiless = is_bodiless
+        self._kept = b""
+        # Bytes that are still to come; None if nobody has said how many.
+        self._left: int | None = None
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the end of the connection is the end of the body."""
+        return (
+            self.head is not None
+            and not self.is_complete
+            and self._left is None
+            and not self.head.is_chunked
+        )
+
+    def receive(self, data: bytes) -> bytes:
+        """Take what has come.
+
+        Returns:
+            What that is of the body; of a connection that was upgraded, what was sent
+            behind the head.
+
+        Raises:
+            ValueError: It is no answer.
+        """
+        if self.head is None:
+            data = self._kept + data
+            head, end, rest = data.partition(_END)
+            if not end:
+                if len(data) > _MAX_HEAD:
+                    raise ValueError("an endless head")
+                self._kept = data
+                return b""
+            self._kept = b""
+            self.raw_head = head + end
+            self._begin(_read_head(head))
+            data = rest
+        return self._read_body(data)
+
+    def _begin(self, head: Head) -> None:
+        self.head = head
+        if self._is_bodiless or head.status in _WITHOUT_BODY:
+            self._left = 0
+        else:
+            self._left = head.length
+
+    def _read_body(self, data: bytes) -> bytes:
+        assert self.head is not None
+        if self.head.status == SWITCHING:
+            return data
+        if self._left is None:
+            return self._read_chunks(data) if self.head.is_chunked else data
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("more than the answer")
+        self.is_complete = not self._left
+        return data
+
+    def _read_chunks(self, data: bytes) -> bytes:
+        data = self._kept + data
+        chunks = []
+        while not self.is_complete:
+            size, end, rest = data.partition(b"\r\n")
+            length = int(size, 16) if end else 0
+            if not end or len(rest) < length + 2:
+                break
+            chunks.append(rest[:length])
+            data = rest[length + 2 :]
+            self.is_complete = not length
+        self._kept = data
+        return b"".join(chunks)
+
+
+@lru_cache(_REMEMBERED)
+def _read_head(head: bytes) -> Head:
+    line, *fields = head.split(b"\r\n")
+    version, status, *_ = line.split(b" ", 2)
+    if version != b"HTTP/1.1":
+        raise ValueError(f"the first line {line!r}")
+    values: dict[str, list[str]] = {}
+    for field in fields:
+        name, _, value = field.partition(b":")
+        values.setdefault(name.decode("ascii"), []).append(_text(value))
+    lowered = {name.lower(): each for name, each in values.items()}
+    lengths = lowered.get("content-length", [])
+    return Head(
+        status=int(status),
+        headers=_for_client(values),
+        length=int(lengths[0]) if lengths else None,
+        is_chunked="chunked" in lowered.get("transfer-encoding", []),
+        closes="close" in lowered.get("connection", []),
+    )
+
+
+def _for_client(values: Mapping[str, list[str]]) -> Mapping[str, Any]:
+    headers = {
+        name: each[0] if len(each) == 1 else each
+        for name, each in values.items()
+        if name.lower() not in _OF_THIS_CONNECTION
+    }
+    constant = {name: each for name, each in headers.items() if isinstance(each, str)}
+    # Which are written faster.
+    return headers if len(constant) < len(headers) else ConstantHeaders(constant)
+
+
+def _text(value: bytes) -> str:
+    value = value.strip(b" \t")
+    try:
+        # As everything here writes them.
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

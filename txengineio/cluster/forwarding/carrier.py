@@ -1,0 +1,222 @@
+"""A connection to another node, and the request that it carries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Protocol
+
+from twisted.internet import protocol
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from txengineio.cluster.forwarding.answer_reader import SWITCHING, AnswerReader, Head
+from txengineio.cluster.forwarding.tunnel import TunnelEnd, join
+from txengineio.net.direct_writes import can_write_directly, write_directly
+from txengineio.server.web.headers import move_added
+from txengineio.server.web.incoming_request import IncomingRequest
+
+__all__ = ["Carrier", "Carriers"]
+
+
+class Carriers(Protocol):
+    """What a connection to another node belongs to.
+
+    Attributes:
+        clock: Where time comes from.
+        counts: What has become of requests.
+    """
+
+    clock: IReactorTime
+    counts: Counter[str]
+
+    def is_free(self, carrier: Carrier) -> None:
+        """Learn that it carries nothing any more, and can carry another request."""
+
+    def is_tunnel(self, carrier: Carrier) -> None:
+        """Learn that it carries no request any more, but all that a client sends."""
+
+    def is_lost(self, carrier: Carrier) -> None:
+        """Learn of its end."""
+
+    def give_back(self, request: IncomingRequest) -> None:
+        """Take a request whose answer will not come from the other node."""
+
+
+class Carrier(protocol.Protocol):
+    """A connection to another node; it carries one request at a time.
+
+    A request is sent once, whatever happens. If the connection ends before the answer
+    begins, the other node is taken to be gone.
+
+    Args:
+        carriers: What it belongs to.
+
+    Attributes:
+        idle_since: When it became idle last.
+    """
+
+    _log = Logger()
+
+    # Twisted's interfaces do not say what a stream transport can do.
+    transport: Any
+    _request: IncomingRequest | None = None
+    _reader: AnswerReader | None = None
+    _end: TunnelEnd | None = None
+    _is_relaying = False
+    _writes_directly = False
+
+    def __init__(self, carriers: Carriers) -> None:
+        self.idle_since = 0.0
+        self._carriers = carriers
+
+    @override
+    def connectionMade(self) -> None:
+        self._writes_directly = can_write_directly(self.transport)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is not about to end."""
+        return not self.transport.disconnecting
+
+    def carry(self, request: IncomingRequest, data: bytes) -> None:
+        """Carry a request, and its answer back.
+
+        Args:
+            request: The request, which is not gone.
+            data: What is sent of it.
+        """
+        self._request = request
+        self._reader = AnswerReader(is_bodiless=request.method == b"HEAD")
+        request.on_lost(self._client_left)
+        if self._writes_directly:
+            write_directly(self.transport, data)
+        else:
+            self.transport.write(data)
+
+    def _client_left(self, request: IncomingRequest) -> None:
+        if request is self._request:
+            self._carriers.counts["left"] += 1
+            self._request = None
+            # The other node is to learn of it now: a poll was lost there.
+            self.transport.abortConnection()
+
+    # --- the answer -------------------------------------------------------------------
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if self._end is not None:
+            self._end.dataReceived(data)
+            return
+        request, reader = self._request, self._reader
+        if request is None or reader is None:
+            # Nobody has asked.
+            self.transport.abortConnection()
+            return
+        try:
+            body = reader.receive(data)
+        except ValueError:
+            self._log.failure("an answer from another node makes no sense")
+            self.transport.abortConnection()
+            return
+        if reader.head is None:
+            return
+        if reader.head.status == SWITCHING:
+            self._become_tunnel(request, reader.raw_head + body)
+        elif reader.is_complete and not self._is_relaying:
+            self._release(reader.head)
+            # All of it is here.
+            _answer(request, reader.head, body)
+        else:
+            self._relay(request, reader, body)
+
+    def _release(self, head: Head) -> None:
+        """Carry nothing any more; first, as who gets the answer may have a request."""
+        self._request = self._reader = None
+        self._is_relaying = False
+        self._carriers.counts["answered"] += 1
+        if head.closes:
+            # It may still be at the body of a request that was refused.
+            self.transport.abortConnection()
+        else:
+            self._carriers.is_free(self)
+
+    def _relay(
+        self, request: IncomingRequest, reader: AnswerReader, body: bytes
+    ) -> None:
+        """Hand on what there is of an answer, no faster than the client takes it."""
+        assert reader.head is not None
+        application = request.for_application
+        if not self._is_relaying:
+            self._is_relaying = True
+            _begin_answer(request, reader.head)
+            application.registerProducer(self.transport, True)
+        if body:
+            application.write(body)
+        if reader.is_complete and request is self._request:
+            application.unregisterProducer()
+            # The client may not have taken the last of it yet.
+            self.transport.resumeProducing()
+            self._release(reader.head)
+            application.finish()
+
+    def _become_tunnel(self, request: IncomingRequest, received: bytes) -> None:
+        self._request = self._reader = None
+        clock = self._carriers.clock
+        client, self._end = TunnelEnd(clock), TunnelEnd(clock)
+        self._carriers.counts["tunnels"] += 1
+        self._carriers.is_tunnel(self)
+        early = request.take_over(client)
+        self._end.makeConnection(self.transport)
+        join(client, self._end)
+        client.write(received)
+        if early:
+            self._end.write(early)
+
+    # --- the end ----------------------------------------------------------------------
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._carriers.is_lost(self)
+        if self._end is not None:
+            self._end.connectionLost(reason)
+            return
+        request, self._request = self._request, None
+        reader, self._reader = self._reader, None
+        if request is None or reader is None or request.is_gone:
+            return
+        if not self._is_relaying:
+            self._carriers.counts["lost"] += 1
+            self._carriers.give_back(request)
+            return
+        application = request.for_application
+        application.unregisterProducer()
+        if reader.ends_with_connection:
+            self._carriers.counts["answered"] += 1
+            application.finish()
+        else:
+            self._carriers.counts["cut"] += 1
+            application.loseConnection()
+
+
+def _answer(request: IncomingRequest, head: Head, body: bytes) -> None:
+    headers = head.headers
+    if any(request.answer_headers.getAllRawHeaders()):
+        # What has been said on the way to the engine, in somebody else's site.
+        headers = dict(headers)
+        move_added(headers, request.answer_headers)
+    request.answer(head.status, headers, body)
+
+
+def _begin_answer(request: IncomingRequest, head: Head) -> None:
+    application = request.for_application
+    application.setResponseCode(head.status)
+    headers = dict(head.headers)
+    move_added(headers, request.answer_headers)
+    for name, value in headers.items():
+        values = value if isinstance(value, list) else [value]
+        request.answer_headers.setRawHeaders(name, values)
+    if head.length is not None:
+        request.answer_headers.setRawHeaders(b"Content-Length", [b"%d" % head.length])

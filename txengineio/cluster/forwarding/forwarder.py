@@ -1,0 +1,196 @@
+"""All connections to one other node, and how many requests they carry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from txengineio.cluster.forwarding.carrier import Carrier
+from txengineio.cluster.forwarding.preface import client_of, preface
+from txengineio.cluster.forwarding.request_writer import write_request
+from txengineio.server.web.incoming_request import IncomingRequest
+
+__all__ = ["MAX_UNDER_WAY", "Forwarder"]
+
+MAX_UNDER_WAY: Final = 1000
+"""Requests that one other node may have to answer at a time; parked polls are such."""
+
+_IDLE_TIMEOUT: Final = 30.0
+"""Seconds that a connection is kept for the next request."""
+
+_UNAVAILABLE: Final = 503
+_BUSY: Final = b"The process of the session takes no more requests now.\n"
+_PLAIN: Final = {"Content-Type": "text/plain; charset=UTF-8", "Retry-After": "1"}
+
+
+class Forwarder:
+    """Forwards requests to one other node, and brings their answers back.
+
+    Args:
+        endpoint: Where the node is; whoever answers there is believed to be it.
+        clock: Where time comes from.
+        counts: Where is counted what becomes of requests: ``answered``, ``tunnels``,
+            ``busy`` (refused with 503), ``lost`` (the node was gone before its answer
+            began), ``cut`` (or before its end), ``left`` (the client went first).
+        give_back: Called with each request that the other node will not answer, as it
+            is gone.
+
+    Attributes:
+        clock: As given.
+        counts: As given.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        clock: IReactorTime,
+        counts: Counter[str],
+        give_back: Callable[[IncomingRequest], object],
+    ) -> None:
+        self.clock = clock
+        self.counts = counts
+        self._give_back = give_back
+        self._endpoint = endpoint
+        self._factory = _CarrierFactory(self)
+        # Those that became idle last come last.
+        self._idle: list[Carrier] = []
+        self._carrying: set[Carrier] = set()
+        self._tunnels: set[Carrier] = set()
+        self._connecting = 0
+        self._is_closed = False
+        self._expiry: IDelayedCall | None = None
+
+    def forward(self, request: IncomingRequest) -> None:
+        """Have a request answered by the node, now or later."""
+        if len(self._carrying) + self._connecting >= MAX_UNDER_WAY:
+            self._refuse(request)
+            return
+        try:
+            written = write_request(request)
+        except ValueError:
+            self.give_back(request)
+            return
+        data = preface(client_of(request), len(written)) + written
+        while self._idle:
+            carrier = self._idle.pop()
+            # It may be about to end: the other node has said so, unasked.
+            if carrier.is_usable:
+                self._carry(carrier, request, data)
+                return
+        self._connecting += 1
+        connecting = self._endpoint.connect(self._factory)
+        connecting.addCallbacks(
+            self._connected,
+            self._not_connected,
+            callbackArgs=(request, data),
+            errbackArgs=(request,),
+        )
+        connecting.addErrback(self._failed)
+
+    def _carry(self, carrier: Carrier, request: IncomingRequest, data: bytes) -> None:
+        self._carrying.add(carrier)
+        carrier.carry(request, data)
+
+    def _connected(self, carrier: Any, request: IncomingRequest, data: bytes) -> None:
+        self._connecting -= 1
+        if request.is_gone:
+            self.counts["left"] += 1
+            self.is_free(carrier)
+        else:
+            self._carry(carrier, request, data)
+
+    def _not_connected(self, failure: Failure, request: IncomingRequest) -> None:
+        self._connecting -= 1
+        self._log.warn(
+            "no connection to another node: {problem}", problem=failure.value
+        )
+        self._refuse(request)
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("forwarding a request failed", failure=failure)
+
+    def _refuse(self, request: IncomingRequest) -> None:
+        self.counts["busy"] += 1
+        request.answer(_UNAVAILABLE, _PLAIN, _BUSY)
+
+    # --- what its connections tell ----------------------------------------------------
+
+    def is_free(self, carrier: Carrier) -> None:
+        """Keep a connection for the next request."""
+        self._carrying.discard(carrier)
+        if self._is_closed:
+            carrier.transport.loseConnection()
+            return
+        carrier.idle_since = self.clock.seconds()
+        self._idle.append(carrier)
+        if self._expiry is None:
+            # It is not moved with each request, but looks who is to go.
+            self._expiry = self.clock.callLater(_IDLE_TIMEOUT, self._expire)
+
+    def is_tunnel(self, carrier: Carrier) -> None:
+        """Count it no more: what it carries is a client's connection."""
+        self._carrying.discard(carrier)
+        self._tunnels.add(carrier)
+
+    def give_back(self, request: IncomingRequest) -> None:
+        """Let a request be answered here: the node is gone, and so is its session."""
+        self._give_back(request)
+
+    def is_lost(self, carrier: Carrier) -> None:
+        """Forget it."""
+        self._carrying.discard(carrier)
+        self._tunnels.discard(carrier)
+        if carrier in self._idle:
+            self._idle.remove(carrier)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        last = self.clock.seconds() - _IDLE_TIMEOUT
+        while self._idle and self._idle[0].idle_since <= last:
+            self._idle.pop(0).transport.loseConnection()
+        if self._idle:
+            delay = self._idle[0].idle_since - last
+            self._expiry = self.clock.callLater(delay, self._expire)
+
+    # --- the end ----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Keep no connection any more; what is under way goes on."""
+        self._is_closed = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        idle, self._idle = self._idle, []
+        for carrier in idle:
+            carrier.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Drop what is under way, too: those requests are given back."""
+        self.close()
+        for carrier in [*self._carrying, *self._tunnels]:
+            carrier.transport.abortConnection()
+
+
+class _CarrierFactory(Factory):
+    noisy = False
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Carrier:
+        return Carrier(self._forwarder)

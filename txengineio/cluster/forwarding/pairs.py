@@ -1,0 +1,86 @@
+"""Connections between two nodes of one machine: pairs of sockets, one given away."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory
+from typing_extensions import override
+from zope.interface import implementer
+
+from txengineio.cluster.links import Sender
+from txengineio.cluster.packets import connection_packet
+
+__all__ = ["FORWARDED", "PairEndpoint", "adopt"]
+
+FORWARDED: Final = 0xFFFF
+"""What stands in place of the number of a site: `ForwardedSite`."""
+
+
+@implementer(IStreamClientEndpoint)
+class PairEndpoint:
+    """Connects to another node, which need not listen: it is given a socket.
+
+    Args:
+        reactor: The reactor.
+        sender: What sends to the node.
+    """
+
+    def __init__(self, reactor: Any, sender: Sender) -> None:
+        self._reactor = reactor
+        self._sender = sender
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """Connect at once.
+
+        Returns:
+            The protocol. It fails if the node takes no connections, or this process has
+            no descriptors left.
+        """
+        if self._sender.is_full:
+            return fail(ConnectError(string="the node takes no connections"))
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as problem:
+            return fail(problem)
+        with ours:
+            ours.setblocking(False)
+            self._sender.send(connection_packet(FORWARDED, theirs, b""), theirs)
+            try:
+                return succeed(adopt(self._reactor, ours, protocolFactory))
+            except OSError as problem:
+                return fail(problem)
+
+
+def adopt(reactor: Any, connection: socket.socket, factory: IProtocolFactory) -> Any:
+    """Let a reactor watch a copy of a socket, which is connected; return its protocol.
+
+    Raises:
+        OSError: Its other end is gone, or there is no descriptor left.
+    """
+    made = _Made(factory)
+    reactor.adoptStreamConnection(connection.fileno(), connection.family, made)
+    return made.protocol
+
+
+class _Made(Factory):
+    """Makes one protocol, and keeps it."""
+
+    noisy = False
+    protocol: Any = None
+
+    def __init__(self, factory: IProtocolFactory) -> None:
+        self._factory = factory
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        self.protocol = self._factory.buildProtocol(addr)  # type: ignore[arg-type]
+        return self.protocol

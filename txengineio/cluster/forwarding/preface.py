@@ -1,0 +1,111 @@
+"""Who a request is from: what stands before it on a connection between two nodes.
+
+There it comes from the other node. What the session, its limits and its hooks are to
+see is the client: its address, the address that it came to, and whether by TLS. The
+preface tells that, and how many bytes the request has that follows. It is believed, so
+that nothing may get a connection to a node but another node.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+from txengineio.server.web.incoming_request import IncomingRequest
+
+__all__ = ["UNKNOWN", "Client", "client_of", "preface", "read_preface"]
+
+_START: Final = struct.Struct("!IH")
+"""The sizes of the request and of what is said about its client, in bytes."""
+
+_REMEMBERED: Final = 4096
+"""Clients that are remembered: each sends many requests."""
+
+_UNIX: Final = "UNIX"
+_TYPES: Final = {"TCP4": IPv4Address, "TCP6": IPv6Address}
+_NAMES: Final = {kind: name for name, kind in _TYPES.items()}
+
+_Address = tuple[str, str, int]
+"""Type, host and port; the latter two are nothing for a Unix socket."""
+
+
+class Client(NamedTuple):
+    """Where a request comes from.
+
+    Attributes:
+        peer: The address of the client, or of the last proxy.
+        host: The address that it came to.
+        is_secure: Whether it came over TLS.
+    """
+
+    peer: IAddress
+    host: IAddress
+    is_secure: bool
+
+
+UNKNOWN: Final = Client(UNIXAddress(None), UNIXAddress(None), False)
+"""Nobody."""
+
+
+def client_of(request: IncomingRequest) -> Client:
+    """Return who a request is from."""
+    host: IAddress = request.for_application.getHost()
+    return Client(request.peer(), host, request.is_secure())
+
+
+def preface(client: Client, size: int) -> bytes:
+    """Return what stands before a request of so many bytes."""
+    about = _encode(_told(client.peer), _told(client.host), client.is_secure)
+    return _START.pack(size, len(about)) + about
+
+
+def read_preface(data: bytes) -> tuple[Client, int, int] | None:
+    """Read what stands before a request.
+
+    Returns:
+        The client, the size of the request and that of the preface; None if more of it
+        is still to come.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if len(data) < _START.size:
+        return None
+    size, length = _START.unpack_from(data)
+    end = _START.size + length
+    if len(data) < end:
+        return None
+    return _decode(data[_START.size : end]), size, end
+
+
+def _told(address: IAddress) -> _Address:
+    name = _NAMES.get(type(address))
+    if name is None:
+        return _UNIX, "", 0
+    return name, str(address.host), int(address.port)  # type: ignore[attr-defined]
+
+
+@lru_cache(_REMEMBERED)
+def _encode(peer: _Address, host: _Address, is_secure: bool) -> bytes:
+    return json.dumps([peer, host, is_secure]).encode("ascii")
+
+
+@lru_cache(_REMEMBERED)
+def _decode(about: bytes) -> Client:
+    try:
+        peer, host, is_secure = json.loads(about)
+        return Client(_address(*peer), _address(*host), bool(is_secure))
+    except (KeyError, TypeError) as problem:
+        raise ValueError(f"a preface that says {about!r}") from problem
+
+
+def _address(name: str, host: str, port: int) -> IAddress:
+    if name == _UNIX:
+        return UNIXAddress(None)
+    made: IAddress = _TYPES[name]("TCP", host, port)
+    return made

@@ -1,0 +1,136 @@
+"""The other side: requests that other nodes have read, served as any are.
+
+To the engine they come from their clients: middlewares, hooks, limits and logs see the
+client's address, not the other node's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakSet
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPFactory
+from typing_extensions import override
+
+from txengineio.cluster.forwarding.preface import UNKNOWN, read_preface
+from txengineio.reactor import AnyReactor
+from txengineio.server.web._twisted import NegotiatedChannel
+from txengineio.server.web.channel import EngineIOChannel
+from txengineio.server.web.incoming_request import IReceivesRequests
+from txengineio.server.web.resource import EngineIOResource
+from txengineio.server.web.site import EngineIOSite
+
+__all__ = ["ForwardedSite"]
+
+
+class ForwardedChannel(EngineIOChannel):
+    """A connection from another node: requests of many clients, one after the other.
+
+    The other node sends the next one when the last one is answered.
+    """
+
+    _client = UNKNOWN
+    # Bytes of the request that are still to come, and what has come of a preface.
+    _left = 0
+    _kept = b""
+
+    _preface_log = Logger()
+
+    @override
+    def connectionMade(self) -> None:
+        """Be known to the site, which closes it at the end."""
+        self.site.channels.add(self)
+        super().connectionMade()
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Receive a preface, or a piece of a request behind it."""
+        data = self._kept + data
+        self._kept = b""
+        while data:
+            if not self._left:
+                end = self._begin(data)
+                if not end:
+                    self._kept = data
+                    return
+                data = data[end:]
+            piece, data = data[: self._left], data[self._left :]
+            self._left -= len(piece)
+            super().dataReceived(piece)
+
+    def _begin(self, data: bytes) -> int:
+        """Read a preface; return its size, 0 if it is not complete."""
+        try:
+            found = read_preface(data)
+        except ValueError:
+            self._preface_log.failure("what another node sends makes no sense")
+            transport: Any = self.transport
+            transport.abortConnection()
+            # Nothing of it is for anybody.
+            self.dataReceived = _ignore  # type: ignore[method-assign]
+            return 0
+        if found is None:
+            return 0
+        self._client, self._left, end = found
+        return end
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forget it."""
+        self.site.channels.discard(self)
+        super().connectionLost(reason)
+
+    @override
+    def getPeer(self) -> IAddress:
+        """Return the address of the client."""
+        return self._client.peer
+
+    @override
+    def getHost(self) -> IAddress:
+        """Return the address that the client came to."""
+        return self._client.host
+
+    @override
+    def isSecure(self) -> bool:
+        """Whether the client came over TLS."""
+        return self._client.is_secure
+
+
+def _forwarded_channel(_factory: HTTPFactory) -> NegotiatedChannel:
+    return NegotiatedChannel(ForwardedChannel())
+
+
+class ForwardedSite(EngineIOSite):
+    """What other nodes connect to: it serves an engine, whatever the path.
+
+    Whoever connects to it is believed to be another node.
+
+    Args:
+        engine: The engine.
+        reactor: For time-outs.
+
+    Attributes:
+        channels: The connections, without those that have become WebSockets.
+    """
+
+    protocol = _forwarded_channel
+
+    def __init__(self, engine: IReceivesRequests, reactor: AnyReactor) -> None:
+        super().__init__(EngineIOResource(engine), {"/": engine}, reactor)
+        # The other node closes them; a request must not meet the end of its connection.
+        self.timeOut = None
+        self.channels: WeakSet[ForwardedChannel] = WeakSet()
+
+    def close(self) -> None:
+        """Drop the connections, and the requests on them."""
+        for channel in list(self.channels):
+            transport: Any = channel.transport
+            transport.abortConnection()
+
+
+def _ignore(data: bytes) -> None:
+    """Do nothing with what comes after nonsense."""

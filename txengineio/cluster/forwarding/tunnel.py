@@ -1,0 +1,89 @@
+"""Two connections that are joined: what comes on one of them goes out by the other.
+
+Each of them is the other's producer, so that neither is read faster than the other one
+takes it. The end of one is the end of the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from txengineio.net.direct_writes import can_write_directly, write_directly
+
+__all__ = ["TunnelEnd", "join"]
+
+_CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that what is still to be written to one side may take, after the end of the
+other."""
+
+
+class TunnelEnd(Protocol):
+    """One of two connections that are joined.
+
+    Args:
+        clock: Where time comes from.
+    """
+
+    # Twisted's interfaces do not say what a stream transport can do.
+    transport: Any
+    _other: TunnelEnd | None = None
+    _writes_directly = False
+    _giving_up: IDelayedCall | None = None
+    _is_lost = False
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    @override
+    def connectionMade(self) -> None:
+        self._writes_directly = can_write_directly(self.transport)
+
+    def connect(self, other: TunnelEnd) -> None:
+        """Write what comes here to another connection, no faster than it takes it."""
+        self._other = other
+        other.transport.registerProducer(self.transport, True)
+
+    def write(self, data: bytes) -> None:
+        """Write to this connection."""
+        if self._writes_directly:
+            write_directly(self.transport, data)
+        else:
+            self.transport.write(data)
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if self._other is not None:
+            self._other.write(data)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._is_lost = True
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+        other, self._other = self._other, None
+        if other is not None:
+            other.close()
+
+    def close(self) -> None:
+        """Close the connection, once it has taken what was written to it."""
+        self._other = None
+        if not self._is_lost and self._giving_up is None:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+            self._giving_up = self._clock.callLater(_CLOSE_TIMEOUT, self._give_up)
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        self.transport.abortConnection()
+
+
+def join(one: TunnelEnd, two: TunnelEnd) -> None:
+    """Join two connections, both of which are made."""
+    one.connect(two)
+    two.connect(one)
