@@ -50,10 +50,13 @@ behaviours: $(VENV)/.installed-test
 		|| { echo "$$report"; exit 1; }
 	@echo "wrote docs/behaviours.md"
 
-# The API reference, as build/api/index.html; a docstring that refers to nothing is an
-# error. And the diagrams of the guide.
+# The documentation site, as build/docs/index.html: the guide, and the reference of what is
+# public. The reference of everything, as build/api/index.html, is for those who change it;
+# a docstring that refers to nothing is an error. And the diagrams of the guide.
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/draw_states.py
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs build/docs
+	@echo "wrote build/docs/index.html"
 	$(BIN)/pydoctor --quiet --warnings-as-errors --docformat=google \
 		--project-name=txengineio --html-output=build/api txengineio
 	@echo "wrote build/api/index.html"

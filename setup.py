@@ -48,8 +48,16 @@ setup(
         "metrics": ["prometheus-client>=0.22"],
         # Socket.IO servers: txengineio.socketio.
         "socketio": ["python-socketio>=5.13"],
-        # Makes the API reference: make docs.
-        "docs": ["pydoctor>=25.10"],
+        # Makes the documentation site: make docs.
+        "docs": [
+            "furo>=2025.12",
+            "myst-parser>=5",
+            "prometheus-client>=0.22",
+            "pydoctor>=25.10",
+            "python-socketio>=5.13",
+            "sphinx>=9",
+            "sphinxcontrib-mermaid>=2",
+        ],
         "test": [
             "brotli>=1.1",
             "zstandard>=0.23",

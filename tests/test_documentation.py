@@ -433,4 +433,4 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_map_of_the_guide_has_every_page() -> None:
     text = (GUIDE / "index.md").read_text("utf-8")
     missing = {each.name for each in GUIDE.glob("*.md")} - set(LINK.findall(text))
-    assert missing <= {"index.md", "behaviours.md"}
+    assert missing <= {"index.md"}
