@@ -3,161 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import (
-    IAddress,
-    IConsumer,
-    IProducer,
-    IProtocol,
-    IProtocolFactory,
-    IPushProducer,
-    ITransport,
-)
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-__all__ = [
-    "SEPARATOR",
-    "Connection",
-    "Exchange",
-    "MemoryTransport",
-    "Response",
-    "make_request",
-]
+from txengineio.testing import MemoryTransport
+
+__all__ = ["SEPARATOR", "Connection", "Exchange", "Response", "make_request"]
 
 SEPARATOR: Final = "\x1e"
-
-
-@implementer(ITransport, IConsumer, IPushProducer)
-class MemoryTransport:
-    """The server's end of a TCP connection.
-
-    As a real one it takes everything that is written, tells its producer to pause when
-    the peer does not read, and reports the connection's end only later.
-    """
-
-    BUFFER_SIZE: int = 65536
-
-    protocol: IProtocol
-
-    def __init__(self) -> None:
-        self.reading = True
-        self.disconnecting = False
-        self.was_aborted = False
-        self.disconnected: Failure | None = None
-        self.peer_reads = True
-        self.writes: list[bytes] = []
-        self.producer: Any = None
-        self._backlog = b""
-        self._incoming = b""
-
-    # ITransport and IConsumer
-
-    def write(self, data: bytes) -> None:
-        assert isinstance(data, bytes)
-        if self.disconnecting or self.disconnected is not None or not data:
-            return
-        if self.peer_reads:
-            self.writes.append(data)
-            return
-        self._backlog += data
-        if len(self._backlog) > self.BUFFER_SIZE and self.producer is not None:
-            self.producer.pauseProducing()
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        self.write(b"".join(data))
-
-    def loseConnection(self) -> None:
-        self.disconnecting = True
-        self.reading = False
-
-    def abortConnection(self) -> None:
-        if self.disconnected is None:
-            self.was_aborted = True
-            self.disconnected = Failure(ConnectionAborted())
-
-    def getPeer(self) -> IAddress:
-        return IPv4Address("TCP", "192.0.2.1", 54321)
-
-    def getHost(self) -> IAddress:
-        # As a socket's, which is closed by then.
-        assert not self.is_reported
-        return IPv4Address("TCP", "192.0.2.2", 80)
-
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        if self.producer is not None:
-            raise RuntimeError("there is a producer already")
-        self.producer = producer
-
-    def unregisterProducer(self) -> None:
-        self.producer = None
-
-    # IPushProducer
-
-    def pauseProducing(self) -> None:
-        self.reading = False
-
-    def resumeProducing(self) -> None:
-        if not self.disconnecting:
-            self.reading = True
-
-    def stopProducing(self) -> None:
-        self.loseConnection()
-
-    # for the client's end
-
-    def stop_reading(self) -> None:
-        """Let the peer read nothing any more."""
-        self.peer_reads = False
-
-    def start_reading(self) -> None:
-        """Let the peer read all that was kept back."""
-        self.peer_reads = True
-        if self._backlog:
-            self.writes.append(self._backlog)
-            self._backlog = b""
-        if self.producer is not None:
-            self.producer.resumeProducing()
-
-    @property
-    def is_reported(self) -> bool:
-        """Whether the connection is over, and the protocol knows."""
-        return self.disconnected is _REPORTED
-
-    def is_read(self) -> bool:
-        """Whether the server reads what the client sends."""
-        return self.reading
-
-    def deliver(self, data: bytes = b"") -> None:
-        """Let the server receive what was sent, unless it does not read now."""
-        self._incoming += data
-        if self.reading and self._incoming and self.disconnected is None:
-            incoming, self._incoming = self._incoming, b""
-            self.protocol.dataReceived(incoming)
-
-    def settle(self) -> bool:
-        """Report what happens only later; say whether anything did."""
-        if self.reading and self._incoming and self.disconnected is None:
-            self.deliver()
-            return True
-        if self.disconnected is None and self.disconnecting and not self._backlog:
-            self.disconnected = Failure(ConnectionDone())
-        if self.disconnected is None or self.disconnected is _REPORTED:
-            return False
-        reason, self.disconnected = self.disconnected, _REPORTED
-        if self.producer is not None:
-            producer, self.producer = self.producer, None
-            producer.stopProducing()
-        self.protocol.connectionLost(reason)
-        return True
-
-
-_REPORTED: Final = Failure(ConnectionDone())
 
 
 class Connection:

@@ -2,117 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IProtocolFactory
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
-from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.application import EngineIOProtocol
-from txengineio.errors import CloseReason, SessionClosed
-from txengineio.protocol.packets import Packet
+from txengineio.errors import CloseReason
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
 from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter
-from txengineio.session.interfaces import (
-    IPacketTransport,
-    IUpgradeAttempt,
-    OutgoingPacket,
-)
+from txengineio.session.interfaces import IUpgradeAttempt
 from txengineio.session.timers import TimerWheel
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
-__all__ = [
-    "RecordingApplication",
-    "RecordingAttempt",
-    "RecordingEngine",
-    "RecordingProtocol",
-    "RecordingTransport",
-    "ended_with",
-    "has_fired",
-]
-
-
-class RecordingProtocol(EngineIOProtocol[Any]):
-    """One session's application: what happens to it is in ``events``, in order."""
-
-    application: RecordingApplication
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-        self.lost: list[Failure] = []
-
-    @property
-    def messages(self) -> list[str | bytes]:
-        return [event[1] for event in self.events if event[0] == "message"]
-
-    @override
-    def connectionMade(self) -> Any:
-        self.events.append(("made",))
-        return self.application.on_made(self)
-
-    @override
-    def messageReceived(self, message: str | bytes) -> Any:
-        self.events.append(("message", message))
-        return self.application.on_message(self, message)
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> Any:
-        self.lost.append(reason)
-        assert isinstance(reason.value, SessionClosed)
-        self.events.append(("lost", reason.value.reason))
-        return self.application.on_lost(self)
-
-
-def _nothing(*_arguments: object) -> None:
-    return None
-
-
-@implementer(IProtocolFactory)
-class RecordingApplication(Factory):
-    """An application; its three functions can be replaced by a test.
-
-    Attributes:
-        built: The protocols that it has built.
-        refuse: Whether it builds none.
-    """
-
-    noisy = False
-
-    def __init__(
-        self,
-        *,
-        on_made: Callable[[RecordingProtocol], Any] = _nothing,
-        on_message: Callable[[RecordingProtocol, str | bytes], Any] = _nothing,
-        on_lost: Callable[[RecordingProtocol], Any] = _nothing,
-    ) -> None:
-        self.on_made = on_made
-        self.on_message = on_message
-        self.on_lost = on_lost
-        self.built: list[RecordingProtocol] = []
-        self.addresses: list[IAddress | None] = []
-        self.refuse = False
-
-    @override
-    def buildProtocol(self, addr: IAddress | None) -> RecordingProtocol | None:
-        self.addresses.append(addr)
-        if self.refuse:
-            return None
-        protocol = RecordingProtocol()
-        protocol.factory = self
-        protocol.application = self
-        self.built.append(protocol)
-        return protocol
-
-    @property
-    def only(self) -> RecordingProtocol:
-        (protocol,) = self.built
-        return protocol
+__all__ = ["RecordingAttempt", "RecordingEngine", "ended_with", "has_fired"]
 
 
 def has_fired(deferred: Deferred[Any]) -> bool:
@@ -128,55 +34,6 @@ def ended_with(protocol: RecordingProtocol) -> CloseReason:
     reason = protocol.events[-1][1]
     assert isinstance(reason, CloseReason)
     return reason
-
-
-@implementer(IPacketTransport)
-class RecordingTransport:
-    """A transport that only writes down what it is asked."""
-
-    def __init__(
-        self,
-        name: str = "websocket",
-        *,
-        writable: bool = True,
-        flushes_at_once: bool = True,
-        closes_at_once: bool = True,
-    ) -> None:
-        self.name = name
-        self.writable = writable
-        self.supports_binary = True
-        self.flushes_at_once = flushes_at_once
-        self.closes_at_once = closes_at_once
-        self.calls: list[str] = []
-        self.batches: list[list[Packet]] = []
-
-    @property
-    def sent(self) -> list[Packet]:
-        return [packet for batch in self.batches for packet in batch]
-
-    def send_frame(self, frame: bytes) -> bool:
-        return False
-
-    def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
-        assert self.writable
-        self.batches.append([packet[:2] for packet in packets])
-        return self.flushes_at_once
-
-    def close(self) -> bool:
-        self.calls.append("close")
-        return self.closes_at_once
-
-    def session_ended(self) -> None:
-        self.calls.append("session_ended")
-
-    def replaced(self) -> None:
-        self.calls.append("replaced")
-
-    def pause_reading(self) -> None:
-        self.calls.append("pause_reading")
-
-    def resume_reading(self) -> None:
-        self.calls.append("resume_reading")
 
 
 @implementer(IUpgradeAttempt)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.connection import make_request
-from tests.doubles import RecordingApplication, ended_with
+from tests.doubles import ended_with
 from tests.frames import BINARY, CONTINUATION, PING
 from tests.wiring import Server, opening_headers
 from txengineio.errors import CloseReason
 from txengineio.server.engine import Engine
+from txengineio.testing import RecordingApplication
 
 
 @pytest.fixture(params=[False, True], ids=["plain-site", "own-site"])

@@ -4,8 +4,8 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IProtocolFactory
 
-from tests.doubles import RecordingApplication, RecordingProtocol
 from txengineio.loading import NotLoadable, load_application, load_object
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 APPLICATION = RecordingApplication()
 
@@ -27,7 +27,7 @@ def test_name_that_leads_nowhere_is_refused(name: str) -> None:
 
 
 def test_application_may_be_a_protocol() -> None:
-    factory = load_application("tests.doubles:RecordingProtocol")
+    factory = load_application("txengineio.testing:RecordingProtocol")
 
     assert IProtocolFactory.providedBy(factory)
     assert isinstance(

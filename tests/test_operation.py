@@ -14,10 +14,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.web.server import Site
 
 from tests.connection import Connection, Response
-from tests.doubles import RecordingApplication, has_fired
+from tests.doubles import has_fired
 from tests.twistd.test_options import parse
 from tests.wiring import Server
 from txengineio.server.engine import Engine
+from txengineio.testing import RecordingApplication
 from txengineio.twistd.options import makeService
 from txengineio.twistd.service import GC_THRESHOLD, EngineIOService
 

@@ -19,6 +19,7 @@ import pytest
 
 from tests.conftest import PEERS, skip_or_fail
 from tests.examples import EXAMPLES
+from tests.test_documentation import GUIDE, blocks
 from txengineio.client.options import ClientArguments, ClientOptions
 from txengineio.server.options.engine import EngineArguments, EngineOptions
 
@@ -33,14 +34,15 @@ follow_imports = silent
 mypy_path = {ROOT}
 cache_dir = {ROOT / ".mypy_cache" / "users"}
 """
-# Much of Twisted and Autobahn has no annotations, and python-socketio has none at all;
-# users allow themselves to call it.
+# Much of Twisted and Autobahn has no annotations; python-socketio and pytest-twisted
+# have none at all. Users allow themselves to call them.
 MYPY = (
     STRICT_MYPY
     + """\
 untyped_calls_exclude = autobahn,twisted
+disallow_untyped_decorators = False
 
-[mypy-socketio.*]
+[mypy-pytest_twisted.*,socketio.*]
 ignore_missing_imports = True
 """
 )
@@ -133,8 +135,13 @@ def test_every_mistake_is_found(check: Checker, tmp_path: Path) -> None:
     assert check(tmp_path) == {"mistakes.py": mistakes}
 
 
-def test_the_examples_pass(check: Checker, tmp_path: Path) -> None:
+def test_the_examples_pass_and_so_do_the_tests_that_the_guide_shows(
+    check: Checker, tmp_path: Path
+) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
+    (tmp_path / "guide").mkdir()
+    for block in blocks(GUIDE / "testing.md", "python"):
+        (tmp_path / "guide" / block.name).write_text(block.text, "utf-8")
     assert check(tmp_path) == {}
 
 

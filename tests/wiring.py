@@ -20,12 +20,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.connection import SEPARATOR, Connection, Exchange, make_request
-from tests.doubles import RecordingApplication, RecordingProtocol
 from tests.frames import BINARY, CLOSE, TEXT, frame_size, make_frame, parse_frames
 from txengineio.server.engine import Engine
 from txengineio.server.session import Session
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import engine_site
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 __all__ = [
     "WEBSOCKET_KEY",

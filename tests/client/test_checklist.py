@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.client.network import World
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 each_transport = pytest.mark.parametrize("transport", ["polling", "websocket"])
 each_revision = pytest.mark.parametrize("revision", [3, 4])
@@ -20,7 +21,7 @@ def echo(protocol: RecordingProtocol, message: str | bytes) -> None:
 
 
 def mute(world: World) -> None:
-    for wire in world.network.wires:
+    for wire in world.network.connections:
         wire.is_cut = True
 
 
@@ -32,7 +33,7 @@ def after_a_heartbeat(
     beats: list[float] = []
     client.session.on("heartbeat", lambda: beats.append(world.clock.seconds()))
     while not beats:
-        world.advance(0.005, 0.005)
+        world.advance(0.005)
     return world, client
 
 
@@ -48,9 +49,9 @@ def test_it_waits_for_the_interval_and_the_time_out(
     world = World(ping_interval=0.3, ping_timeout=0.1, allow_eio3=True)
     client = world.open(transports=[transport], revision=revision)
     mute(world)
-    world.advance(0.2, 0.01)
+    world.advance(0.2)
     assert client.lost == []
-    world.advance(0.3, 0.01)
+    world.advance(0.3)
     assert ended_with(client) is CloseReason.PING_TIMEOUT
 
 
@@ -64,7 +65,7 @@ def test_it_stays_for_its_time_out_after_a_heartbeat(
         revision, transport, ping_interval=0.08, ping_timeout=0.05
     )
     mute(world)
-    world.advance(0.1, 0.005)
+    world.advance(0.1)
     assert client.lost == []
 
 
@@ -77,11 +78,11 @@ def test_it_ends_in_time_when_the_server_falls_silent(
     world, client = after_a_heartbeat(
         revision, transport, ping_interval=0.3, ping_timeout=0.1
     )
-    world.advance(later, 0.01)
+    world.advance(later)
     mute(world)
-    world.advance(0.35 - later, 0.01)
+    world.advance(0.35 - later)
     assert client.lost == []
-    world.advance(0.15, 0.01)
+    world.advance(0.15)
     assert ended_with(client) is CloseReason.PING_TIMEOUT
 
 

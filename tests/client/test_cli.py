@@ -15,11 +15,11 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
 from tests.client.network import World, result_of
-from tests.doubles import RecordingApplication
 from txengineio import __version__
 from txengineio.client import cli
 from txengineio.client.cli_options import ConnectOptions
 from txengineio.client.connect import connect
+from txengineio.testing import RecordingApplication
 
 ROOT = Path(__file__).parents[2]
 URL = "http://server.example"
@@ -40,7 +40,7 @@ class Shell:
         self.done: Deferred[int] = cli.run(
             world.clock, list(arguments), say=self.said.append, attach=self._attach
         )
-        world.network.settle()
+        world.network.flush()
 
     def _connect(self, url: str, factory: Any, **options: Any) -> Any:
         return connect(url, factory, endpoints=self.world.network, **options)
@@ -121,9 +121,9 @@ def test_why_a_session_failed_is_said(
     monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     shell = Shell(monkeypatch, world, "connect", URL, "-t", "polling")
-    for wire in world.network.open_wires:
+    for wire in world.network.open_connections:
         wire.lose()
-    world.network.settle()
+    world.network.flush()
     assert result_of(shell.done) == 3
     assert "xhr poll error" in shell.said[-1]
 
@@ -246,7 +246,7 @@ def test_more_lines_than_the_server_takes_wait(
     shell = Shell(monkeypatch, world, "connect", "-t", "polling", URL)
     shell.terminal.dataReceived(b"1\n2\n3\n")
     assert shell.terminal.paused
-    world.network.settle()
+    world.network.flush()
     shell.end()
     assert world.application.only.messages == ["1", "2", "3"]
 

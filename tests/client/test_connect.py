@@ -18,7 +18,7 @@ from twisted.internet.error import (
 )
 
 from tests.client.network import Network, RawServer, World, error_of, result_of
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from txengineio.errors import (
     CloseReason,
     ConnectCause,
@@ -27,6 +27,7 @@ from txengineio.errors import (
     InvalidOption,
     PayloadTooLarge,
 )
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 HANDSHAKE = {"sid": "abc", "upgrades": [], "pingInterval": 300, "pingTimeout": 200}
 OPEN = f"0{json.dumps(HANDSHAKE)}".encode()
@@ -60,14 +61,14 @@ class RawWorld(World):
 
     def failure(self, **options: Any) -> ConnectFailed:
         """Connect, and return why it failed; nothing may be left."""
-        connecting = self.connect(**options)
-        self.network.settle()
-        self.advance(25, 1)
+        connecting = self.dial(**options)
+        self.network.flush()
+        self.advance(25)
         error = error_of(connecting)
         assert isinstance(error, ConnectFailed), error
-        for wire in self.network.open_wires:
+        for wire in self.network.open_connections:
             wire.lose()
-        self.network.settle()
+        self.network.flush()
         assert self.clock.getDelayedCalls() == []
         return error
 
@@ -91,7 +92,7 @@ def test_messages_come_back(mode: str, revision: int) -> None:
     assert client.session.protocol_revision == revision
     assert client.session.remote_address == "server.example"
     closing = client.session.close()
-    world.network.settle()
+    world.network.flush()
     assert result_of(closing) is CloseReason.FORCED_CLOSE
     assert ended_with(client) is CloseReason.FORCED_CLOSE
     assert ended_with(world.peer(client)) is CloseReason.TRANSPORT_CLOSE
@@ -110,7 +111,7 @@ def test_the_first_message_may_come_with_the_open_packet(transport: str) -> None
 def test_a_silent_server_is_given_up(transport: str) -> None:
     world = World(ping_interval=1, ping_timeout=1)
     client = world.open(transports=[transport])
-    for wire in world.network.wires:
+    for wire in world.network.connections:
         wire.is_cut = True
     world.advance(1.9)
     assert client.lost == []
@@ -136,7 +137,7 @@ def test_a_session_that_was_upgraded_is_remembered() -> None:
     world.advance(1)
     assert first.session.upgraded
     first.session.close()
-    world.network.settle()
+    world.network.flush()
     second = world.open(remember_upgrade=True)
     assert second.session.transport.name == "websocket"
     assert not second.session.upgraded
@@ -144,19 +145,19 @@ def test_a_session_that_was_upgraded_is_remembered() -> None:
     world.advance(1)
     world.engine.websockets.setProtocolOptions()
     world.network = Network(RawServer(answer(b"", "502 Bad Gateway")))
-    third = world.connect(remember_upgrade=True)
-    world.advance(25, 1)
+    third = world.dial(remember_upgrade=True)
+    world.advance(25)
     assert error_of(third).cause is ConnectCause.RESPONSE_TIMEOUT
 
 
 @each_transport
 def test_a_factory_may_build_nothing(transport: str) -> None:
     world = World()
-    world.clients.refuse = True
-    connecting = world.connect(transports=[transport])
-    world.network.settle()
+    world.protocols.refuse = True
+    connecting = world.dial(transports=[transport])
+    world.network.flush()
     assert error_of(connecting).cause is ConnectCause.NO_PROTOCOL
-    world.advance(60, 1)
+    world.advance(60)
     world.assert_nothing_left()
 
 
@@ -166,10 +167,10 @@ def test_connecting_can_be_cancelled(transport: str) -> None:
     for stalls in (True, False):
         world = World()
         world.network.stalls = stalls
-        connecting = world.connect(transports=[transport])
+        connecting = world.dial(transports=[transport])
         connecting.cancel()
         assert isinstance(error_of(connecting), CancelledError)
-        world.advance(60, 1)
+        world.advance(60)
         world.assert_nothing_left()
 
 
@@ -216,8 +217,8 @@ def test_a_cookie_that_comes_with_the_upgrade_is_sent_with_the_next_session() ->
 @each_transport
 def test_a_server_that_refuses_says_why(transport: str) -> None:
     world = World(allow_request=lambda _request: "no entry")
-    connecting = world.connect(transports=[transport])
-    world.network.settle()
+    connecting = world.dial(transports=[transport])
+    world.network.flush()
     error = error_of(connecting)
     assert (error.cause, error.status) == (ConnectCause.FORBIDDEN, 403)
     assert (error.code, error.message) == (ErrorCode.FORBIDDEN, "no entry")
@@ -228,8 +229,8 @@ def test_a_server_that_refuses_says_why(transport: str) -> None:
 @each_transport
 def test_another_revision_is_refused(transport: str) -> None:
     world = World()
-    connecting = world.connect(transports=[transport], revision=3)
-    world.network.settle()
+    connecting = world.dial(transports=[transport], revision=3)
+    world.network.flush()
     error = error_of(connecting)
     assert error.cause is ConnectCause.WRONG_VERSION
     assert error.code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION
@@ -238,14 +239,14 @@ def test_another_revision_is_refused(transport: str) -> None:
 @pytest.mark.behaviour("B066")
 def test_a_transport_that_the_server_does_not_know() -> None:
     world = World(transports=["websocket"])
-    connecting = world.connect()
-    world.network.settle()
+    connecting = world.dial()
+    world.network.flush()
     assert error_of(connecting).cause is ConnectCause.REJECTED
 
 
 def test_bad_options_are_refused_at_once() -> None:
     with pytest.raises(InvalidOption):
-        World().connect(transport="polling")
+        World().dial(transport="polling")
 
 
 # --- with no server, or with another one ----------------------------------------------

@@ -14,9 +14,9 @@ from random import Random
 import pytest
 
 from tests.client.network import World, result_of
-from tests.doubles import RecordingProtocol
 from txengineio.errors import CloseReason
 from txengineio.protocol.states import ReadyState
+from txengineio.testing import RecordingProtocol
 
 SEEDS = int(os.environ.get("TXENGINEIO_TEST_SEEDS", "40"))
 STEPS = 400
@@ -91,7 +91,7 @@ class Drive:
             (5, lambda: self.server.send(self.random)),
             (80, lambda: self.world.network.step(self.random)),
             (10, self.pass_time),
-            (3, self.world.network.settle),
+            (3, self.world.network.flush),
         ]
         unusual: list[tuple[int, Callable[[], object]]] = [
             (1, self.lose_a_wire),
@@ -106,18 +106,18 @@ class Drive:
 
     def pass_time(self) -> None:
         # Never so long that a heartbeat fails because nothing arrives meanwhile.
-        self.world.network.settle()
+        self.world.network.flush()
         self.world.clock.advance(self.random.choice([0.01, 0.05, 0.1]))
 
     def lose_a_wire(self) -> None:
-        if self.world.network.open_wires:
+        if self.world.network.open_connections:
             self.is_faulty = True
-            self.random.choice(self.world.network.open_wires).lose()
+            self.random.choice(self.world.network.open_connections).lose()
 
     def cut_a_wire(self) -> None:
-        if self.world.network.open_wires:
+        if self.world.network.open_connections:
             self.is_faulty = True
-            self.random.choice(self.world.network.open_wires).is_cut = True
+            self.random.choice(self.world.network.open_connections).is_cut = True
 
     def close(self, side: Side) -> None:
         if side.is_open:
@@ -130,7 +130,7 @@ class Drive:
             assert self.client.is_open
             assert self.server.is_open
         self.close(self.client)
-        self.world.advance(LONG, 0.25)
+        self.world.advance(LONG)
         self.check(self.client, self.server)
         self.check(self.server, self.client)
         for side in (self.client, self.server):
@@ -168,6 +168,6 @@ def test_a_session_that_nothing_happens_to_stays_open() -> None:
     assert client.session.transport.name == "websocket"
     assert client.session.ready_state is ReadyState.OPEN
     closing = client.session.close()
-    world.network.settle()
+    world.network.flush()
     assert result_of(closing) is CloseReason.FORCED_CLOSE
     world.assert_nothing_left()

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from tests.client.network import error_of, result_of
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication, RecordingEngine, ended_with
+from tests.doubles import RecordingEngine, ended_with
 from txengineio.client.http.http_client import Answer
 from txengineio.client.polling import PollingTransport
 from txengineio.client.session import ClientSession
@@ -19,6 +19,7 @@ from txengineio.errors import CloseReason, RequestRejected
 from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.revisions import codec_for
 from txengineio.session.heartbeat import HeartbeatState
+from txengineio.testing import RecordingApplication
 
 RS = "\x1e"
 HANDSHAKE = Handshake(

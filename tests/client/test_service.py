@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from tests.client.network import URL, World, error_of, result_of
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication, ended_with, has_fired
+from tests.doubles import ended_with, has_fired
 from txengineio.client.service import EngineIOClientService
 from txengineio.errors import CloseReason, ConnectFailed, InvalidOption, SessionClosed
+from txengineio.testing import RecordingApplication
 
 
 class Serviced(World):
@@ -23,7 +24,7 @@ class Serviced(World):
         super().__init__()
         self.delays: list[int] = []
         self.happened: list[Any] = []
-        options.setdefault("factory", self.clients)
+        options.setdefault("factory", self.protocols)
         self.service = EngineIOClientService(
             URL,
             reactor=self.clock,
@@ -46,16 +47,16 @@ class Serviced(World):
         self.advance(0.5)
 
     def lose_everything(self) -> None:
-        for wire in self.network.open_wires:
+        for wire in self.network.open_connections:
             wire.lose()
-        self.network.settle()
+        self.network.flush()
 
     def stop(self) -> None:
         stopping = self.service.stopService()
-        self.network.settle()
+        self.network.flush()
         assert result_of(stopping) is None
         # What the server keeps for clients that come back.
-        self.advance(60, 1)
+        self.advance(60)
         self.assert_nothing_left()
 
 
@@ -66,14 +67,14 @@ def test_a_service_opens_a_session_and_closes_it() -> None:
     world.service.startService()
     waiting.append(world.service.when_connected())
     world.advance(0.5)
-    assert result_of(waiting[0]) is world.clients.only
-    assert result_of(world.service.when_connected()) is world.clients.only
-    assert world.service.protocol is world.clients.only
+    assert result_of(waiting[0]) is world.protocols.only
+    assert result_of(world.service.when_connected()) is world.protocols.only
+    assert world.service.protocol is world.protocols.only
     assert result_of(world.service.send("hello")) is None
-    world.network.settle()
+    world.network.flush()
     assert world.application.only.messages == ["hello"]
     world.stop()
-    assert ended_with(world.clients.only) is CloseReason.FORCED_CLOSE
+    assert ended_with(world.protocols.only) is CloseReason.FORCED_CLOSE
     assert world.happened == ["connected", "disconnected"]
 
 
@@ -85,7 +86,7 @@ def test_a_lost_session_is_followed_by_another() -> None:
     assert world.delays == [1]
     waiting = world.service.when_connected()
     world.advance(1.5)
-    first, second = world.clients.built
+    first, second = world.protocols.built
     assert len(first.lost) == 1
     assert result_of(waiting) is second
     assert world.happened == ["connected", "disconnected", "retry", "connected"]
@@ -103,7 +104,7 @@ def test_failures_in_a_row_are_counted() -> None:
     assert isinstance(error_of(impatient), ConnectFailed)
     world.network.error = None
     world.advance(4)
-    assert result_of(patient) is world.clients.only
+    assert result_of(patient) is world.protocols.only
     world.lose_everything()
     assert world.delays == [1, 2, 3, 1]
     world.stop()
@@ -177,8 +178,8 @@ def test_a_stopped_service_can_be_started_again() -> None:
     world.service.startService()
     world.advance(1)
     assert has_fired(stopping)
-    assert len(world.clients.built) == 2
-    assert world.service.protocol is world.clients.built[1]
+    assert len(world.protocols.built) == 2
+    assert world.service.protocol is world.protocols.built[1]
     world.stop()
 
 
@@ -191,7 +192,7 @@ def test_a_handler_may_stop_the_service(event: str) -> None:
         world.network.error = ConnectionRefusedError()
     world.start()
     world.lose_everything()
-    world.advance(60, 1)
+    world.advance(60)
     assert result_of(stopped[0]) is None
     world.assert_nothing_left()
 

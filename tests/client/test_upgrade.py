@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.client.network import World, result_of
-from tests.doubles import RecordingApplication, RecordingProtocol
 from txengineio.errors import CloseReason
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 
 def echo(protocol: RecordingProtocol, message: str | bytes) -> None:
@@ -26,8 +26,8 @@ class Upgrading(World):
         super().__init__(RecordingApplication(on_message=echo), **options)
         self.errors: list[Any] = []
 
-    def begin(self, **options: Any) -> RecordingProtocol:
-        self.clients.on_made = lambda client: client.session.on(
+    def begin_upgrade(self, **options: Any) -> RecordingProtocol:
+        self.protocols.on_made = lambda client: client.session.on(
             "upgrade_error", self.errors.append
         )
         client = self.open(**options)
@@ -37,7 +37,7 @@ class Upgrading(World):
     @property
     def websocket(self) -> Any:
         """The last connection: polling needs two at the most."""
-        return self.network.wires[-1]
+        return self.network.connections[-1]
 
     def assert_polling(self, client: RecordingProtocol) -> None:
         assert client.session.upgrade_attempt is None
@@ -49,17 +49,17 @@ class Upgrading(World):
 
 def test_a_websocket_that_is_lost_is_no_harm() -> None:
     world = Upgrading()
-    client = world.begin()
+    client = world.begin_upgrade()
     world.websocket.lose()
-    world.network.settle()
+    world.network.flush()
     world.assert_polling(client)
     assert "closed the WebSocket" in str(world.errors[0])
 
 
 def test_a_websocket_that_stalls_is_given_up() -> None:
     world = Upgrading()
-    client = world.begin(upgrade_timeout=0.01)
-    world.advance(0.02, 0.01)
+    client = world.begin_upgrade(upgrade_timeout=0.01)
+    world.advance(0.02)
     assert "within 0.01 seconds" in str(world.errors[0])
     world.assert_polling(client)
 
@@ -67,7 +67,7 @@ def test_a_websocket_that_stalls_is_given_up() -> None:
 def test_a_websocket_that_is_never_connected_is_given_up() -> None:
     world = Upgrading()
     world.network.stalls_from = 1
-    client = world.begin(upgrade_timeout=1)
+    client = world.begin_upgrade(upgrade_timeout=1)
     world.advance(2)
     assert len(world.errors) == 1
     world.network.stalls_from = None
@@ -76,7 +76,7 @@ def test_a_websocket_that_is_never_connected_is_given_up() -> None:
 
 def test_closing_cancels_the_upgrade() -> None:
     world = Upgrading()
-    client = world.begin()
+    client = world.begin_upgrade()
     client.session.send("last")
     closing = client.session.close()
     world.advance(1)
@@ -90,23 +90,23 @@ def test_closing_cancels_the_upgrade() -> None:
 )
 def test_anything_but_the_answer_to_the_probe_cancels(frame: str | bytes) -> None:
     world = Upgrading()
-    client = world.begin()
+    client = world.begin_upgrade()
     attempt: Any = client.session.upgrade_attempt
     websocket = attempt._websocket
     if isinstance(frame, str):
         websocket.text_received(frame)
     else:
         websocket.binary_received(frame)
-    world.network.settle()
+    world.network.flush()
     assert len(world.errors) == 1
     world.assert_polling(client)
 
 
 def test_the_session_may_end_meanwhile() -> None:
     world = Upgrading()
-    client = world.begin()
+    client = world.begin_upgrade()
     client.session.close(discard=True)
-    world.advance(60, 1)
+    world.advance(60)
     world.assert_nothing_left()
 
 
@@ -120,7 +120,7 @@ def test_an_upgrade_is_announced() -> None:
                 event, lambda transport, event=event: events.append(event)
             )
 
-    world.clients.on_made = listen
+    world.protocols.on_made = listen
     world.open()
     world.advance(1)
     assert events == ["upgrading", "upgrade"]

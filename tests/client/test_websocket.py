@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol
-from twisted.web.client import URI
 from typing_extensions import override
 
 from tests.client.network import Network, World, error_of, result_of
 from tests.client.test_connect import HANDSHAKE
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, make_frame
 from txengineio.errors import CloseReason, ConnectCause
+from txengineio.testing import MemoryConnection, RecordingApplication, RecordingProtocol
 from txengineio.websocket.frames import encode_frame
 
 OPEN = f"0{json.dumps(HANDSHAKE)}"
@@ -82,9 +82,9 @@ class SwitchingNetwork(Network):
     short_path = True
 
     @override
-    def connect(self, factory: Any, uri: URI) -> Deferred[IProtocol]:
+    def make(self, connection: MemoryConnection, factory: Any) -> Deferred[IProtocol]:
         factory.short_path = self.short_path
-        return super().connect(factory, uri)
+        return super().make(connection, factory)
 
 
 class WebSocketWorld(World):
@@ -96,7 +96,7 @@ class WebSocketWorld(World):
         short_path: bool = True,
     ) -> None:
         super().__init__()
-        self.clients = application or RecordingApplication()
+        self.protocols = application or RecordingApplication()
         self.server = AcceptingServer(behind, head)
         self.network = network = SwitchingNetwork(self.server)
         network.short_path = short_path
@@ -105,19 +105,19 @@ class WebSocketWorld(World):
         return self.open(transports=["websocket"], **options)
 
     def failure(self, **options: Any) -> Any:
-        connecting = self.connect(transports=["websocket"], **options)
-        self.network.settle()
-        self.advance(30, 1)
+        connecting = self.dial(transports=["websocket"], **options)
+        self.network.flush()
+        self.advance(30)
         error = error_of(connecting)
-        for wire in self.network.open_wires:
+        for wire in self.network.open_connections:
             wire.lose()
-        self.network.settle()
+        self.network.flush()
         assert self.clock.getDelayedCalls() == []
         return error
 
     def send(self, data: bytes) -> None:
         self.server.built[0].send(data)
-        self.network.settle()
+        self.network.flush()
 
 
 def test_packets_may_come_right_behind_the_answer() -> None:
@@ -153,8 +153,8 @@ def test_what_is_no_open_packet(
 
 def test_a_refusal_may_come_after_the_websocket_was_accepted() -> None:
     world = WebSocketWorld(b"")
-    connecting = world.connect(transports=["websocket"])
-    world.network.settle()
+    connecting = world.dial(transports=["websocket"])
+    world.network.flush()
     world.send(b"HTTP/1.1 400 Bad Request\r\n\r\nUnsupported protocol version")
     assert error_of(connecting).cause is ConnectCause.WRONG_VERSION
 
@@ -191,8 +191,8 @@ def test_cookies_of_the_answer_are_kept() -> None:
 def test_a_refusal_is_read_to_its_end() -> None:
     head = "HTTP/1.1 403 Forbidden\nContent-Length: 34\n\n"
     world = WebSocketWorld(b'{"code":4,', head)
-    connecting = world.connect(transports=["websocket"])
-    world.network.settle()
+    connecting = world.dial(transports=["websocket"])
+    world.network.flush()
     assert not connecting.called
     world.send(b'"message":"go away"}    ')
     error = error_of(connecting)
@@ -202,10 +202,10 @@ def test_a_refusal_is_read_to_its_end() -> None:
 def test_a_refusal_may_break_off() -> None:
     head = "HTTP/1.1 403 Forbidden\nContent-Length: 1000\n\n"
     world = WebSocketWorld(b"{", head)
-    connecting = world.connect(transports=["websocket"])
-    world.network.settle()
-    world.network.wires[0].lose()
-    world.network.settle()
+    connecting = world.dial(transports=["websocket"])
+    world.network.flush()
+    world.network.connections[0].lose()
+    world.network.flush()
     assert error_of(connecting).cause is ConnectCause.FORBIDDEN
 
 
@@ -228,9 +228,9 @@ def test_what_ends_a_session(
     world = WebSocketWorld(short_path=short_path)
     client = world.open_websocket(max_http_buffer_size=1000)
     world.send(frame)
-    for wire in world.network.open_wires:
+    for wire in world.network.open_connections:
         wire.server.loseConnection()
-    world.network.settle()
+    world.network.flush()
     assert ended_with(client) is reason
     world.advance(10)
     assert world.clock.getDelayedCalls() == []
@@ -280,10 +280,10 @@ def outcome(pieces: list[bytes], short_path: bool) -> Any:
     for piece in pieces:
         world.send(piece)
         states.append(client.session.ready_state)
-    wire = world.network.wires[0]
+    wire = world.network.connections[0]
     frames = unmasked(server.received)
     was_over = [end.disconnected is not None for end in (wire.client, wire.server)]
-    world.advance(40, 1)
+    world.advance(40)
     assert world.clock.getDelayedCalls() == []
     return client.events, states, frames, was_over, str(client.session.closed)
 
@@ -333,11 +333,11 @@ def test_closing_waits_until_the_server_has_everything() -> None:
     client = world.open_websocket()
     client.session.send("last")
     closing = client.session.close()
-    world.network.settle()
+    world.network.flush()
     assert not closing.called
     world.send(b"\x88\x00")
-    world.network.wires[0].server.loseConnection()
-    world.network.settle()
+    world.network.connections[0].server.loseConnection()
+    world.network.flush()
     assert result_of(closing) is CloseReason.FORCED_CLOSE
     assert world.clock.getDelayedCalls() == []
 
@@ -358,7 +358,7 @@ def test_what_a_slow_server_does_not_take_is_kept() -> None:
     world = WebSocketWorld()
     client = world.open_websocket()
     transport = client.session.transport
-    world.network.wires[0].client.stop_reading()
+    world.network.connections[0].client.stop_reading()
     client.session.send("x" * 100_000)
     assert not transport.writable
     client.session.send("kept")
@@ -368,8 +368,8 @@ def test_what_a_slow_server_does_not_take_is_kept() -> None:
     assert not flushed.called
     # The server's heartbeat is answered even now.
     world.send(encode_frame("2"))
-    world.network.wires[0].client.start_reading()
-    world.network.settle()
+    world.network.connections[0].client.start_reading()
+    world.network.flush()
     assert result_of(flushed) is None
     assert client.session.write_buffer == []
     assert not closing.called

@@ -10,11 +10,11 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from tests.doubles import RecordingApplication
 from tests.wiring import Server
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.joined_engine import JoinedEngine
 from txengineio.server.registry import node_of
+from txengineio.testing import RecordingApplication
 
 __all__ = [
     "LinkReactor",

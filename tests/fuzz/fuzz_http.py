@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.connection import make_request
-from tests.doubles import RecordingApplication, RecordingProtocol
 from tests.fuzz.failures import no_failures
 from tests.wiring import Server, opening_headers
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 __all__ = ["CUT", "SID", "check"]
 

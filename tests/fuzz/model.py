@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.connection import SEPARATOR, Exchange, Response
-from tests.doubles import RecordingProtocol
 from tests.frames import BINARY, PONG, TEXT, make_frame
 from tests.wiring import Server, WebSocketClient
 from txengineio.errors import CloseReason
 from txengineio.protocol.states import ReadyState
+from txengineio.testing import RecordingProtocol
 
 __all__ = ["LIMIT", "Client"]
 

@@ -27,11 +27,12 @@ from hypothesis.stateful import (
 from twisted.internet.defer import Deferred
 from typing_extensions import override
 
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, make_frame
 from tests.fuzz.failures import no_failures
 from tests.fuzz.model import LIMIT, Client
 from tests.wiring import Server
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 EXAMPLES = int(os.environ.get("TXENGINEIO_FUZZ_EXAMPLES", "300"))
 STEPS = 40

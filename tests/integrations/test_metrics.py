@@ -9,10 +9,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.connection import Connection
-from tests.doubles import RecordingApplication
 from tests.wiring import Server
 from txengineio.integrations.metrics import EngineMetrics, MetricsResource
 from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
+from txengineio.testing import RecordingApplication
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 

@@ -11,9 +11,9 @@ from twisted.internet.tcp import Server
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from tests.connection import MemoryTransport
 from tests.net.descriptors import Descriptors, pair
 from txengineio.net.release import can_be_released, release_socket
+from txengineio.testing import MemoryTransport
 
 pytestmark = pytest.mark.socket
 

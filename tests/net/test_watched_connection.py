@@ -24,7 +24,6 @@ from twisted.web.server import Site
 from typing_extensions import override
 
 from tests.connection import make_request
-from tests.doubles import RecordingApplication
 from tests.frames import CLOSE, TEXT, make_frame
 from tests.net.descriptors import Descriptors, Recorder, pair
 from tests.wiring import opening_headers
@@ -38,6 +37,7 @@ from txengineio.net.watched_connection import (
 from txengineio.server.engine import Engine
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite, engine_site
+from txengineio.testing import RecordingApplication
 from txengineio.websocket.close_timeout import SLOW_CLOSE_TIMEOUT
 
 pytestmark = [

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.doubles import RecordingApplication
 from tests.wiring import Server
+from txengineio.testing import RecordingApplication
 
 __all__ = ["NewServer"]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with, has_fired
+from tests.doubles import ended_with, has_fired
 from tests.wiring import Server, WebSocketClient
 from txengineio.errors import CloseReason
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 LARGE = "x" * 100_000
 

@@ -18,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 from typing_extensions import Buffer
 from zope.interface import implementer
 
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with, has_fired
+from tests.doubles import ended_with, has_fired
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.application import EngineIOProtocol
@@ -26,6 +26,7 @@ from txengineio.errors import CloseReason, InvalidOption, LocalProtocolError
 from txengineio.server.engine import Engine
 from txengineio.server.session import IEngine
 from txengineio.server.web.incoming_request import IReceivesRequests
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 
 def test_it_provides_what_it_says() -> None:

@@ -12,11 +12,11 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.connection import make_request
-from tests.doubles import RecordingApplication
 from tests.frames import CLOSE, CONTINUATION, TEXT, make_frame
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.net.turns import SHARE, TURN
+from txengineio.testing import RecordingApplication
 
 COST = 0.0001
 TICK = 0.001

@@ -12,9 +12,9 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication
 from tests.server.conftest import NewServer
 from tests.wiring import Server
+from txengineio.testing import RecordingApplication
 
 
 class Fault(Exception):

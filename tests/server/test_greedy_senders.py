@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.frames import BINARY, CONTINUATION, PING, PONG, TEXT, make_frame
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.errors import CloseReason, TransportError
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 MakeServer = Callable[..., Server]
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.conftest import FlushLoggedErrors
 from tests.connection import make_request
-from tests.doubles import RecordingApplication
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.errors import CloseReason
+from txengineio.testing import RecordingApplication
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import RecordingEngine, RecordingTransport
+from tests.doubles import RecordingEngine
 from tests.session.sessions import SID, new_session
 from txengineio.server.registry import SessionRegistry, new_sid, node_of
+from txengineio.testing import RecordingTransport
 
 
 def test_a_session_is_found_until_it_is_removed() -> None:

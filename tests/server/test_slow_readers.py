@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with, has_fired
+from tests.doubles import ended_with, has_fired
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.errors import CloseReason, TransportError
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 LARGE = b"x" * 100_000
 

@@ -10,16 +10,16 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 
-from tests.doubles import (
-    RecordingApplication,
-    RecordingEngine,
-    RecordingProtocol,
-    RecordingTransport,
-)
+from tests.doubles import RecordingEngine
 from txengineio.protocol.packets import Packet
 from txengineio.protocol.revisions import codec_for
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.session import Session
+from txengineio.testing import (
+    RecordingApplication,
+    RecordingProtocol,
+    RecordingTransport,
+)
 
 __all__ = ["SID", "Opened", "handshake_request", "new_session", "open_session"]
 

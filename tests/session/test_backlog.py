@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from tests.doubles import RecordingTransport, ended_with
+from tests.doubles import ended_with
 from tests.session.sessions import Opened, new_session, open_session
 from txengineio.errors import BufferOverflow, CloseReason
 from txengineio.protocol.packets import PacketType
 from txengineio.session.backlog import BATCH_SIZE, Backlog, Buffers, packet_size
 from txengineio.session.interfaces import OutgoingPacket
+from txengineio.testing import RecordingTransport
 
 
 class CongestedTransport(RecordingTransport):

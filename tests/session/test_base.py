@@ -10,15 +10,7 @@ from twisted.internet.defer import Deferred
 from typing_extensions import override
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import (
-    RecordingApplication,
-    RecordingAttempt,
-    RecordingEngine,
-    RecordingProtocol,
-    RecordingTransport,
-    ended_with,
-    has_fired,
-)
+from tests.doubles import RecordingAttempt, RecordingEngine, ended_with, has_fired
 from tests.session.sessions import SID, new_session, open_session
 from txengineio.errors import (
     CloseReason,
@@ -31,6 +23,11 @@ from txengineio.protocol.packets import PacketType
 from txengineio.protocol.states import ReadyState
 from txengineio.server.session import Session
 from txengineio.session.base import GOODBYE_TIMEOUT
+from txengineio.testing import (
+    RecordingApplication,
+    RecordingProtocol,
+    RecordingTransport,
+)
 
 MESSAGE = PacketType.MESSAGE
 

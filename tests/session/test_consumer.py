@@ -10,9 +10,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingTransport, has_fired
+from tests.doubles import has_fired
 from tests.session.sessions import Opened, open_session
 from txengineio.errors import SessionClosed
+from txengineio.testing import RecordingTransport
 
 MUCH = b"x" * 70_000
 

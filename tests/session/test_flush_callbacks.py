@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from tests.doubles import RecordingTransport
 from txengineio.errors import CloseReason, SessionClosed
 from txengineio.session.flush_callbacks import FlushCallbacks
+from txengineio.testing import RecordingTransport
 
 
 def test_callbacks_and_deferreds_are_called_in_the_order_of_their_messages() -> None:

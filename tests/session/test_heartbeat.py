@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
-from tests.doubles import RecordingApplication, RecordingTransport, ended_with
+from tests.doubles import ended_with
 from tests.session.sessions import Opened, open_session
 from tests.wiring import Server
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType
 from txengineio.protocol.states import Role
 from txengineio.session.heartbeat import HeartbeatState, heartbeat_for
+from txengineio.testing import RecordingApplication, RecordingTransport
 
 PING = (PacketType.PING, None)
 PONG = (PacketType.PONG, None)

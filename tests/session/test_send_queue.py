@@ -10,11 +10,12 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from typing_extensions import Buffer
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingTransport, has_fired
+from tests.doubles import has_fired
 from tests.session.sessions import Opened, open_session
 from txengineio.errors import CloseReason, SessionClosed
 from txengineio.protocol.packets import PacketType
 from txengineio.session.interfaces import IPacketTransport
+from txengineio.testing import RecordingTransport
 
 MESSAGE = PacketType.MESSAGE
 

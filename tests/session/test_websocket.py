@@ -11,7 +11,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.doubles import RecordingApplication, RecordingProtocol
 from tests.frames import (
     BINARY,
     CLOSE,
@@ -24,6 +23,7 @@ from tests.frames import (
 )
 from tests.wiring import Server
 from txengineio.errors import TransportError
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 LIMIT = 600
 

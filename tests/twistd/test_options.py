@@ -16,12 +16,13 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
-from tests.doubles import RecordingApplication, RecordingProtocol, has_fired
+from tests.doubles import has_fired
 from tests.wiring import Server
 from txengineio import __version__
 from txengineio.command_line import Flag
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
+from txengineio.testing import RecordingApplication, RecordingProtocol
 from txengineio.twistd.options import (
     EchoProtocol,
     EngineIOService,
@@ -183,7 +184,9 @@ def test_it_listens_once_and_says_where_and_what(
     # The port's fake does not know its number.
     assert served.startswith("Engine.IO is served at http://")
     assert served.endswith("/chat/ (transports: polling, websocket)")
-    assert runs == "The application is tests.doubles.RecordingApplication"
+    assert (
+        runs == "The application is txengineio.testing.recording.RecordingApplication"
+    )
 
 
 def test_it_may_be_started_without_privileges(

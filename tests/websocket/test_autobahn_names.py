@@ -18,10 +18,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from tests.client.test_websocket import WebSocketWorld
-from tests.doubles import RecordingApplication, ended_with
+from tests.doubles import ended_with
 from tests.frames import BINARY, CONTINUATION, PING, PONG, TEXT, make_frame
 from tests.wiring import Server, WebSocketClient
 from txengineio.errors import CloseReason
+from txengineio.testing import RecordingApplication
 from txengineio.websocket._autobahn import (
     ClientConnection,
     Connection,
@@ -226,8 +227,8 @@ def test_a_client_hears_of_the_end() -> None:
     """`_connectionLost`, `_onClose`: else a client's session stays for ever."""
     world = WebSocketWorld()
     client = world.open_websocket()
-    world.network.wires[0].lose()
-    world.network.settle()
+    world.network.connections[0].lose()
+    world.network.flush()
     assert ended_with(client) is CloseReason.TRANSPORT_CLOSE
 
 

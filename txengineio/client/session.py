@@ -11,7 +11,7 @@ from txengineio.errors import CloseReason
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.handshake import Handshake
 from txengineio.protocol.packets import PacketData, PacketType
-from txengineio.protocol.states import PacketAction, ReadyState, Role, SessionInput
+from txengineio.protocol.states import PacketAction, ReadyState, Role
 from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 
@@ -59,7 +59,7 @@ class ClientSession(BaseSession):
 
     def open(self) -> None:
         """Begin to watch the heartbeat; the server has opened the session."""
-        self._enter(SessionInput.OPENED)
+        self.opened()
         self._heartbeat.start(self)
 
     @override

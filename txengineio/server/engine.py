@@ -147,6 +147,7 @@ class Engine(EventEmitter):
         request: HandshakeRequest,
         *,
         revision: int = 4,
+        session_class: type[Session] = Session,
     ) -> Session:
         """Open a session on a transport of your own.
 
@@ -160,6 +161,7 @@ class Engine(EventEmitter):
                 the session what the peer does, by the methods of `IPacketReceiver`.
             request: What the client said to get here: ``session.request``.
             revision: The revision of the protocol, 3 or 4.
+            session_class: What the session is: `Session`, or a class made of it.
 
         Returns:
             The session; the open packet was sent.
@@ -170,7 +172,9 @@ class Engine(EventEmitter):
             InvalidOption: The transport has the name of one that gets the requests of
                 its sessions, and cannot take any.
         """
-        return self._handshakes.open_session(transport, request, revision)
+        return self._handshakes.open_session(
+            transport, request, revision, session_class
+        )
 
     def handle_request(self, request: Request) -> None:
         """Serve one request: answer it now, later, or take its connection over."""

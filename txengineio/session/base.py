@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import CloseReason, SessionClosed, TransportError, advice_in
+from txengineio.observing.observers import OBSERVERS
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketData, PacketType
 from txengineio.protocol.states import (
@@ -134,6 +135,12 @@ class BaseSession(Consumer):
         return self._codec.revision
 
     # --- life -------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """Learn that the session is open: nothing was sent or received on it yet."""
+        self._enter(SessionInput.OPENED)
+        for observer in tuple(OBSERVERS):
+            call_guarded(observer, self)
 
     def start(self, protocol: EngineIOProtocol) -> None:
         """Begin to hand over to the application; the session is open."""

@@ -21,52 +21,52 @@ def test_two_requests_at_a_time_have_two_connections_that_both_stay() -> None:
     client = Client()
     for _ in range(3):
         getting, posting = client.http.get("/a"), client.http.post("/b", b"c", "d/e")
-        client.network.settle()
+        client.network.flush()
         for server in client.server.built:
             transport: Any = server.transport
             is_post = server.received.startswith(b"POST")
             transport.write(answer(b"post" if is_post else b"get"))
             server.received = b""
-        client.network.settle()
+        client.network.flush()
         assert result_of(getting).body == b"get"
         assert result_of(posting).body == b"post"
-    assert len(client.network.wires) == 2
+    assert len(client.network.connections) == 2
     client.end()
 
 
 def test_no_more_than_two_idle_connections_are_kept() -> None:
     client = Client(*[answer(b"")] * 3)
     getting = [client.http.get("/a") for _ in range(3)]
-    client.network.settle()
+    client.network.flush()
     assert [result_of(each).status for each in getting] == [200] * 3
-    assert len(client.network.open_wires) == 2
+    assert len(client.network.open_connections) == 2
     client.end()
 
 
 def test_each_idle_connection_has_its_own_time() -> None:
     client = Client(answer(b""), answer(b""), answer(b""))
     getting = [client.http.get("/a") for _ in range(2)]
-    client.network.settle()
+    client.network.flush()
     client.clock.advance(2)
     getting.append(client.get())
     assert [result_of(each).status for each in getting] == [200] * 3
     client.clock.advance(1)
-    client.network.settle()
-    assert len(client.network.open_wires) == 1
+    client.network.flush()
+    assert len(client.network.open_connections) == 1
     client.clock.advance(1.9)
-    client.network.settle()
-    assert len(client.network.open_wires) == 1
+    client.network.flush()
+    assert len(client.network.open_connections) == 1
     client.clock.advance(0.2)
-    client.network.settle()
-    assert client.network.open_wires == []
+    client.network.flush()
+    assert client.network.open_connections == []
     assert client.clock.getDelayedCalls() == []
 
 
 def test_a_connection_that_was_lost_while_idle_is_not_used() -> None:
     client = Client(answer(b"1"), answer(b"2"))
     client.get()
-    client.network.wires[0].lose()
-    client.network.settle()
+    client.network.connections[0].lose()
+    client.network.flush()
     assert result_of(client.get()).body == b"2"
     client.end()
 
@@ -74,7 +74,7 @@ def test_a_connection_that_was_lost_while_idle_is_not_used() -> None:
 def test_a_connection_that_the_server_gives_up_while_idle_is_not_used() -> None:
     client = Client(answer(b"1"), answer(b"2"))
     client.get()
-    idle: Any = client.network.wires[0].client
+    idle: Any = client.network.connections[0].client
     idle.deliver(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
     # Its end is not reported yet.
     assert not idle.is_reported
@@ -87,8 +87,8 @@ def test_a_cancelled_request_drops_its_connection() -> None:
     getting = client.get()
     getting.cancel()
     error_of(getting)
-    client.network.settle()
-    assert client.network.open_wires == []
+    client.network.flush()
+    assert client.network.open_connections == []
     client.end()
 
 
@@ -195,24 +195,26 @@ def outcome(exchanges: list[tuple[bytes, list[int], str]], short_path: bool) -> 
         results: list[Any] = []
         getting = client.get().addBoth(results.append)
         # The one request that there is has the one connection that is open.
-        wires = client.network.open_wires
+        wires = client.network.open_connections
         (wire,) = [each for each in wires if not each.client.disconnecting]
         start = 0
         for size in [*sizes, len(data)]:
             wire.server.write(data[start : start + size])
-            client.network.settle()
+            client.network.flush()
             start += size
         if ending == "close":
             wire.server.loseConnection()
         elif ending == "lose":
             wire.lose()
         history.append(bool(results))
-        client.network.settle()
+        client.network.flush()
         getting.cancel()
-        client.network.settle()
+        client.network.flush()
         (result,) = results
         found.append(result if isinstance(result, Answer) else _causes(result))
-        history.append((len(client.network.wires), len(client.network.open_wires)))
+        history.append(
+            (len(client.network.connections), len(client.network.open_connections))
+        )
     cookies = [(cookie.name, cookie.value) for cookie in client.jar]
     client.end()
     return found, history, cookies

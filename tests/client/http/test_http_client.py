@@ -30,13 +30,13 @@ class Client:
 
     def get(self) -> Any:
         getting = self.http.get("/a")
-        self.network.settle()
+        self.network.flush()
         return getting
 
     def end(self) -> None:
         self.http.close()
-        self.network.settle()
-        assert self.network.open_wires == []
+        self.network.flush()
+        assert self.network.open_connections == []
         assert self.clock.getDelayedCalls() == []
 
 
@@ -44,10 +44,10 @@ def test_a_connection_is_used_again_unless_it_was_idle_for_long() -> None:
     client = Client(answer(b"1"), answer(b"2"), answer(b"3"))
     assert result_of(client.get()) == Answer(200, "", b"1")
     assert result_of(client.get()).body == b"2"
-    assert len(client.network.wires) == 1
+    assert len(client.network.connections) == 1
     client.clock.advance(4)
     assert result_of(client.get()).body == b"3"
-    assert len(client.network.wires) == 2
+    assert len(client.network.connections) == 2
     client.end()
 
 
@@ -63,8 +63,8 @@ def test_a_request_is_never_made_twice() -> None:
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
     client = Client(b"HTTP/1.1 200 OK\r\n\r\nabc")
     getting = client.get()
-    client.network.wires[0].server.loseConnection()
-    client.network.settle()
+    client.network.connections[0].server.loseConnection()
+    client.network.flush()
     assert result_of(getting).body == b"abc"
     client.end()
 
@@ -81,8 +81,8 @@ def test_a_body_that_grows_too_large_is_not_read_on() -> None:
 def test_a_body_that_breaks_off_is_an_error() -> None:
     client = Client(answer(b"12345")[:-2])
     getting = client.get()
-    client.network.wires[0].lose()
-    client.network.settle()
+    client.network.connections[0].lose()
+    client.network.flush()
     error_of(getting)
     client.end()
 
@@ -112,7 +112,7 @@ def test_what_a_request_says() -> None:
     client = Client(headers={"X-A": "b"})
     client.jar.set_cookie(scoped_cookie(TARGET.origin, "evil", "1\r\nX-Evil: 2"))
     posting = client.http.post("/a?b=c", "é".encode(), "text/plain;charset=UTF-8")
-    client.network.settle()
+    client.network.flush()
     head, _, body = client.server.built[0].received.partition(b"\r\n\r\n")
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /a?b=c HTTP/1.1"
@@ -145,9 +145,9 @@ def test_an_agent_can_be_given() -> None:
     options = ClientOptions(agent=agent)
     http = HttpClient(TARGET, options, elsewhere, CookieJar(), clock)
     getting = http.open("/")
-    network.settle()
+    network.flush()
     assert result_of(getting).body == b"by agent"
-    assert elsewhere.wires == []
+    assert elsewhere.connections == []
 
 
 def test_an_agent_makes_all_requests() -> None:
@@ -159,10 +159,10 @@ def test_an_agent_makes_all_requests() -> None:
     options = ClientOptions(agent=agent, headers={"X-A": "b"})
     http = HttpClient(TARGET, options, elsewhere, CookieJar(), clock)
     getting = http.get("/")
-    network.settle()
+    network.flush()
     assert result_of(getting) == Answer(200, "", b"a")
     posting = http.post("/a?b", b"c\r\n\r\n", "text/plain")
-    network.settle()
+    network.flush()
     assert result_of(posting).body == b"b"
-    assert elsewhere.wires == []
-    assert len(network.wires) == 2
+    assert elsewhere.connections == []
+    assert len(network.connections) == 2

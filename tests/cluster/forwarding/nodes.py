@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from typing_extensions import override
 from zope.interface import implementer
 
-from tests.connection import MemoryTransport
 from tests.wiring import PollingClient, Server
 from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.testing import MemoryTransport
 
 __all__ = ["Network", "Pipe", "connect", "two_nodes"]
 

@@ -9,10 +9,11 @@ from twisted.web.http import Request
 
 from tests.cluster.forwarding.nodes import TwoNodes, two_nodes
 from tests.connection import make_request
-from tests.doubles import RecordingApplication, ended_with
+from tests.doubles import ended_with
 from tests.frames import BINARY, TEXT
 from txengineio.cluster.forwarding import forwarder
 from txengineio.errors import CloseReason
+from txengineio.testing import RecordingApplication
 
 LARGE = "x" * 900_000
 

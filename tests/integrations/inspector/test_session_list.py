@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from tests.doubles import RecordingApplication, ended_with
+from tests.doubles import ended_with
 from tests.wiring import Server
 from txengineio.errors import CloseReason
 from txengineio.integrations.inspector.selection import PAGE_SIZE, Query
@@ -18,6 +18,7 @@ from txengineio.integrations.inspector.session_list import (
     SLICE,
     SessionList,
 )
+from txengineio.testing import RecordingApplication
 
 
 def report_of(census: SessionList, query: Query | None = None) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from tests.doubles import RecordingApplication
 from tests.wiring import Server, WebSocketClient
 from txengineio.server.web.site import engine_site
+from txengineio.testing import RecordingApplication
 
 __all__ = ["connected", "opened", "wired"]
 

@@ -21,11 +21,12 @@ from typing_extensions import override
 from zope.interface import provider
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.errors import CloseReason
 from txengineio.protocol.states import ReadyState
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 
 @pytest.mark.behaviour("B025", "B026", "B033", "B190")

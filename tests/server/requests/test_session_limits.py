@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.errors import InvalidOption
@@ -20,6 +19,7 @@ from txengineio.server.requests.session_limits import (
     TokenBuckets,
     neighbourhood,
 )
+from txengineio.testing import RecordingApplication
 
 PROXY: dict[str, Any] = {"trusted_proxies": ["192.0.2.1"]}
 

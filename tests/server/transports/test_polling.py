@@ -10,10 +10,11 @@ from twisted.internet.defer import Deferred
 
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Exchange, make_request
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.server.conftest import NewServer
 from tests.wiring import PollingClient, Server
 from txengineio.errors import CloseReason, TransportError
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 NO_STORE = "no-store"
 

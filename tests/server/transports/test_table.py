@@ -10,10 +10,11 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
+from typing_extensions import override
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.doubles import RecordingApplication, RecordingTransport, ended_with
+from tests.doubles import ended_with
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.errors import (
@@ -36,18 +37,18 @@ from txengineio.server.transports.table import (
     upgrades_from,
 )
 from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import OutgoingPacket
+from txengineio.testing import RecordingApplication, RecordingTransport
 
 
-@implementer(ICarriesSession)
 class Pipe(RecordingTransport):
     """A transport that is in no table."""
 
-    session: Session | None = None
-
-    def attach(self, session: Session) -> None:
+    @override
+    def attach(self, session: BaseSession) -> None:
         assert self.batches == []
-        self.session = session
+        super().attach(session)
 
 
 def a_request() -> HandshakeRequest:
@@ -128,7 +129,7 @@ def test_an_application_may_refuse_it_and_so_does_an_engine_that_is_closed() -> 
     server.engine.close()
     with pytest.raises(Refusal, match="no new sessions"):
         server.engine.open_session(pipe, a_request())
-    assert pipe.session is None
+    assert pipe.batches == []
     assert not server.engine.sessions
 
 

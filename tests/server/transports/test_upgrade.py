@@ -9,13 +9,14 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.frames import CONTINUATION, PING, PONG, TEXT, make_frame
 from tests.wiring import PollingClient, Server, WebSocketClient
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType
 from txengineio.server.transports.polling import PollingTransport
 from txengineio.server.transports.upgrade import NOOP_INTERVAL, UpgradeAttempt
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 
 @pytest.fixture

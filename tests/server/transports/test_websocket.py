@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.conftest import FlushLoggedErrors
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with, has_fired
+from tests.doubles import ended_with, has_fired
 from tests.frames import (
     BINARY,
     CLOSE,
@@ -23,6 +23,7 @@ from tests.frames import (
 from tests.wiring import Server, WebSocketClient, opening_headers
 from txengineio.errors import CloseReason, TransportError
 from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 MakeServer = Callable[..., Server]
 

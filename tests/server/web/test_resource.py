@@ -10,10 +10,10 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 from twisted.web.vhost import NameVirtualHost
 
-from tests.doubles import RecordingApplication
 from tests.wiring import Server, opening_headers
 from txengineio.server.engine import Engine
 from txengineio.server.web.resource import EngineIOResource
+from txengineio.testing import RecordingApplication
 
 
 def serve(root: Resource, server: Server, path: str) -> Server:

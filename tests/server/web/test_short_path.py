@@ -16,7 +16,6 @@ from twisted.web.static import Data
 from typing_extensions import override
 
 from tests.connection import make_request
-from tests.doubles import RecordingApplication, RecordingProtocol
 from tests.server.traffic import (
     BODIES,
     LIMIT,
@@ -37,6 +36,7 @@ from tests.server.traffic import (
 )
 from tests.wiring import Server
 from txengineio.server.web.site import EngineIOSite
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 
 class Form(Resource):

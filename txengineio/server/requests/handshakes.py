@@ -154,7 +154,11 @@ class Handshakes:
         return protocol
 
     def open_session(
-        self, transport: ICarriesSession, request: HandshakeRequest, revision: int
+        self,
+        transport: ICarriesSession,
+        request: HandshakeRequest,
+        revision: int,
+        session_class: type[Session],
     ) -> Session:
         """Open a session on a transport: see `Engine.open_session`."""
         _check_transport(transport)
@@ -163,7 +167,9 @@ class Handshakes:
         with self._session_limits.enter(request.remote_address) as slot:
             slot.sid = self._registry.new_sid()
             protocol = self._build_protocol(request.client_address)
-            return self._start(slot, revision, protocol, request, transport)
+            return self._start(
+                slot, revision, protocol, request, transport, session_class
+            )
 
     def _start(
         self,
@@ -172,8 +178,9 @@ class Handshakes:
         protocol: EngineIOProtocol,
         request: HandshakeRequest,
         transport: ICarriesSession,
+        session_class: type[Session] = Session,
     ) -> Session:
-        session = Session(
+        session = session_class(
             slot.sid,
             engine=self._engine,
             codec=codec_for(revision),

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from tests.doubles import RecordingApplication
 from tests.integrations.socketio.harness import opened
 from tests.wiring import Server, WebSocketClient
 from txengineio.integrations.socketio.demo.chat import (
@@ -18,6 +17,7 @@ from txengineio.integrations.socketio.demo.chat import (
     chat_server,
 )
 from txengineio.server.web.site import engine_site
+from txengineio.testing import RecordingApplication
 
 
 @pytest.fixture

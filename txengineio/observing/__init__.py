@@ -1,0 +1,6 @@
+"""Watching sessions from outside, whichever side and engine they belong to.
+
+=============  ====================================================
+``observers``  who is told of each session that opens
+=============  ====================================================
+"""
