@@ -13,6 +13,7 @@ from zope.interface import implementer
 from tests.wiring import Server
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.joined_engine import JoinedEngine
+from txengineio.server.cluster import ClusterCounts
 from txengineio.server.registry import node_of
 from txengineio.testing import RecordingApplication
 
@@ -64,6 +65,7 @@ class MemoryPeer:
     def __init__(self, sender: MemoryNode, receiver: MemoryNode) -> None:
         self.name = receiver.node
         self.load = Load(receiver.node)
+        self.heard_at = 0.0
         self.takes = True
         self._sender = sender
         self._receiver = receiver
@@ -93,13 +95,15 @@ class MemoryNode:
 
     def __init__(self, name: str) -> None:
         self.node = name
+        self.counts = ClusterCounts()
         self.server = Server.new(RecordingApplication(), node_name=name)
         self.told: list[tuple[str, bytes]] = []
         self.under_way: list[tuple[str, bytes, bytes]] = []
         self.known: dict[str, MemoryPeer] = {}
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
         self._left: list[Callable[[str], object]] = []
-        self.joined = JoinedEngine(self.server.engine, self, f"w{name}")
+        self.restarts: list[int] = []
+        self.joined = JoinedEngine(self.server.engine, self, f"w{name}", self.restarts)
         self.server.engine.cluster = self.joined
 
     def owner_of(self, sid: str) -> IPeer | None:
@@ -116,7 +120,9 @@ class MemoryNode:
 
     def announce(self, load: Load) -> None:
         for peer in self.known.values():
-            peer._receiver.known[self.node].load = load
+            known = peer._receiver.known[self.node]
+            known.load = load
+            known.heard_at = self.server.clock.seconds()
 
     def when_told(self, callback: Callable[[str, bytes, bytes], object]) -> None:
         self._hears.append(callback)

@@ -154,7 +154,7 @@ def test_a_node_that_takes_nothing_or_does_not_answer_has_no_session(
     nodes[0].loses("n1")
     assert outcome(gone) is False
     assert received(nodes, clients[2]) == ["4late", "4never"]
-    assert nodes[0].joined.counts["late"] == 2
+    assert nodes[0].joined.counts.told["late"] == 2
 
 
 def test_all_sessions_are_counted(
@@ -173,8 +173,8 @@ def test_all_sessions_are_counted(
     assert [node.joined.sessions for node in nodes] == [4, 4, 4]
     assert nodes[0].joined.node == "n0"
     assert nodes[0].joined.peers() == [
-        Peer(name="n1", worker="wn1", sessions=2, draining=False),
-        Peer(name="n2", worker="wn2", sessions=0, draining=True),
+        Peer(name="n1", worker="wn1", sessions=2, draining=False, silence=0.0),
+        Peer(name="n2", worker="wn2", sessions=0, draining=True, silence=0.0),
     ]
     for node in nodes:
         node.joined.stop()
@@ -219,7 +219,7 @@ def test_what_makes_no_sense_is_counted(
     peer.tell(b"b", b"\0\xff")
     peer.tell(b"?", b"of a later version")
     assert received(nodes, clients[2]) == []
-    assert nodes[1].joined.counts == {"broken": 2, "unknown": 1}
+    assert nodes[1].joined.counts.told == {"broken": 2, "unknown": 1}
     for channel in ("engineio.send", "engineio.close"):
         asked = nodes[0].joined.ask(channel, b"\0")
         deliver_all(nodes)

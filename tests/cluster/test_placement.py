@@ -17,6 +17,7 @@ class Placed:
     def __init__(self, sessions: int, draining: bool = False) -> None:
         self.name = str(sessions)
         self.load = Load("w", sessions, draining)
+        self.heard_at = 0.0
 
     def hand_over(self, channel: object, received: bytes) -> bool:
         raise AssertionError

@@ -18,6 +18,7 @@ class Asked:
     """A node that keeps what it is told."""
 
     load = Load("w1")
+    heard_at = 0.0
 
     def __init__(self, name: str = "n1", takes: bool = True) -> None:
         self.name = name

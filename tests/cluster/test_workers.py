@@ -126,10 +126,10 @@ async def test_a_connection_goes_to_and_fro(nodes: list[Node]) -> None:
         assert one.name == name
 
     await with_clients(nodes, work)
-    assert nodes[0].workers.moved["out"] >= 20
-    assert nodes[0].workers.moved["in"] >= 19
+    assert nodes[0].workers.counts.moved["out"] >= 20
+    assert nodes[0].workers.counts.moved["in"] >= 19
     for node in nodes:
-        assert node.workers.moved.keys() <= {"in", "out"}
+        assert node.workers.counts.moved.keys() <= {"in", "out"}
 
 
 @pytest_twisted.ensureDeferred
@@ -173,7 +173,7 @@ async def test_a_probe_lands_where_its_session_is(nodes: list[Node]) -> None:
 
     received = await with_clients(nodes, work)
     assert received.startswith(b"HTTP/1.1 101")
-    assert nodes[1].workers.moved["in"] == 1
+    assert nodes[1].workers.counts.moved["in"] == 1
 
 
 @pytest_twisted.ensureDeferred
@@ -204,8 +204,8 @@ async def test_a_first_line_in_pieces_is_forwarded(nodes: list[Node]) -> None:
     answer = await with_clients(nodes, work)
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b"4n1 5 'hello'")
-    assert nodes[0].workers.forwarded == {"answered": 1}
-    assert nodes[0].workers.moved["out"] == 0
+    assert nodes[0].workers.counts.forwarded == {"answered": 1}
+    assert nodes[0].workers.counts.moved["out"] == 0
 
 
 @pytest_twisted.ensureDeferred
@@ -253,7 +253,7 @@ async def test_a_node_that_takes_nothing_costs_503(nodes: list[Node]) -> None:
         stuck.bind(str(nodes[0].workers._directory / "stuck"))
         stuck.listen(5)
         assert await with_clients(nodes, work) == [-1]
-        assert nodes[0].workers.moved["busy"] > 0
+        assert nodes[0].workers.counts.moved["busy"] > 0
         (nodes[0].workers._directory / "stuck").unlink()
 
 
@@ -349,7 +349,7 @@ async def test_a_node_that_dies_takes_with_it_what_was_under_way(
             opened.settimeout(DEADLINE)
             opened.sendall(request)
             # It has been given away when the node says so, on another connection.
-            while nodes[0].workers.moved["out"] == 0:
+            while nodes[0].workers.counts.moved["out"] == 0:
                 one.ask("/healthz")
             stuck.close()
             try:
@@ -395,7 +395,7 @@ async def test_new_sessions_go_where_there_are_few(nodes: list[Node]) -> None:
     # With 17 on each of the others that is 1.25 times the mean, and 50 more.
     assert 86 <= counts[0] <= 101
     assert min(counts[1:]) >= 5
-    moved = nodes[0].workers.moved
+    moved = nodes[0].workers.counts.moved
     assert moved == {"out": 120 - counts[0], "placed": 120 - counts[0]}
 
 
@@ -409,4 +409,4 @@ async def test_a_node_that_drains_gives_newcomers_away(nodes: list[Node]) -> Non
     assert len(nodes[0].engine.sessions) == 0
     # All by one connection, which stays where it has come to.
     assert len({sid.partition("sid=")[2].partition("-")[0] for sid in opened}) == 1
-    assert nodes[0].workers.moved["placed"] == 1
+    assert nodes[0].workers.counts.moved["placed"] == 1

@@ -21,7 +21,6 @@ Everything that a client sends comes back, except text that begins with a comman
 ``!send SID TEXT``      a message to a session of any node; and whether it took it
 ``!close_other SID``    a session of any node is closed; and whether there was one
 ``!flood SECONDS``      the session is closed, and then 200 MB/s are broadcast
-``!told``               what the node has told others, and dropped, as JSON
 ======================  ==========================================================
 
 A session whose first request has a query parameter ``greeting=a,b,c`` is sent these as
@@ -31,7 +30,6 @@ all this with the reference server.
 
 from __future__ import annotations
 
-import json
 from array import array
 from typing import Any
 
@@ -167,10 +165,6 @@ class Commands(EngineIOProtocol[Session]):
     async def do_close_other(self, sid: str) -> None:
         closed = await self.session.engine.close_session(sid)
         self.session.send(f"closed {closed}")
-
-    def do_told(self) -> None:
-        workers: Any = self.session.engine.elsewhere  # type: ignore[attr-defined]
-        self.session.send(json.dumps(workers.told))
 
     def do_flood(self, seconds: str) -> None:
         engine, message = self.session.engine, "x" * FLOOD

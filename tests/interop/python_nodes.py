@@ -54,7 +54,7 @@ async def orders(urls: list[str]) -> dict[str, Any]:
     facts = {
         "told": await ask(f"!send {two.sid()} hello"),
         "heard": await two.received.get(),
-        "unknown": await ask(f"!send {two.sid()[:-1]}_ hello"),
+        "unknown": await ask(f"!send {two.sid()}_ hello"),
         "closed": await ask(f"!close_other {three.sid()}"),
     }
     facts["reason"] = await three.closed

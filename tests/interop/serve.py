@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from OpenSSL import crypto
+from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     SSL4ServerEndpoint,
@@ -39,6 +40,8 @@ from tests.interop.application import CommandsFactory
 from tests.interop.launch import LOOPBACK, TLS, Launch
 from txengineio import Engine, EngineIOResource
 from txengineio.cluster.workers import Workers
+from txengineio.integrations.inspector.pages import inspector_pages
+from txengineio.integrations.metrics import EngineMetrics, MetricsResource
 from txengineio.server.health import HealthResource
 from txengineio.server.interfaces import ListeningPort
 from txengineio.server.web.site import engine_site
@@ -93,6 +96,17 @@ def _site(engine: Engine, other: Engine, folders: dict[str, str]) -> Site:
     return Site(root)
 
 
+def _pages(engine: Engine) -> dict[bytes, Resource]:
+    """What people who run several nodes look at."""
+    registry = CollectorRegistry()
+    registry.register(EngineMetrics(engine))
+    return {
+        b"healthz": HealthResource(engine),
+        b"metrics": MetricsResource(registry, engine),
+        **inspector_pages(engine, "/engine.io/", echoes=True),
+    }
+
+
 async def _serve(reactor: Any, launch: Launch) -> None:
     engine = Engine(CommandsFactory(reactor), reactor=reactor, **launch.engine)
     engine.websockets.short_path = launch.short_path
@@ -102,7 +116,7 @@ async def _serve(reactor: Any, launch: Launch) -> None:
         workers = Workers(engine, Path(launch.nodes), reactor)
         reactor.addSystemEventTrigger("before", "shutdown", workers.stop)
         if launch.static is None:
-            own = engine_site(engine, reactor=reactor)
+            own = engine_site(engine, beside=_pages(engine), reactor=reactor)
             workers.serve(own)
             workers.start()
             port = await endpoint.listen(own)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
 import sys
 import time
@@ -22,6 +22,11 @@ pytestmark = pytest.mark.socket
 NODES = 3
 FLOOD_SECONDS = 5.0
 MIB = 1 << 20
+MESSAGES = re.compile(
+    r"^engineio_(?:dropped_)?node_messages_total"
+    r'\{(?:direction|reason)="(\w+)",worker="(\w+)"\} (\S+)$',
+    re.MULTILINE,
+)
 
 
 @pytest.fixture
@@ -74,18 +79,15 @@ def memory(server: ServerProcess) -> int:
     return int(line.split()[1]) * 1024
 
 
-def counts(server: ServerProcess, folder: Path) -> dict[str, int]:
-    proxy = Proxy(server.port or 0, "none", folder)
-    session, _ = open_session(proxy)
-    assert request(proxy, session, body="4!told").body == "ok"
-    packets: list[str] = []
-    while not any(packet.startswith("4{") for packet in packets):
-        # A broadcast may come before.
-        packets = request(proxy, session).body.split("\x1e")
-    (answer,) = (packet[1:] for packet in packets if packet.startswith("4{"))
-    assert request(proxy, session, body="1").status == 200
-    counted: dict[str, int] = json.loads(answer)
-    return counted
+def told(server: ServerProcess, folder: Path) -> dict[str, float]:
+    """What a node counts of messages: ``in``, ``out``, and why some are dropped."""
+    metrics = request(Proxy(server.port or 0, "none", folder), "/metrics").body
+    name = server.launch.engine["node_name"]
+    return {
+        kind: float(count)
+        for kind, worker, count in MESSAGES.findall(metrics)
+        if worker == name
+    }
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
@@ -93,38 +95,63 @@ def test_a_node_that_is_stopped_costs_no_memory_and_no_time(
     nodes: list[ServerProcess], tmp_path: Path
 ) -> None:
     flooding, stopped, reading = nodes
-    # Nobody has to connect: they have found each other as they started.
     proxy = Proxy(flooding.port or 0, "none", tmp_path)
     session, _ = open_session(proxy)
-    before = counts(flooding, tmp_path)
-    assert before.keys() <= {"sent", "received", "torn"}
+    before = told(flooding, tmp_path)
+    assert before["full"] == 0
     memory_before = memory(flooding)
     os.kill(stopped.pid, signal.SIGSTOP)
     try:
         request(proxy, session, body=f"4!flood {FLOOD_SECONDS}")
-        most = memory_before
-        slowest = 0.0
+        most, slowest = memory_before, 0.0
         end = time.monotonic() + FLOOD_SECONDS
         while time.monotonic() < end:
             began = time.monotonic()
-            counts_now = counts(flooding, tmp_path)
+            assert request(proxy, "/healthz").status == 200
             slowest = max(slowest, time.monotonic() - began)
             most = max(most, memory(flooding), memory(reading))
             time.sleep(0.05)
-        after = counts(flooding, tmp_path)
+        after = told(flooding, tmp_path)
     finally:
         os.kill(stopped.pid, signal.SIGCONT)
     # 8 MiB for each node, what a broadcast takes on its way, and some for the heap.
     assert most - memory_before < 64 * MIB
+    assert slowest < 5
     # What one has missed, the other has got.
     assert after["full"] > 50
-    assert after["sent"] - before["sent"] > 50
-    assert counts_now["full"] <= after["full"]
-    assert slowest < 5
+    assert after["out"] - before["out"] > 50
+    # A line for each node, at most.
     assert flooding.log().count("is dropped (full)") in (1, 2)
     # It goes on from where it was.
-    (old,) = (node for node in nodes if node is stopped)
     deadline = time.monotonic() + 20
-    while counts(old, tmp_path).get("received", 0) < 8:
+    while told(stopped, tmp_path)["in"] < 8:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_any_node_tells_of_all(nodes: list[ServerProcess], tmp_path: Path) -> None:
+    proxies = [Proxy(node.port or 0, "none", tmp_path) for node in nodes]
+    for proxy in proxies[1:]:
+        open_session(proxy)
+    sessions = re.compile(
+        r'^engineio_sessions\{.*transport="polling".*worker="(\w+)".*\} (\S+)$', re.M
+    )
+    up = re.compile(r'^engineio_worker_up\{worker="(\w+)"\} (\S+)$', re.M)
+    for proxy in proxies:
+        health = request(proxy, "/healthz")
+        assert (health.status, health.body) == (
+            200,
+            "ok\nworker n0: open\nworker n1: open\nworker n2: open\n",
+        )
+        metrics = request(proxy, "/metrics").body
+        found = {name: float(value) for name, value in sessions.findall(metrics)}
+        assert found == {"n0": 0, "n1": 1, "n2": 1}
+        assert dict(up.findall(metrics)) == {"n0": "1.0", "n1": "1.0", "n2": "1.0"}
+    os.kill(nodes[1].pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        metrics = request(proxies[0], "/metrics").body
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(nodes[1].pid, signal.SIGCONT)
+    assert dict(up.findall(metrics)) == {"n0": "1.0", "n1": "0.0", "n2": "1.0"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.web.server import Site
 
+from tests.cluster.nodes import make_nodes
 from tests.connection import Connection, Response
 from tests.wiring import Server
 from txengineio.server.health import HealthResource
@@ -30,3 +31,23 @@ def test_a_server_that_drains_is_not() -> None:
     answer = ask(server)
 
     assert (answer.status, answer.text) == (503, "draining\n")
+
+
+def test_the_other_processes_are_told() -> None:
+    nodes = make_nodes(3)
+    for number, node in enumerate(nodes):
+        node.joined.worker = str(number)
+        node.restarts[:] = [0, 0, 0, 0]
+        node.joined.start()
+    nodes[2].server.engine.drain(0)
+    nodes[2].server.clock.advance(1)
+
+    answer = ask(nodes[0].server)
+
+    assert (answer.status, answer.text) == (
+        200,
+        "ok\nworker 0: open\nworker 1: open\nworker 2: draining\nworker 3: missing\n",
+    )
+    assert ask(nodes[2].server).status == 503
+    nodes[0].server.clock.advance(11)
+    assert "worker 1: silent\n" in ask(nodes[0].server).text

@@ -56,6 +56,7 @@ class IPeer(Interface):
 
     name = Attribute("The name that the ids of its sessions begin with.")
     load = Attribute("The `Load` that it has announced last.")
+    heard_at = Attribute("When that was, in seconds of the reactor.")
 
     def hand_over(channel: Any, received: bytes) -> bool:
         """Give a connection away, with the bytes that have come on it.
@@ -93,6 +94,7 @@ class ICluster(Interface):
     """The other nodes, from one node's view."""
 
     node = Attribute("The name of this node.")
+    counts = Attribute("What this node counts, as `ClusterCounts`.")
 
     def owner_of(sid: str) -> IPeer | None:
         """Return the node that a session is on; None for this one, and for none."""

@@ -6,11 +6,10 @@ messages, and knows nothing of sessions.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -27,7 +26,7 @@ from txengineio.cluster.messages import (
 )
 from txengineio.cluster.questions import Questions
 from txengineio.server import cluster
-from txengineio.server.cluster import Peer
+from txengineio.server.cluster import ClusterCounts, Peer
 from txengineio.server.engine import Engine
 
 __all__ = ["ANNOUNCE_INTERVAL", "ORDER_TIMEOUT", "JoinedEngine"]
@@ -55,18 +54,24 @@ class JoinedEngine:
         engine: The engine.
         nodes: The other nodes.
         worker: The place of this node on its machine.
+        restarts: How often workers were started anew, by their places, which are
+            numbers then; whoever supervises them keeps it up to date.
 
     Attributes:
         worker: As above.
-        counts: Messages that made no sense: ``broken``, ``unknown`` kinds, and ``late``
-            answers.
     """
 
     _log = Logger()
 
-    def __init__(self, engine: Engine, nodes: ICluster, worker: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        nodes: ICluster,
+        worker: str,
+        restarts: Sequence[int] = (),
+    ) -> None:
         self.worker = worker
-        self.counts: Counter[str] = Counter()
+        self._restarts = restarts
         self._engine = engine
         self._nodes = nodes
         self._channels = Channels()
@@ -109,14 +114,27 @@ class JoinedEngine:
         others = sum(peer.sessions for peer in self.peers())
         return len(self._engine.sessions) + others
 
+    @property
+    def counts(self) -> ClusterCounts:
+        """What this node counts of what it has to do with the others."""
+        counts: ClusterCounts = self._nodes.counts
+        return counts
+
+    @property
+    def restarts(self) -> Mapping[str, int]:
+        """How often workers were started anew, by their places."""
+        return {str(place): count for place, count in enumerate(self._restarts)}
+
     def peers(self) -> Sequence[Peer]:
         """List the other nodes that are known to live."""
+        now = self._engine.clock.seconds()
         return [
             Peer(
                 name=peer.name,
                 worker=peer.load.worker,
                 sessions=peer.load.sessions,
                 draining=peer.load.draining,
+                silence=max(0.0, now - peer.heard_at),
             )
             for peer in self._nodes.peers()
         ]
@@ -134,12 +152,11 @@ class JoinedEngine:
         self, channel: str, data: bytes = b"", timeout: float = 1.0
     ) -> Deferred[dict[str, bytes | None]]:
         """Ask all other nodes something."""
-        peers = self._nodes.peers()
-        asked = [self._questions.ask(each, channel, data, timeout) for each in peers]
-        names = [peer.name for peer in peers]
-        return gatherResults(asked).addCallback(
-            lambda answers: dict(zip(names, answers, strict=True))
-        )
+        asked = {
+            peer.name: self._questions.ask(peer, channel, data, timeout)
+            for peer in self._nodes.peers()
+        }
+        return Deferred.fromCoroutine(_all_of(asked))
 
     def answer(self, channel: str, callback: cluster.Answer) -> Callable[[], None]:
         """Answer what other nodes ask."""
@@ -174,7 +191,7 @@ class JoinedEngine:
         try:
             message = decode(kind, payload)
         except ValueError as error:
-            self.counts["broken"] += 1
+            self.counts.told["broken"] += 1
             self._log.error(
                 "node {node} has sent what makes no sense: {error}",
                 node=node,
@@ -190,11 +207,11 @@ class JoinedEngine:
                 answered = self._channels.asked(node, message.channel, message.data)
                 answered.addCallback(self._answer, node, message.number)
             case Answer():
-                self.counts["late"] += not self._questions.answered(node, message)
+                self.counts.told["late"] += not self._questions.answered(node, message)
             case Publication():
                 self._channels.published(node, message.channel, message.data)
             case None:
-                self.counts["unknown"] += 1
+                self.counts.told["unknown"] += 1
 
     def _answer(self, data: bytes | None, node: str, number: int) -> None:
         peer = self._nodes.peer(node)
@@ -217,3 +234,9 @@ class JoinedEngine:
             return _NOT_DONE
         session.close(discard=order.data == _DONE)
         return _DONE
+
+
+async def _all_of(
+    asked: Mapping[str, Deferred[bytes | None]],
+) -> dict[str, bytes | None]:
+    return {name: await answered for name, answered in asked.items()}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from txengineio.cluster.placement import better_place, has_come
 from txengineio.cluster.targets import handshake_target, target_of
 from txengineio.errors import InvalidOption
 from txengineio.net.release import can_be_released, release_socket
+from txengineio.server.cluster import ClusterCounts
 from txengineio.server.engine import Engine
 from txengineio.server.registry import node_of
 from txengineio.server.web.incoming_request import IncomingRequest
@@ -67,6 +67,7 @@ class _Peer:
         self._workers = workers
         self.name = name
         self.load = Load(name)
+        self.heard_at: float = workers.seconds()
         self.sender = sender
         self.outbox = outbox
         self.forwarder = forwarder
@@ -102,16 +103,12 @@ class Workers:
         reactor: The reactor.
         worker: The place of this node on the machine, as `Load` has it; by default the
             name.
+        restarts: How often workers were started anew, see `JoinedEngine`.
 
     Attributes:
         node: The name of this node.
-        moved: Connections that were given away, and taken: ``out`` and ``in``;
-            ``placed``, those of them that were given away for a new session; those
-            that could not be, by why: ``busy``, ``lost``.
-        forwarded: Requests that were forwarded, by what has become of them, see
-            `Forwarder`.
-        told: Messages to other nodes, see `Outbox`, and from them: ``received``, and
-            ``torn``, as a node ended in the middle.
+        counts: What has happened.
+        seconds: Tells the time.
 
     Raises:
         InvalidOption: The engine has no name.
@@ -125,14 +122,14 @@ class Workers:
         directory: Path,
         reactor: Any,
         worker: str | None = None,
+        restarts: Sequence[int] = (),
     ) -> None:
         name = engine.options.node_name
         if name is None:
             raise InvalidOption("node_name", "the name of this node", name)
         self.node: str = name
-        self.moved: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
-        self.forwarded: Counter[str] = Counter()
+        self.counts = ClusterCounts()
+        self.seconds: Callable[[], float] = engine.clock.seconds
         self._engine = engine
         self._directory = directory
         self._reactor = reactor
@@ -145,7 +142,7 @@ class Workers:
         self._left: list[Callable[[str], object]] = []
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
         self._load = Load(worker or name)
-        self._joined = JoinedEngine(engine, self, self._load.worker)
+        self._joined = JoinedEngine(engine, self, self._load.worker, restarts)
         engine.cluster = self._joined
 
     def serve(self, site: EngineIOSite) -> None:
@@ -249,11 +246,11 @@ class Workers:
 
         names = self.node, name
         sender = Sender(self._reactor, connections, ended)
-        outbox = Outbox(self._reactor, messages, names, self.told, ended)
+        outbox = Outbox(self._reactor, messages, names, self.counts.told, ended)
         forwarder = Forwarder(
             PairEndpoint(self._reactor, sender),
             self._reactor,
-            self.forwarded,
+            self.counts.forwarded,
             self._engine.serve_here,
         )
         return _Peer(self, name, sender, outbox, forwarder)
@@ -269,7 +266,7 @@ class Workers:
             self._receivers[receiver] = packet.node
             self.peer(packet.node)
         elif isinstance(packet, LostConnection):
-            self.moved["lost"] += 1
+            self.counts.moved["lost"] += 1
             self._log.error("a connection was lost: no descriptor is left for it")
         elif isinstance(packet, Connection):
             self._adopt(packet)
@@ -278,12 +275,13 @@ class Workers:
         peer = None if name is None else self.peer(name)
         if peer is None:
             # It has gone meanwhile, or never said who it is.
-            self.told["torn"] += 1
+            self.counts.told["torn"] += 1
             return
-        self.told["received"] += 1
+        self.counts.told["received"] += 1
         try:
             if message.kind == _LOAD:
                 peer.load = Load.decode(message.payload)
+                peer.heard_at = self.seconds()
                 return
             for callback in self._hears:
                 callback(peer.name, message.kind, message.payload)
@@ -291,7 +289,7 @@ class Workers:
             self._log.failure("a message of node {name} is dropped", name=peer.name)
 
     def _ended(self, receiver: Receiver) -> None:
-        self.told["torn"] += receiver.is_within_message
+        self.counts.told["torn"] += receiver.is_within_message
         name = self._receivers.pop(receiver, None)
         if name is not None:
             self._is_gone(name)
@@ -316,31 +314,31 @@ class Workers:
         if channel.site not in self._sites or not can_be_released(transport):
             return False
         if sender.is_full:
-            self.moved["busy"] += 1
+            self.counts.moved["busy"] += 1
             transport.write(_BUSY)
             transport.loseConnection()
             return True
         number = self._sites.index(channel.site)
         packet = connection_packet(number, transport.socket, received)
         sender.send(packet, release_socket(transport))
-        self.moved["out"] += 1
+        self.counts.moved["out"] += 1
         return True
 
     def _adopt(self, packet: Connection) -> None:
         with packet.socket as client:
             site = self._site(packet.site)
             if site is None:
-                self.moved["lost"] += 1
+                self.counts.moved["lost"] += 1
                 return
             try:
                 channel = adopt(self._reactor, client, site)
             except OSError:
                 # The client is gone, or there is no descriptor left.
-                self.moved["lost"] += 1
+                self.counts.moved["lost"] += 1
                 return
         if packet.site == FORWARDED:
             return
-        self.moved["in"] += 1
+        self.counts.moved["in"] += 1
         channel = channel.http_channel
         self._is_adopting = True
         try:
@@ -383,7 +381,7 @@ class Workers:
         if peer is None or not peer.hand_over(channel, received):
             return False
         has_come(peer)
-        self.moved["placed"] += 1
+        self.counts.moved["placed"] += 1
         return True
 
     def answers(self, request: IncomingRequest, sid: str) -> bool:

@@ -5,13 +5,14 @@
     root.putChild(b"metrics", MetricsResource(registry))
 
 Nothing is kept here: each scrape reads the sessions that are open then, and the
-engine's `Statistics`, so that no gauge can drift.
+engine's `Statistics`, so that no gauge can drift. Where an engine is one of several, a
+scrape of any of them asks all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -27,16 +28,30 @@ from prometheus_client.openmetrics.exposition import (
     generate_latest,
 )
 from prometheus_client.registry import Collector
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http import Request
 from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
 from txengineio.errors import CloseReason, ErrorCode
+from txengineio.integrations.cluster_metrics import (
+    CHANNEL,
+    Merged,
+    as_bytes,
+    node_families,
+)
+from txengineio.server.cluster import Cluster
 from txengineio.server.engine import Engine
 from txengineio.server.statistics import ROUND_TRIP_BOUNDS
 
 __all__ = ["EngineMetrics", "MetricsResource"]
 
+_log = Logger()
+
+_INTERNAL_SERVER_ERROR: Final = 500
 _UPGRADES: Final = ("started", "completed", "failed")
 
 
@@ -60,6 +75,8 @@ class EngineMetrics(Collector):
         yield from self._events()
         yield from self._carried()
         yield self._round_trips()
+        if self._engine.cluster is not None:
+            yield from node_families(self._engine.cluster)
 
     def _sessions(self) -> Iterator[Metric]:
         kinds: Counter[tuple[str, int]] = Counter()
@@ -161,17 +178,62 @@ class MetricsResource(Resource):
 
     Args:
         registry: What is to be served.
+        engine: If it is one of several (`Engine.cluster`, by now), what the other
+            nodes' resources serve is shown with it, by a label ``worker``; and the
+            other nodes get what is to be served here. Who has not answered within a
+            second is left out, and ``engineio_worker_up`` says so.
+
+    Raises:
+        ValueError: There is such a resource for the engine already.
     """
 
     isLeaf = True
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, engine: Engine | None = None
+    ) -> None:
         super().__init__()
         self._registry = registry
+        self._cluster = None if engine is None else engine.cluster
+        if self._cluster is not None:
+            self._cluster.answer(CHANNEL, lambda _node, _data: self._as_bytes())
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: Request) -> bytes | int:
         """Read all metrics."""
         request.setHeader(b"Content-Type", CONTENT_TYPE_LATEST.encode("ascii"))
         request.setHeader(b"Cache-Control", b"no-store")
-        text: bytes = generate_latest(self._registry)
+        if self._cluster is None:
+            text: bytes = generate_latest(self._registry)
+            return text
+        asking = self._cluster.ask(CHANNEL)
+        request.notifyFinish().addErrback(lambda _: asking.cancel())
+        asking.addCallback(self._merge, self._cluster)
+        asking.addCallbacks(
+            lambda merged: _finish(request, merged), lambda why: _fail(request, why)
+        )
+        return NOT_DONE_YET
+
+    def _as_bytes(self) -> bytes:
+        return as_bytes(self._registry.collect())
+
+    def _merge(self, answers: Mapping[str, bytes | None], cluster: Cluster) -> bytes:
+        merged = Merged(cluster)
+        merged.add(cluster.worker, self._as_bytes())
+        # Those that leave their places come last.
+        for peer in sorted(cluster.peers(), key=lambda peer: peer.draining):
+            if peer.name in answers:
+                merged.add(peer.worker, answers[peer.name])
+        text: bytes = generate_latest(merged)
         return text
+
+
+def _finish(request: Request, text: bytes) -> None:
+    request.write(text)
+    request.finish()
+
+
+def _fail(request: Request, failure: Failure) -> None:
+    if not failure.check(CancelledError):
+        _log.failure("the metrics cannot be told", failure)
+        request.setResponseCode(_INTERNAL_SERVER_ERROR)
+        request.finish()

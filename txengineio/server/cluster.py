@@ -6,13 +6,14 @@ and puts itself at its `cluster`; nothing here knows how nodes reach each other.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Answer", "Cluster", "Peer"]
+__all__ = ["Answer", "Cluster", "ClusterCounts", "Peer"]
 
 Answer = Callable[[str, bytes], bytes | Awaitable[bytes]]
 """Called with the name of a node and what it asks; returns what it is told."""
@@ -28,12 +29,35 @@ class Peer:
             started anew; the name, where it has no such place.
         sessions: How many it has.
         draining: Whether it takes no new ones.
+        silence: Seconds since it said so; it does every few seconds.
     """
 
     name: str
     worker: str
     sessions: int
     draining: bool
+    silence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClusterCounts:
+    """What a node counts of what it has to do with the others.
+
+    Attributes:
+        moved: Connections that were given away, and taken: ``out`` and ``in``;
+            ``placed``, those of them that were given away for a new session; those
+            that could not be, by why: ``busy`` and ``lost``.
+        forwarded: Requests that were forwarded instead, by what has become of them:
+            ``answered``, ``tunnels``, ``busy``, ``lost``, ``cut``, ``left``.
+        told: Messages: ``sent`` and ``received``. What was dropped on the way out, as
+            too much waits (``full``), as it is too ``large``, or as the node had
+            ``gone``; and on the way in: ``torn``, as the node ended in the middle;
+            ``broken``; of an ``unknown`` kind; and answers that came ``late``.
+    """
+
+    moved: Counter[str] = field(default_factory=Counter)
+    forwarded: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
 
 
 class Cluster(Protocol):
@@ -55,6 +79,17 @@ class Cluster(Protocol):
     @property
     def sessions(self) -> int:
         """How many sessions there are on all nodes; seconds old for the others'."""
+
+    @property
+    def counts(self) -> ClusterCounts:
+        """What this node counts of what it has to do with the others."""
+
+    @property
+    def restarts(self) -> Mapping[str, int]:
+        """How often workers were started anew as they had ended by themselves.
+
+        There is one entry for each `Peer.worker`, none where nobody supervises.
+        """
 
     def peers(self) -> Sequence[Peer]:
         """List the other nodes that are known to live."""

@@ -6,11 +6,15 @@ from typing import Final, Protocol
 
 from twisted.web.http import Request
 
+from txengineio.server.cluster import Cluster
 from txengineio.server.web.child_resource import ChildResource
 
 __all__ = ["HealthResource", "TakesSessions"]
 
 _UNAVAILABLE: Final = 503
+
+_SILENCE: Final = 10.0
+"""Seconds without a word after which another process counts as silent."""
 
 
 class TakesSessions(Protocol):
@@ -21,9 +25,19 @@ class TakesSessions(Protocol):
         """Whether new sessions are let in."""
         ...
 
+    @property
+    def cluster(self) -> Cluster | None:
+        """The engines of other processes, with this one; None while it is alone."""
+        ...
+
 
 class HealthResource(ChildResource):
     """Answers 200 while the engine takes new sessions, and 503 once it does not.
+
+    The first line of the answer says so, too. Where the engine is one of several, there
+    is a line for each of them: ``open``, ``draining``, ``silent`` if it has said
+    nothing for a while, or ``missing`` if nobody serves in its place. They change
+    nothing about the status, which is this engine's.
 
     Args:
         engine: The engine.
@@ -39,7 +53,27 @@ class HealthResource(ChildResource):
         """Tell whether new sessions are let in."""
         request.setHeader(b"Content-Type", b"text/plain; charset=UTF-8")
         request.setHeader(b"Cache-Control", b"no-store")
-        if self._engine.is_open:
-            return b"ok\n"
-        request.setResponseCode(_UNAVAILABLE)
-        return b"draining\n"
+        state = _state(not self._engine.is_open)
+        if not self._engine.is_open:
+            request.setResponseCode(_UNAVAILABLE)
+        lines = ["ok" if self._engine.is_open else state]
+        cluster = self._engine.cluster
+        if cluster is not None:
+            lines += _lines(cluster, state)
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _lines(cluster: Cluster, own: str) -> list[str]:
+    states = [(cluster.worker, own)]
+    for peer in cluster.peers():
+        is_silent = peer.silence > _SILENCE
+        states.append((peer.worker, _state(peer.draining, is_silent)))
+    known = {worker for worker, _ in states}
+    states += [(worker, "missing") for worker in cluster.restarts.keys() - known]
+    return [f"worker {worker}: {state}" for worker, state in sorted(states)]
+
+
+def _state(draining: bool, silent: bool = False) -> str:
+    if silent:
+        return "silent"
+    return "draining" if draining else "open"

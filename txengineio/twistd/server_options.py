@@ -6,7 +6,9 @@ the service are the same for all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any, ClassVar, Final
@@ -173,6 +175,9 @@ def make_service(options: ServerOptions) -> EngineIOService:
 
     serves = options.serves
     engine = serves.engine(options["application"], options["engine_options"], reactor)
+    # Before what asks the other nodes.
+    workers = workers_for(options, engine, reactor)
+    metrics = cache(partial(_metrics_resource, engine))
     words = serves.words(options)
     if options["client-script"] is not None:
         script = engine.use(options["client-script"])
@@ -182,7 +187,7 @@ def make_service(options: ServerOptions) -> EngineIOService:
     if options["inspector"] is not None:
         others.append(_inspector_place(options, engine, reactor))
     if options["metrics-listen"] is not None:
-        others.append(_metrics_place(options, engine, reactor))
+        others.append(_metrics_place(options, engine, metrics, reactor))
     return EngineIOService(
         engine,
         [
@@ -191,12 +196,12 @@ def make_service(options: ServerOptions) -> EngineIOService:
         ],
         options["path"],
         reactor,
-        beside=_beside(options, engine),
+        beside=_beside(options, engine, metrics),
         others=others,
         drain_timeout=options["drain-timeout"],
         drain_spread=options["drain-spread"],
         owns_process=True,
-        workers=workers_for(options, engine, reactor),
+        workers=workers,
         words=words,
     )
 
@@ -207,11 +212,13 @@ def _endpoint(
     return endpoint_for(reactor, options.program, flag, description)
 
 
-def _beside(options: ServerOptions, engine: Engine) -> dict[bytes, Resource]:
+def _beside(
+    options: ServerOptions, engine: Engine, metrics: Callable[[], Resource]
+) -> dict[bytes, Resource]:
     """Return what the engine's own site serves beside it."""
     beside = options.serves.home(options, engine)
     if options["metrics"]:
-        beside[b"metrics"] = _metrics_resource(engine)
+        beside[b"metrics"] = metrics()
     return beside
 
 
@@ -229,9 +236,14 @@ def _inspector_place(options: ServerOptions, engine: Engine, reactor: Any) -> Pl
     )
 
 
-def _metrics_place(options: ServerOptions, engine: Engine, reactor: Any) -> Place:
+def _metrics_place(
+    options: ServerOptions,
+    engine: Engine,
+    metrics: Callable[[], Resource],
+    reactor: Any,
+) -> Place:
     root = Resource()
-    root.putChild(b"metrics", _metrics_resource(engine))
+    root.putChild(b"metrics", metrics())
     root.putChild(b"healthz", HealthResource(engine))
     return Place(
         purpose="Metrics",
@@ -253,4 +265,4 @@ def _metrics_resource(engine: Engine) -> Resource:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(EngineMetrics(engine))
-    return MetricsResource(registry)
+    return MetricsResource(registry, engine)

@@ -37,7 +37,7 @@ const scenarios = {
     const [one, , , two, , , three] = await everywhere(urls);
     one.send(`!send ${two.id} hello`);
     const facts = { told: await one.next(), heard: await two.next() };
-    one.send(`!send ${two.id.slice(0, -1)}_ hello`);
+    one.send(`!send ${two.id}_ hello`);
     facts.unknown = await one.next();
     one.send(`!close_other ${three.id}`);
     facts.closed = await one.next();
