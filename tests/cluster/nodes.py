@@ -76,6 +76,8 @@ class MemoryPeer:
     def forward(self, request: object) -> None:
         raise AssertionError
 
+    abandon = forward
+
     def tell(self, kind: bytes, payload: bytes) -> bool:
         if self.takes:
             self._sender.told.append((self.name, kind))

@@ -25,6 +25,8 @@ class Placed:
     def forward(self, request: IncomingRequest) -> None:
         raise AssertionError
 
+    abandon = forward
+
     def tell(self, kind: bytes, payload: bytes) -> bool:
         raise AssertionError
 

@@ -31,6 +31,8 @@ class Asked:
     def forward(self, request: object) -> None:
         raise AssertionError
 
+    abandon = forward
+
     def tell(self, kind: bytes, payload: bytes) -> bool:
         assert kind == b"q"
         if self.takes:

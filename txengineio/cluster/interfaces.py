@@ -89,6 +89,9 @@ class IPeer(Interface):
                 connection becomes a tunnel to the node.
         """
 
+    def abandon(request: IncomingRequest) -> None:
+        """Let the node know of a POST that has begun and will never be complete."""
+
 
 class ICluster(Interface):
     """The other nodes, from one node's view."""

@@ -78,6 +78,9 @@ class _Peer:
     def forward(self, request: IncomingRequest) -> None:
         self.forwarder.forward(request)
 
+    def abandon(self, request: IncomingRequest) -> None:
+        self.forwarder.abandon(request)
+
     def tell(self, kind: bytes, payload: bytes) -> bool:
         return self.outbox.tell(kind, payload)
 
@@ -390,6 +393,14 @@ class Workers:
         if peer is None:
             return False
         peer.forward(request)
+        return True
+
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        """Let the node of a session know of a request in vain; see `Elsewhere`."""
+        peer = self.owner_of(sid)
+        if peer is None:
+            return False
+        peer.abandon(request)
         return True
 
 

@@ -169,6 +169,12 @@ class _All:
         self.forwarder.forward(request)
         return True
 
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        if not sid.startswith("far-"):
+            return False
+        self.forwarder.abandon(request)
+        return True
+
 
 @dataclass(kw_only=True)
 class TwoNodes:

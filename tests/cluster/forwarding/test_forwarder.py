@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.error import ConnectError
 from twisted.web.http import Request
 
 from tests.cluster.forwarding.nodes import TwoNodes, two_nodes
+from tests.conftest import FlushLoggedErrors
 from tests.connection import make_request
 from tests.doubles import ended_with
 from tests.frames import BINARY, TEXT
@@ -315,6 +317,51 @@ def test_a_client_that_never_reads_does_not_keep_a_tunnel(nodes: TwoNodes) -> No
     assert not websocket.connection.is_closed
     nodes.near.advance(6)
     assert websocket.connection.was_reset
+
+
+@pytest.mark.parametrize("size", [9, None])
+def test_a_client_that_leaves_in_a_post_has_left_the_other_node(
+    size: int | None,
+) -> None:
+    nodes = two_nodes()
+    client = nodes.open()
+    for _ in range(2):
+        assert client.post("4x").answer.text == "ok"
+    client.start_post(size).abort()
+    error = nodes.protocol_of(client).lost[0].value
+    assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_ERROR
+    assert "closed prematurely" in str(error.__cause__ or error.description)
+    assert nodes.counts == {"answered": 2, "abandoned": 1}
+    assert list(nodes.links()) == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_body_beyond_the_limit_costs_the_session(is_known: bool) -> None:
+    nodes = two_nodes()
+    client = nodes.open()
+    exchange = client.start_post(2_000_000 if is_known else None)
+    if not is_known:
+        exchange.connection.send(b"%x\r\n" % 2_000_000, b"x" * 1_100_000)
+    assert exchange.answer.status == 413
+    assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_ERROR
+
+
+def test_a_body_beyond_the_limit_is_refused_there_for_a_strangers_site() -> None:
+    nodes = two_nodes(own_site=False)
+    client = nodes.open()
+    assert client.post("4" + "x" * 1_100_000).answer.status == 413
+    assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_ERROR
+
+
+def test_an_abandoned_post_that_cannot_be_told_is_forgotten(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    nodes = two_nodes()
+    client = nodes.open()
+    nodes.network.refuses = True
+    client.start_post(9).abort()
+    assert len(flush_logged_errors(ConnectError)) == 1
+    assert nodes.protocol_of(client).lost == []
 
 
 # --- limits ---------------------------------------------------------------------------

@@ -24,6 +24,9 @@ class Catcher:
         self.requests.append(request)
         return True
 
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        raise AssertionError
+
 
 @pytest.fixture(params=[True, False], ids=["own site", "a stranger's site"])
 def server(request: pytest.FixtureRequest) -> Server:

@@ -21,6 +21,7 @@ class Node:
         self.takes = takes
         self.taken: list[tuple[Any, bytes]] = []
         self.asked: list[tuple[bytes, str, bytes]] = []
+        self.abandoned: list[tuple[bytes, str]] = []
 
     def takes_connection(self, channel: Any, received: bytes) -> bool:
         if self.takes and b"sid=other-" in received:
@@ -34,6 +35,10 @@ class Node:
             return False
         request.answer(200, {"X-Node": "other"}, b"from afar")
         return True
+
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        self.abandoned.append((request.method, sid))
+        return sid.startswith("other-")
 
 
 def with_node(new_server: NewServer, node: Node) -> Server:
@@ -89,6 +94,25 @@ def test_a_body_in_pieces_is_complete_when_it_is_asked(new_server: NewServer) ->
     connection.send(b"ab")
     assert post.answer.body == b"from afar"
     assert node.asked == [(b"POST", "other-1", b"4ab")]
+
+
+@pytest.mark.parametrize("sid", ["other-1", "nobody"])
+def test_a_body_that_is_never_complete_is_told(sid: str, short_path: bool) -> None:
+    node = Node()
+    server = Server.new(own_site=True, short_path=short_path)
+    server.engine.elsewhere = node
+    for method, length in (("POST", 9), ("POST", 2_000_000), ("PUT", 9)):
+        connection = server.connect()
+        target = server.target(sid=sid)
+        headers = {"Content-Length": str(length)}
+        connection.request(method, target, b"4", headers)
+        connection.lose()
+    assert node.abandoned == [(b"POST", sid)] * 2
+    assert node.asked == []
+    # Those of this node's sessions are its own.
+    client = server.open_polling()
+    client.start_post(5).abort()
+    assert len(node.abandoned) == 2
 
 
 def test_a_session_that_nobody_has_is_refused_here(new_server: NewServer) -> None:

@@ -15,6 +15,7 @@ from typing_extensions import override
 from txengineio.cluster.forwarding.answer_reader import SWITCHING, AnswerReader, Head
 from txengineio.cluster.forwarding.tunnel import TunnelEnd, join
 from txengineio.net.direct_writes import can_write_directly, write_directly
+from txengineio.net.watched_connection import watch_closely
 from txengineio.server.web.headers import move_added
 from txengineio.server.web.incoming_request import IncomingRequest
 
@@ -74,6 +75,7 @@ class Carrier(protocol.Protocol):
 
     @override
     def connectionMade(self) -> None:
+        watch_closely(self.transport)
         self._writes_directly = can_write_directly(self.transport)
 
     @property
@@ -95,6 +97,11 @@ class Carrier(protocol.Protocol):
             write_directly(self.transport, data)
         else:
             self.transport.write(data)
+
+    def send_last(self, data: bytes) -> None:
+        """Send something that wants no answer, and close the connection."""
+        self.transport.write(data)
+        self.transport.loseConnection()
 
     def _client_left(self, request: IncomingRequest) -> None:
         if request is self._request:

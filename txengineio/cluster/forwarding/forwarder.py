@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -19,7 +20,10 @@ from typing_extensions import override
 
 from txengineio.cluster.forwarding.carrier import Carrier
 from txengineio.cluster.forwarding.preface import client_of, preface
-from txengineio.cluster.forwarding.request_writer import write_request
+from txengineio.cluster.forwarding.request_writer import (
+    write_request,
+    write_unfinished,
+)
 from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["MAX_UNDER_WAY", "Forwarder"]
@@ -43,7 +47,8 @@ class Forwarder:
         clock: Where time comes from.
         counts: Where is counted what becomes of requests: ``answered``, ``tunnels``,
             ``busy`` (refused with 503), ``lost`` (the node was gone before its answer
-            began), ``cut`` (or before its end), ``left`` (the client went first).
+            began), ``cut`` (or before its end), ``left`` (the client went first),
+            ``abandoned`` (POSTs that never were complete).
         give_back: Called with each request that the other node will not answer, as it
             is gone.
 
@@ -85,12 +90,10 @@ class Forwarder:
             self.give_back(request)
             return
         data = preface(client_of(request), len(written)) + written
-        while self._idle:
-            carrier = self._idle.pop()
-            # It may be about to end: the other node has said so, unasked.
-            if carrier.is_usable:
-                self._carry(carrier, request, data)
-                return
+        carrier = self._take()
+        if carrier is not None:
+            self._carry(carrier, request, data)
+            return
         self._connecting += 1
         connecting = self._endpoint.connect(self._factory)
         connecting.addCallbacks(
@@ -99,6 +102,34 @@ class Forwarder:
             callbackArgs=(request, data),
             errbackArgs=(request,),
         )
+        connecting.addErrback(self._failed)
+
+    def _take(self) -> Carrier | None:
+        """Return a connection that idles, if there is one."""
+        while self._idle:
+            carrier = self._idle.pop()
+            # It may be about to end: the other node has said so, unasked.
+            if carrier.is_usable:
+                return carrier
+        return None
+
+    def abandon(self, request: IncomingRequest) -> None:
+        """Let the node know of a POST that has begun and will never be complete.
+
+        It gets its head and sees it break off, as if the client had come there.
+        """
+        self.counts["abandoned"] += 1
+        try:
+            written = write_unfinished(request)
+        except ValueError:
+            return
+        data = preface(client_of(request), len(written)) + written
+        carrier = self._take()
+        if carrier is not None:
+            carrier.send_last(data)
+            return
+        connecting: Deferred[Any] = self._endpoint.connect(self._factory)
+        connecting.addCallback(Carrier.send_last, data)
         connecting.addErrback(self._failed)
 
     def _carry(self, carrier: Carrier, request: IncomingRequest, data: bytes) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from twisted.web.http_headers import Headers
 
 from txengineio.server.transports.opening import wants_websocket
 from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.request_parser import ReceivedHeaders
 
-__all__ = ["asks_for_tunnel", "write_request"]
+__all__ = ["asks_for_tunnel", "write_request", "write_unfinished"]
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
@@ -31,6 +33,9 @@ _OF_THIS_CONNECTION: Final = frozenset(
 """Headers that are about the client's connection, or about how its body came: RFC 9110,
 section 7.6.1."""
 
+_REMEMBERED: Final = 256
+"""Heads that are remembered."""
+
 _UPGRADE: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
@@ -50,12 +55,45 @@ def write_request(request: IncomingRequest) -> bytes:
     Raises:
         ValueError: Its first line would not be read there as it was read here.
     """
+    body = request.read_body()
+    has_body = body or request.method == b"POST"
+    return _write_head(request, len(body) if has_body else None) + body
+
+
+def write_unfinished(request: IncomingRequest) -> bytes:
+    """Return a request whose body will never be complete: without any of it.
+
+    Its head says that there is one, as long as that of the request says.
+
+    Raises:
+        ValueError: As `write_request`.
+    """
+    length, *_ = request.header_values(b"Content-Length") or [b"1"]
+    return _write_head(request, int(length))
+
+
+def _write_head(request: IncomingRequest, length: int | None) -> bytes:
     if not _METHOD.fullmatch(request.method) or not _TARGET.fullmatch(request.uri):
         raise ValueError(f"the first line of {request.method!r} {request.uri!r}")
-    headers = request.copy_headers()
+    lines = request.header_lines
+    return b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (
+        request.method,
+        request.uri,
+        _write_fields(request.copy_headers()) if lines is None else _as_sent(lines),
+        _UPGRADE if asks_for_tunnel(request) else b"",
+        b"" if length is None else b"Content-Length: %d\r\n" % length,
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _as_sent(lines: bytes) -> bytes:
+    """Return what is sent for headers that came so: most clients say the same again."""
+    return _write_fields(ReceivedHeaders(lines))
+
+
+def _write_fields(headers: Headers) -> bytes:
     dropped = _OF_THIS_CONNECTION | _named_by_connection(headers)
-    lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.uri)]
-    lines += [
+    lines = [
         b"%b: %b\r\n" % (name, value)
         for name, values in headers.getAllRawHeaders()
         if name.lower() not in dropped
@@ -64,12 +102,7 @@ def write_request(request: IncomingRequest) -> bytes:
     if not headers.hasHeader(b"Host"):
         # HTTP/1.0 does without.
         lines.append(b"Host: \r\n")
-    if asks_for_tunnel(request):
-        lines.append(_UPGRADE)
-    body = request.read_body()
-    if body or request.method == b"POST":
-        lines.append(b"Content-Length: %d\r\n" % len(body))
-    return b"".join([*lines, b"\r\n", body])
+    return b"".join(lines)
 
 
 def _named_by_connection(headers: Headers) -> set[bytes]:

@@ -120,7 +120,7 @@ class ForwardedSite(EngineIOSite):
     protocol = _forwarded_channel
 
     def __init__(self, engine: IReceivesRequests, reactor: AnyReactor) -> None:
-        super().__init__(EngineIOResource(engine), {"/": engine}, reactor)
+        super().__init__(EngineIOResource(engine), {"/": engine}, reactor, watch=True)
         # The other node closes them; a request must not meet the end of its connection.
         self.timeOut = None
         self.channels: WeakSet[ForwardedChannel] = WeakSet()

@@ -78,7 +78,8 @@ class Dispatcher:
 
     def begun(self, request: IncomingRequest) -> ArrivingRequest:
         """Take a request whose headers are complete, and whose body may not be."""
-        return ArrivingRequest(request, self._posted_to(request), self._arrived)
+        posted_to = self._posted_to(request)
+        return ArrivingRequest(request, posted_to, self._arrived, self._abandon)
 
     def _posted_to(self, request: IncomingRequest) -> ITakesRequests | None:
         """Return where a body goes; a request that must not get in goes nowhere.
@@ -178,16 +179,29 @@ class Dispatcher:
 
     def _is_elsewhere(self, request: IncomingRequest, elsewhere: Elsewhere) -> bool:
         """Whether somebody else answers a request, as its session is not here."""
+        sid = self._sid_of_others(request)
+        return sid is not None and elsewhere.answers(request, sid)
+
+    def _abandon(self, request: IncomingRequest) -> bool:
+        """Let others know of a POST to one of their sessions that begun in vain."""
+        elsewhere = self.elsewhere
+        if elsewhere is None or request.method != b"POST":
+            return False
+        sid = self._sid_of_others(request)
+        return sid is not None and elsewhere.abandons(request, sid)
+
+    def _sid_of_others(self, request: IncomingRequest) -> str | None:
+        """Return the session that a request names, unless it is here."""
         query_string = request.uri.partition(b"?")[2]
         sid = polling_sid(query_string)
         if sid is None:
             try:
                 sid = parse_query(query_string, self._engine.options.transports).sid
             except RequestRejected:
-                return False
+                return None
         if sid is None or self._registry.find(sid) is not None:
-            return False
-        return elsewhere.answers(request, sid)
+            return None
+        return sid
 
     def _serve(self, request: IncomingRequest) -> None:
         try:

@@ -23,22 +23,26 @@ class ArrivingRequest:
         request: The request; its headers are complete.
         transport: The transport of the session that it posts to, if it does.
         serve: Called with the request and this when it is complete.
+        abandon: Called with the request if it goes nowhere, and is never complete;
+            tells whether a session ends for it.
 
     Attributes:
         refusal: What the request is to be answered with, whatever comes.
     """
 
-    __slots__ = ("_request", "_serve", "_transport", "refusal")
+    __slots__ = ("_abandon", "_request", "_serve", "_transport", "refusal")
 
     def __init__(
         self,
         request: IncomingRequest,
         transport: ITakesRequests | None,
         serve: _Serve,
+        abandon: Callable[[IncomingRequest], bool],
     ) -> None:
         self._request = request
         self._transport = transport
         self._serve = serve
+        self._abandon = abandon
         self.refusal: Refusal | None = None
         if transport is not None:
             try:
@@ -58,8 +62,9 @@ class ArrivingRequest:
 
     def lost(self, error: TransportError) -> bool:
         """End the session that waits for the body, if one does; say so."""
-        transport = self._transport
-        return transport is not None and transport.post_lost(self._request, error)
+        if self._transport is None:
+            return self._abandon(self._request)
+        return self._transport.post_lost(self._request, error)
 
     def answered(self) -> None:
         """Learn that others have answered the request: its session need not wait."""

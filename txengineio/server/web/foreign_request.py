@@ -57,6 +57,10 @@ class ForeignRequest:
     def says_binary(self) -> bool:
         return self.header_values(b"Content-Type")[-1:] == [b"application/octet-stream"]
 
+    @property
+    def header_lines(self) -> bytes | None:
+        return None
+
     def header_values(self, name: bytes) -> Sequence[bytes]:
         headers = self.for_application.requestHeaders
         values: Sequence[bytes] = headers.getRawHeaders(name, [])

@@ -64,6 +64,13 @@ class IncomingRequest(Protocol):
     def says_binary(self) -> bool:
         """Whether the body is said to be ``application/octet-stream``, and no more."""
 
+    @property
+    def header_lines(self) -> bytes | None:
+        """The headers as they came: a line end before each of them, and at the end.
+
+        None if nobody has kept them so.
+        """
+
     def header_values(self, name: bytes) -> Sequence[bytes]:
         """Return the values of a header, one for each line."""
 
@@ -224,4 +231,18 @@ class Elsewhere(Protocol):
 
         Returns:
             Whether that is or will be done; if not, the request is refused here.
+        """
+
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        """Let another node know of a POST to its session that has begun in vain.
+
+        An engine asks for it when the body of such a request will never be complete:
+        the client is gone, or it goes beyond a limit.
+
+        Args:
+            request: The request, which is answered if it can be.
+            sid: The session that it names, which is not here.
+
+        Returns:
+            Whether another node has it, and ends it for that.
         """
