@@ -97,7 +97,8 @@ socketio-oldest: | $(BIN)/python
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable '.[test]' 'python-socketio==5.13.0'
-	$(OLDEST)/bin/python -m pytest tests/integrations/socketio tests/interop/test_socketio.py
+	$(OLDEST)/bin/python -m pytest tests/integrations/socketio tests/interop/test_socketio.py \
+		tests/interop/test_socketio_protocol.py
 
 # What the tests with Crossbar.io need; they are skipped without. 375 MB, in an
 # environment of its own. It takes the same Twisted and Autobahn, and all tests passed in

@@ -32,15 +32,24 @@ class Application:
 
     def __init__(self, sio: Any) -> None:
         self.sio = sio
+        self.auth: dict[str, Any] = {}
         self.left: list[str] = []
+        self.reasons: dict[str, str] = {}
 
     def connect(self, sid: str, environ: Any, auth: Any) -> Any:
+        self.auth[sid] = auth
         if auth and auth.get("refuse"):
             raise exceptions.ConnectionRefusedError("not you", {"code": 7})
         return self.sio.enter_room(sid, "everybody")
 
     def connect_admin(self, sid: str, environ: Any, auth: Any) -> None:
-        pass
+        self.auth[sid] = auth
+
+    def who(self, sid: str) -> Any:
+        return self.auth[sid]
+
+    def back(self, sid: str, *values: Any) -> Any:
+        return self.sio.emit("back", values, to=sid)
 
     def whoami(self, sid: str) -> str:
         return "admin"
@@ -72,9 +81,23 @@ class Application:
 
     def disconnect(self, sid: str, reason: str) -> None:
         self.left.append(reason)
+        self.reasons[sid] = reason
 
     def anything(self, event: str, sid: str, *values: Any) -> Any:
         return ["caught", event, *values]
+
+
+class Reasons(Resource):
+    """Why clients are gone, as JSON, by their ids."""
+
+    isLeaf = True
+
+    def __init__(self, application: Application) -> None:
+        super().__init__()
+        self._application = application
+
+    def render_GET(self, request: Any) -> bytes:
+        return json.dumps(self._application.reasons).encode()
 
 
 def as_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,14 +119,16 @@ def serve(kind: str, launch: Launch) -> None:
     sio = getattr(socketio, kind)(**launch.engine)
     application = Application(sio)
     adapt = as_coroutine if kind == "AsyncServer" else lambda handler: handler
-    events = "connect echo ask news remember recall transport kick departures"
+    events = "connect who back echo ask news remember recall transport kick departures"
     for event in [*events.split(), "disconnect"]:
         sio.on(event, adapt(getattr(application, event)))
     sio.on("*", adapt(application.anything))
     sio.on("connect", adapt(application.connect_admin), namespace="/admin")
     sio.on("whoami", adapt(application.whoami), namespace="/admin")
+    sio.on("who", adapt(application.who), namespace="/admin")
     root = Resource()
     root.putChild(b"socket.io", socketio.SocketIOResource(sio))
+    root.putChild(b"reasons", Reasons(application))
     port = reactor.listenTCP(launch.port, Site(root), interface=LOOPBACK)
     reactor.addSystemEventTrigger("before", "shutdown", sio.engine.drain, SHORT)
     sys.stdout.write(json.dumps({"port": port.getHost().port}) + "\n")

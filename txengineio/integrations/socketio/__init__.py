@@ -7,6 +7,7 @@
 ``managers``          who is in which room; broadcasts without a task per recipient
 ``engine_adapter``    what python-socketio asks of an engine, answered by ours
 ``concurrency``       running things in the reactor, in threads, in asyncio
+``packets``           what clients send, put together and checked
 ``events``            events whose handlers are not done yet
 ``environ``           a handshake as the dict that handlers of ``connect`` get
 ``engine_options``    python-engineio's options as the engine's

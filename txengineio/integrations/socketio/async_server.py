@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import socketio
-from socketio import exceptions
+from socketio import exceptions, packet
 from twisted.logger import Logger
 from typing_extensions import override
 
@@ -15,6 +15,7 @@ from txengineio.errors import PacketDecodeError
 from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
 from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
 from txengineio.integrations.socketio.managers import AsyncManager
+from txengineio.integrations.socketio.packets import EVENTS, next_packet
 from txengineio.server.engine import Engine
 
 __all__ = ["AsyncServer"]
@@ -49,12 +50,23 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
     @override
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
-            await super()._handle_eio_message(eio_sid, data)
-        except Exception:
-            # Handlers' exceptions do not come here: the client has sent no packet.
+            received = next_packet(self, self._binary_packet, eio_sid, data)
+        except PacketDecodeError as problem:
             self._binary_packet.pop(eio_sid, None)
-            problem = PacketDecodeError("no packet of Socket.IO")
             self.eio.refuse_packet(eio_sid, problem)
+            return
+        if received is None:
+            return
+        namespace, values = received.namespace, received.data
+        if received.packet_type in EVENTS:
+            await self._handle_event(eio_sid, namespace, received.id, values)
+        elif received.packet_type == packet.CONNECT:
+            await self._handle_connect(eio_sid, namespace, values)
+        elif received.packet_type == packet.DISCONNECT:
+            reason = self.reason.CLIENT_DISCONNECT
+            await self._handle_disconnect(eio_sid, namespace, reason)
+        else:
+            await self._handle_ack(eio_sid, namespace, received.id, values)
 
     @override
     async def _handle_connect(

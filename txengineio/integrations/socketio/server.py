@@ -6,7 +6,7 @@ by Deferreds: handlers may return them, or be ``async def`` and await them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from txengineio.integrations.socketio.managers import (
     forget,
     register,
 )
+from txengineio.integrations.socketio.packets import EVENTS, next_packet
 from txengineio.server.engine import Engine
 from txengineio.session.callbacks import as_deferred, call_guarded
 
@@ -161,45 +162,21 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> Any:
         """Take a message of the engine: a packet, or one of its attachments."""
         try:
-            pending = self._binary_packet.get(eio_sid)
-            if pending is None:
-                received = self.packet_class(encoded_packet=data)
-                return _ON_PACKET[received.packet_type](self, eio_sid, received)
-            if pending.add_attachment(data):
-                del self._binary_packet[eio_sid]
-                return _ON_WHOLE_PACKET[pending.packet_type](self, eio_sid, pending)
-        except Exception as problem:
-            # Handlers' exceptions do not come here: the client has sent no packet.
+            received = next_packet(self, self._binary_packet, eio_sid, data)
+        except PacketDecodeError as problem:
             self._binary_packet.pop(eio_sid, None)
-            self.eio.refuse_packet(eio_sid, _as_decode_error(problem))
-        return None
-
-    def _connect_received(self, eio_sid: str, received: packet.Packet) -> Any:
-        return self._handle_connect(eio_sid, received.namespace, received.data)
-
-    def _disconnect_received(self, eio_sid: str, received: packet.Packet) -> Any:
-        return self._handle_disconnect(eio_sid, received.namespace)
-
-    def _event_received(self, eio_sid: str, received: packet.Packet) -> Any:
-        data = received.data
-        if not isinstance(data, list) or not data or not isinstance(data[0], str):
-            raise PacketDecodeError("an event is a list that begins with its name")
-        return self._handle_event(eio_sid, received.namespace, received.id, data)
-
-    def _ack_received(self, eio_sid: str, received: packet.Packet) -> None:
-        if not isinstance(received.data, list):
-            raise PacketDecodeError("an acknowledgement is a list")
-        self._handle_ack(eio_sid, received.namespace, received.id, received.data)
-
-    def _binary_received(self, eio_sid: str, received: packet.Packet) -> None:
-        if not self.manager.sid_from_eio_sid(eio_sid, received.namespace or "/"):
-            raise PacketDecodeError("attachments come after a connect")
-        if not received.attachment_count:
-            raise PacketDecodeError("a binary packet has attachments")
-        self._binary_packet[eio_sid] = received
-
-    def _unknown_received(self, eio_sid: str, received: packet.Packet) -> None:
-        raise PacketDecodeError("clients send no such packet")
+            self.eio.refuse_packet(eio_sid, problem)
+            return None
+        if received is None:
+            return None
+        namespace, values = received.namespace, received.data
+        if received.packet_type in EVENTS:
+            return self._handle_event(eio_sid, namespace, received.id, values)
+        if received.packet_type == packet.CONNECT:
+            return self._handle_connect(eio_sid, namespace, values)
+        if received.packet_type == packet.DISCONNECT:
+            return self._handle_disconnect(eio_sid, namespace)
+        return self._handle_ack(eio_sid, namespace, received.id, values)
 
     # --- coming -----------------------------------------------------------------------
 
@@ -389,27 +366,6 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call what calls the application."""
         return function(*arguments)
-
-
-_ON_WHOLE_PACKET: Final[Mapping[int, Callable[[Server, str, packet.Packet], Any]]] = {
-    packet.BINARY_EVENT: Server._event_received,
-    packet.BINARY_ACK: Server._ack_received,
-}
-_ON_PACKET: Final[Mapping[int, Callable[[Server, str, packet.Packet], Any]]] = {
-    packet.CONNECT: Server._connect_received,
-    packet.DISCONNECT: Server._disconnect_received,
-    packet.EVENT: Server._event_received,
-    packet.ACK: Server._ack_received,
-    packet.BINARY_EVENT: Server._binary_received,
-    packet.BINARY_ACK: Server._binary_received,
-    packet.CONNECT_ERROR: Server._unknown_received,
-}
-
-
-def _as_decode_error(problem: Exception) -> PacketDecodeError:
-    if isinstance(problem, PacketDecodeError):
-        return problem
-    return PacketDecodeError("no packet of Socket.IO")
 
 
 def _unpacked(values: tuple[Any, ...]) -> Any:

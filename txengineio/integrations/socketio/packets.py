@@ -1,0 +1,85 @@
+"""What clients send, put together and checked: packets of Socket.IO, revision 5."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from socketio import packet
+
+from txengineio.errors import PacketDecodeError
+
+__all__ = ["EVENTS", "next_packet"]
+
+EVENTS: Final = (packet.EVENT, packet.BINARY_EVENT)
+"""The types of the packets that are events once they are whole."""
+
+_ACKS: Final = (packet.ACK, packet.BINARY_ACK)
+_WITH_ATTACHMENTS: Final = (packet.BINARY_EVENT, packet.BINARY_ACK)
+_WITHOUT_VALUES: Final = (packet.CONNECT, packet.DISCONNECT)
+
+
+Incomplete = dict[str, packet.Packet]
+
+
+def next_packet(
+    server: Any, incomplete: Incomplete, eio_sid: str, message: str | bytes
+) -> Any:
+    """Take a message of a session: a packet, or an attachment of the one before.
+
+    Args:
+        server: Whose client it is.
+        incomplete: The server's packets that lack attachments, by ids of sessions.
+        eio_sid: The session's id.
+        message: What has come.
+
+    Returns:
+        The packet that is whole now, with its attachments among its values; None while
+        some are missing.
+
+    Raises:
+        PacketDecodeError: It is nothing that a client may send.
+    """
+    try:
+        if eio_sid in incomplete:
+            return _with_attachment(incomplete, eio_sid, message)
+        received = server.packet_class(encoded_packet=message)
+    except PacketDecodeError:
+        raise
+    except Exception as problem:
+        # Whatever it is, it comes of what the client has sent.
+        raise PacketDecodeError("no packet of Socket.IO") from problem
+    if received.packet_type in _WITH_ATTACHMENTS:
+        _check_attachments(server, eio_sid, received)
+        incomplete[eio_sid] = received
+        return None
+    return _checked(received)
+
+
+def _with_attachment(
+    incomplete: Incomplete, eio_sid: str, message: str | bytes
+) -> packet.Packet | None:
+    if isinstance(message, str):
+        raise PacketDecodeError("text in the place of an attachment")
+    if not incomplete[eio_sid].add_attachment(message):
+        return None
+    return _checked(incomplete.pop(eio_sid))
+
+
+def _check_attachments(server: Any, eio_sid: str, received: packet.Packet) -> None:
+    if not received.attachment_count:
+        raise PacketDecodeError("a binary packet has attachments")
+    if not server.manager.sid_from_eio_sid(eio_sid, received.namespace or "/"):
+        raise PacketDecodeError("attachments come after a connect")
+
+
+def _checked(received: packet.Packet) -> packet.Packet:
+    values, kind = received.data, received.packet_type
+    if kind in EVENTS:
+        if not isinstance(values, list) or not values or not isinstance(values[0], str):
+            raise PacketDecodeError("an event is a list that begins with its name")
+    elif kind in _ACKS:
+        if not isinstance(values, list):
+            raise PacketDecodeError("an acknowledgement is a list")
+    elif kind not in _WITHOUT_VALUES:
+        raise PacketDecodeError("clients send no such packet")
+    return received
