@@ -16,8 +16,9 @@ PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
 CANARIES := build/canaries
 OLDEST := build/socketio-oldest
+HTTP2 := build/http2
 
-.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz canaries socketio-oldest clean
+.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz canaries socketio-oldest http2 clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -99,6 +100,15 @@ socketio-oldest: | $(BIN)/python
 		--editable '.[test]' 'python-socketio==5.13.0'
 	$(OLDEST)/bin/python -m pytest tests/integrations/socketio tests/interop/test_socketio.py \
 		tests/interop/test_socketio_protocol.py
+
+# What is served over TLS where h2 is installed, with which Twisted offers HTTP/2. Who
+# installs txengineio has it only by some other package, so the other tests go without.
+http2: | $(BIN)/python
+	@test -x $(HTTP2)/bin/python || $(BIN)/python -m venv $(HTTP2)
+	$(HTTP2)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable '.[test]' 'twisted[http2]'
+	$(HTTP2)/bin/python -m pytest tests/server/web/test_http2.py tests/interop/test_tls.py \
+		tests/interop/test_client_tls.py
 
 # What the tests with Crossbar.io need; they are skipped without. 375 MB, in an
 # environment of its own. It takes the same Twisted and Autobahn, and all tests passed in

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import RequireProgram
 from tests.interop.certificates import PASSPHRASE, Certificates, make_certificates
+from tests.interop.curl import Curl
 from tests.interop.launch import TLS, Launch
 from tests.interop.messages import ECHOES
 from tests.interop.servers import (
@@ -184,3 +189,24 @@ def test_python_client_with_threads_gets_messages_by_wss(
         names=["greeting_then_close"],
     )
     assert results["greeting_then_close"]["received"] == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(find_spec("h2") is None, reason="needs h2, see: make http2")
+def test_a_body_over_the_limit_ends_the_session_over_http_2_too(
+    require_program: RequireProgram,
+    asking: ServerProcess,
+    certificates: Certificates,
+    tmp_path: Path,
+) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(b"4" + b"x" * 1_000_000)
+    program = Curl(require_program("curl", "curl"), asking.url)
+    tls = ("--http2", "--cacert", certificates.authority)
+    handshake = "/engine.io/?EIO=4&transport=polling"
+    opened = program.request(handshake, *tls)
+    assert opened.version == "HTTP/2"
+    target = f"{handshake}&sid={json.loads(opened.body[1:])['sid']}"
+    post = ("--data-binary", f"@{body}", "--header", "Content-Type: text/plain")
+    assert program.request(target, *tls, *post).status == 413
+    refused = program.request(target, *tls)
+    assert (refused.status, json.loads(refused.body)["code"]) == (400, 1)

@@ -39,14 +39,16 @@ PARSED_HEADERS: Final = "_rawHeaders"
 """Where ``twisted.web.http_headers.Headers`` keeps what is parsed."""
 
 
-def head_of(channel: Any) -> tuple[bytes, bytes] | None:
+def head_of(channel: Any) -> tuple[bytes, bytes]:
     """Return method and target of the request whose head was read last.
 
-    Only HTTP/1 tells them before the body is there: ``HTTPChannel.lineReceived``.
+    Args:
+        channel: What the request comes over: an ``HTTPChannel``, or a stream of HTTP/2,
+            which has names for them that are not private.
     """
-    if not isinstance(channel, HTTPChannel):
-        return None
-    return channel._command, channel._path
+    if isinstance(channel, HTTPChannel):
+        return channel._command, channel._path
+    return channel.command, channel.path
 
 
 def is_disconnected(request: Request) -> bool:

@@ -124,7 +124,7 @@ class IncomingRequest(Protocol):
         """
 
     def refuse_and_close(self, status: int) -> None:
-        """Answer with nothing but a status, and close the connection if it has one."""
+        """Answer with nothing but a status; close the connection if it is its own."""
 
     def end(self) -> None:
         """Complete an answer that somebody has begun to write."""
@@ -136,7 +136,7 @@ class IncomingRequest(Protocol):
         """
 
     def abort(self) -> None:
-        """Drop the connection, if the body of the request still arrives."""
+        """Drop the connection, or reset the stream, if the body still arrives."""
 
     # --- its connection ---------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import SEEK_END, BytesIO
 from typing import Any, Final, cast
 
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -78,7 +79,7 @@ class EngineIORequest(LazyRequest):
     _processing = True
     _received = 0
     _chunks = 0
-    _refused = False
+    _refused: BodyRefused | None = None
 
     _refusal_log = Logger()
 
@@ -86,9 +87,8 @@ class EngineIORequest(LazyRequest):
     def gotLength(self, length: int | None) -> None:
         """Prepare for the body; the headers are complete."""
         channel: Any = self.channel
-        head = head_of(channel)
-        path = b"" if head is None else head[1].partition(b"?")[0]
-        self.engine = channel.site.engine_at(path)
+        method, target = head_of(channel)
+        self.engine = channel.site.engine_at(target.partition(b"?")[0])
         if self.engine is None:
             super().gotLength(length)
             return
@@ -96,14 +96,12 @@ class EngineIORequest(LazyRequest):
         self.site = channel.site
         self.content = BytesIO()
         if length != 0:
-            if head is not None:
-                self.method, self.uri = head
-                self._is_receiving = True
-                self._upload = self.engine.body_begun(self)
-                channel.limit_body_time(
-                    self.engine.body_limits.timeout, self._refuse_late
-                )
+            self.method, self.uri = method, target
+            self._is_receiving = True
+            self._upload = self.engine.body_begun(self)
             limits = self.engine.body_limits
+            if not self._is_stream:
+                channel.limit_body_time(limits.timeout, self._refuse_late)
             if length is not None and length > limits.max_size:
                 self.refuse_body(too_large(length, limits.max_size))
 
@@ -116,9 +114,10 @@ class EngineIORequest(LazyRequest):
         self._received += len(data)
         self._chunks += 1
         limits = self.engine.body_limits
-        if self._refused:
+        if self._refused is not None:
             if self._received > _DRAIN_LIMIT:
-                cast(Any, self.channel).transport.abortConnection()
+                self._body_lost(self._refused)
+                self._drop()
         elif self._received > limits.max_size:
             self.refuse_body(too_large(self._received, limits.max_size))
         elif self._chunks > limits.max_chunks:
@@ -127,27 +126,35 @@ class EngineIORequest(LazyRequest):
             self.content.write(data)
 
     def refuse_body(self, error: BodyRefused) -> None:
-        """Answer now, whatever is still to come of the body."""
-        self._refused = True
+        """Take no more of the body; answer now, whatever is still to come of it.
+
+        A stream of HTTP/2 cannot be answered by Twisted before it is complete.
+        """
+        self._refused = error
         self.content = BytesIO()
         # Twisted would say "go on" behind the answer.
         self.requestHeaders.removeHeader(b"Expect")
+        if self._is_stream:
+            return
         channel: Any = self.channel
         reason = RESPONSES.get(error.status, b"")
         refusal = _REFUSAL % (error.status, reason)
         # It leaves before the end of the session answers a parked poll.
-        is_http_1 = isinstance(channel, HTTPChannel)
-        if is_http_1 and channel.writes_directly:
+        if channel.writes_directly:
             write_directly(channel.transport, refusal)
         else:
             channel.transport.write(refusal)
         channel.setTimeout(_DRAIN_TIMEOUT)
-        if not self._body_lost(error):
+        self._tell_of(error)
+
+    def _tell_of(self, refused: BodyRefused) -> None:
+        """End the session that has posted what is refused, or else log it."""
+        if not self._body_lost(refused):
             self._refusal_log.warn(
                 "POST from {address} to an engine refused: {problem}{advice}",
                 address=getattr(self.getClientAddress(), "host", "a Unix socket"),
-                problem=str(error),
-                advice=advice_in(error),
+                problem=str(refused),
+                advice=advice_in(refused),
             )
 
     def _refuse_late(self, seconds: float) -> bool:
@@ -167,11 +174,11 @@ class EngineIORequest(LazyRequest):
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Serve the request; it is complete."""
+        if self._refused is not None:
+            self._finish_refused(self._refused)
+            return
         self._is_receiving = False
-        if self._refused:
-            # Answered already.
-            cast(Any, self.channel).loseConnection()
-        elif self.engine is None and self._looks_like_form():
+        if self.engine is None and self._looks_like_form():
             super().requestReceived(command, path, version)
         else:
             self.content.seek(0)
@@ -179,10 +186,19 @@ class EngineIORequest(LazyRequest):
             self.path = path.partition(b"?")[0]
             self.process()
 
+    def _finish_refused(self, refused: BodyRefused) -> None:
+        """Do what is left to do about a request whose body was refused, and is here."""
+        if self._is_stream:
+            self.answer(refused.status)
+            self._tell_of(refused)
+        else:
+            # Answered already.
+            cast(Any, self.channel).loseConnection()
+
     @override
     def connectionLost(self, reason: Failure) -> None:
         """Tell the engine if the body is not complete."""
-        self._body_lost(TransportError(_LOST, peer_left=True))
+        self._body_lost(self._refused or TransportError(_LOST, peer_left=True))
         super().connectionLost(reason)
         lost, self._lost = self._lost, None
         if lost is not None:
@@ -191,10 +207,30 @@ class EngineIORequest(LazyRequest):
     def abort(self) -> None:
         """Drop the connection of a request whose body nobody wants any more."""
         self._is_receiving = False
+        self._drop()
+
+    @property
+    def _is_stream(self) -> bool:
+        """Whether it came over HTTP/2, with others on the same connection."""
+        return not isinstance(self.channel, HTTPChannel)
+
+    def _drop(self) -> None:
         # Twisted deletes it when a request is answered: a middleware may have done so.
         channel: Any = getattr(self, "channel", None)
-        if channel is not None:
+        if channel is None:
+            return
+        if self._is_stream:
+            # What has come of it in the same segment is still handed over.
+            channel.site.reactor.callLater(0, self._reset)
+        else:
             channel.transport.abortConnection()
+
+    def _reset(self) -> None:
+        """Reset the stream, of which Twisted tells nobody."""
+        channel: Any = getattr(self, "channel", None)
+        if channel is not None:
+            channel.abortConnection()
+            self.connectionLost(Failure(ConnectionAborted()))
 
     def _looks_like_form(self) -> bool:
         types = self.header_values(b"Content-Type")
@@ -403,9 +439,10 @@ class EngineIORequest(LazyRequest):
 
     def refuse_and_close(self, status: int) -> None:
         # It goes with the answer.
-        channel = self.channel
+        channel: Any = self.channel
+        is_stream = self._is_stream
         self.answer(status)
-        if isinstance(channel, HTTPChannel):
+        if channel is not None and not is_stream:
             channel.loseConnection()
 
     def end(self) -> None:
@@ -415,7 +452,7 @@ class EngineIORequest(LazyRequest):
         self._lost = act
 
     def can_take_over(self) -> bool:
-        return isinstance(self.channel, HTTPChannel)
+        return not self._is_stream
 
     def take_over(self, protocol: IProtocol) -> bytes:
         return take_over(self, protocol)
