@@ -142,8 +142,8 @@ async def test_a_server_without_tls(transport: str) -> None:
     with running_peer("ours") as plain:
         url = f"https://localhost:{plain.process.port}"
         error = await failure_of(url, transport, open_timeout=0.6)
-    # It waits for the end of what it takes for a line.
-    assert error.cause is ConnectCause.RESPONSE_TIMEOUT
+    # It waits for the end of what it takes for a line, which random bytes may be.
+    assert error.cause in (ConnectCause.RESPONSE_TIMEOUT, ConnectCause.TLS)
 
 
 @each_transport

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from twisted.web import http
 
-from tests.connection import MemoryTransport
-from tests.doubles import RecordingApplication, RecordingProtocol, ended_with
+from tests.doubles import ended_with
 from tests.wiring import Server
 from txengineio.errors import CloseReason, TransportError
+from txengineio.testing import RecordingApplication, RecordingProtocol
+from txengineio.testing.transport import MemoryTransport
 
 if find_spec("h2") is None:
     # Everything that is served over TLS would offer it: it has a run of its own.

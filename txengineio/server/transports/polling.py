@@ -61,17 +61,19 @@ class PollingTransport:
 
     Attributes:
         name: ``polling``.
+        newcomer: What gives the session up if its client does not come back after the
+            handshake; None if nobody waits for that.
         session: The session; `attach` sets it.
         supports_binary: Whether the client takes binary payloads (revision 3).
     """
 
     __slots__ = (
-        "_newcomer",
         "_parked",
         "_payloads",
         "_posts",
         "_state",
         "_unread",
+        "newcomer",
         "session",
         "supports_binary",
     )
@@ -83,12 +85,13 @@ class PollingTransport:
     def __init__(self, payloads: Payloads, request: IncomingRequest) -> None:
         self.supports_binary = payloads.supports_binary
         self._payloads = payloads
-        self._newcomer: Newcomer | None = None
+        self.newcomer: Newcomer | None = None
         self._posts = Posts(payloads)
         self._state = PollState.OPENING
         # The connection that has not taken the whole of the last answer.
         self._unread: Any = None
-        self._park(request)
+        self._parked: IncomingRequest | None = request
+        request.on_lost(self._poll_lost)
 
     @property
     def writable(self) -> bool:
@@ -99,15 +102,11 @@ class PollingTransport:
         """Carry a session from now on."""
         self.session = self._posts.session = session
 
-    def expect_back(self, newcomer: Newcomer) -> None:
-        """Be watched until the client goes on after the handshake."""
-        self._newcomer = newcomer
-
     # --- requests: ITakesRequests -----------------------------------------------------
 
     def handle(self, request: IncomingRequest) -> None:
         """Take a request that belongs to the session."""
-        if self._newcomer is not None:
+        if self.newcomer is not None:
             self.came_back()
         if request.method == b"GET":
             self._poll(request)
@@ -118,7 +117,7 @@ class PollingTransport:
 
     def came_back(self) -> None:
         """Learn that the client goes on after the handshake."""
-        newcomer, self._newcomer = self._newcomer, None
+        newcomer, self.newcomer = self.newcomer, None
         if newcomer is not None:
             newcomer.forget()
 
@@ -140,18 +139,14 @@ class PollingTransport:
             self._take(PollInput.LEFT)
         action, self._state = POLL_STEPS[self._state][_GET]
         if action is _PARK:
-            self._park(request)
+            self._parked = request
+            request.on_lost(self._poll_lost)
             self.session.flush()
         elif action is PollAction.SAY_GOODBYE:
             self._answer(request, [_NOOP, _CLOSE])
             self.session.transport_done()
         else:
             raise self._refusal(action)
-
-    def _park(self, request: IncomingRequest) -> None:
-        """Keep a GET for what the session sends next."""
-        self._parked: IncomingRequest | None = request
-        request.on_lost(self._poll_lost)
 
     def _poll_lost(self, request: IncomingRequest) -> None:
         if request is self._parked:

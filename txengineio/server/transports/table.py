@@ -115,7 +115,7 @@ def _open_polling(
         and timeout is not None
         and session.closed is None
     ):
-        transport.expect_back(Newcomer(session, workshop.newcomers, timeout))
+        transport.newcomer = Newcomer(session, workshop.newcomers, timeout)
 
 
 # --- WebSocket ------------------------------------------------------------------------
