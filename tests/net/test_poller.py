@@ -346,6 +346,127 @@ def test_nothing_is_held_against_one_that_took_long_when_others_had_their_turn(
     assert order == ["first", "first", "second"]
 
 
+class Clocked(Descriptors):
+    """Counts how often its clock is looked at."""
+
+    looks = 0
+
+    @override
+    def seconds(self) -> float:
+        self.looks += 1
+        return super().seconds()
+
+
+def looks_at_the_clock(data: bytes, number: int, react: Any = None) -> int:
+    """Return how often a turn looks at the clock for so many connections."""
+    reactor = Clocked()
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(watched(reactor, react)) for _ in range(number)]
+        for each in crowd:
+            each.protocol.clock = reactor
+            each.peer.send(data)
+        before = reactor.looks
+        reactor.turn()
+        assert all(each.protocol.data for each in crowd)
+        return reactor.looks - before
+
+
+def test_the_clock_is_not_looked_at_for_each_small_read() -> None:
+    few, many = (looks_at_the_clock(b"x", number) for number in (10, 60))
+    assert many - few <= 50 / 2
+
+
+def test_the_clock_is_looked_at_for_each_large_read() -> None:
+    data = b"x" * (module._SMALL + 1)
+    few, many = (looks_at_the_clock(data, number) for number in (10, 60))
+    assert many - few >= 50
+
+
+def test_the_clock_is_looked_at_for_each_read_while_they_are_not_quick() -> None:
+    def slow(protocol: Any, _data: bytes) -> None:
+        protocol.clock.advance(module._QUICK * 1.1)
+
+    few, many = (looks_at_the_clock(b"x", number, slow) for number in (10, 60))
+    assert many - few >= 50
+
+
+def test_small_reads_that_take_long_keep_nobody_waiting(reactor: Descriptors) -> None:
+    def react(_protocol: Any, _data: bytes) -> None:
+        taken.append(0)
+        # The first one is quick.
+        reactor.advance(0 if len(taken) == 1 else TURN)
+
+    taken: list[int] = []
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(watched(reactor, react)) for _ in range(30)]
+        for each in crowd:
+            each.peer.send(b"x")
+        reactor.turn()
+        assert len(taken) == 1 + module._UNTIMED + 1
+        taken.append(0)
+        before = len(taken)
+        reactor.turn()
+        assert len(taken) - before == 1
+
+
+def test_a_large_read_is_not_charged_what_others_took(reactor: Descriptors) -> None:
+    order: list[str] = []
+
+    def react(protocol: Any, _data: bytes) -> None:
+        order.append(protocol.name)
+        if protocol.name == "slow":
+            reactor.advance(TURN / 2)
+
+    names = ("quick", "slow", "large")
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(watched(reactor, react)) for _ in names]
+        for name, each in zip(names, crowd, strict=True):
+            each.protocol.name = name
+            each.peer.send(b"x" * 5000 if name == "large" else b"x")
+        poller: Any = poller_of(reactor)
+        poller._rest = lambda _count: None
+        reactor.turn()
+        assert order == list(names)
+        assert crowd[2].transport.fileno() not in poller._taken
+
+
+def test_one_look_is_enough_where_little_comes(
+    reactor: Descriptors, connections: list[Pair]
+) -> None:
+    class Counted:
+        looks = 0
+
+        def __init__(self, epoll: Any) -> None:
+            self._epoll = epoll
+
+        def poll(self, *arguments: Any) -> Any:
+            self.looks += 1
+            return self._epoll.poll(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._epoll, name)
+
+    poller: Any = poller_of(reactor)
+    poller._epoll = counted = Counted(poller._epoll)
+    first, second, _ = connections
+
+    def looks(*pairs: Pair) -> int:
+        before = counted.looks
+        for each in pairs:
+            each.peer.send(b"a")
+        reactor.turn()
+        return counted.looks - before
+
+    # It looks again, as it does not know yet; and when more has come than one.
+    assert looks(first) == 2
+    assert looks(first) == 1
+    assert looks(first) == 1
+    assert looks(first, second) == 2
+    assert looks(first) == 2
+    assert looks(second) == 1
+    assert [len(each.protocol.data) for each in connections] == [5, 2, 0]
+
+
 def test_what_was_taken_long_ago_counts_for_less(reactor: Descriptors) -> None:
     with flooding(reactor, 2, TURN) as [first, second]:
         first.transport.pauseProducing()
