@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -107,6 +108,39 @@ def wheel(
     environment.pip("wheel", *options, str(project))
     (path,) = place.glob("*.whl")
     return path
+
+
+def files_of_the_clone() -> set[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT, check=False, capture_output=True
+    )
+    if listed.returncode:
+        pytest.skip("this is no clone: git does not know which files belong to it")
+    return {name.decode() for name in listed.stdout.split(b"\0") if name}
+
+
+def test_source_distribution_has_all_that_a_clone_has(
+    environment: Environment, tmp_path: Path
+) -> None:
+    names = files_of_the_clone()
+    project = tmp_path / "project"
+    for name in names:
+        copy = project / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, copy)
+    build = (
+        "import os, sys; from setuptools.build_meta import build_sdist; "
+        "os.chdir(sys.argv[1]); build_sdist(sys.argv[2])"
+    )
+    environment.run("-c", build, str(project), str(tmp_path))
+
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as source:
+        shipped = {each.name.partition("/")[2] for each in source if each.isfile()}
+    assert names - shipped == set()
+    # What setuptools adds.
+    added = {each for each in shipped - names if ".egg-info/" not in each}
+    assert added == {"PKG-INFO", "setup.cfg"}
 
 
 def test_wheel_has_the_package_the_plugin_and_nothing_else(wheel: Path) -> None:
