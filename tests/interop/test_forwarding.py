@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -46,11 +48,27 @@ SCENARIOS = ["opening", "echoes", "ordered", "large"]
 NODES = 3
 ENGINE = {"ping_interval": 300.0, "max_http_buffer_size": LARGE_LIMIT}
 
+OWN: dict[str, dict[str, Any]] = {"own": {}}
+"""What connections can be moved from."""
+
 KINDS: dict[str, dict[str, Any]] = {
     "tls": {"tls": True},
     "stranger": {"static": {}},
     "stranger tls": {"tls": True, "static": {}},
 }
+
+
+class TwoNodes(NamedTuple):
+    """Two nodes: clients come to one of them, and sessions are at the other one."""
+
+    front: Front
+    owner: ServerProcess
+
+    def pid(self) -> int:
+        """The process of the other one."""
+        process = self.owner._process
+        assert process is not None
+        return process.pid
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +133,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def launch_of(
     kind: str, certificates: Certificates, directory: Path, name: str
 ) -> Launch:
-    details = dict(KINDS[kind])
+    details = dict((OWN | KINDS)[kind])
     if details.pop("tls", False):
         details["tls"] = TLS(
             key=certificates.server_key, certificate=certificates.server
@@ -242,6 +260,122 @@ def test_the_session_knows_its_client(front: Front) -> None:
     other = front.nodes[0].port
     assert front.request(session, "4!address", other) == (200, "ok")
     assert front.request(session, port=other) == (200, f"4{LOOPBACK}")
+
+
+@contextmanager
+def two_nodes(
+    kind: str, certificates: Certificates, directory: Path
+) -> Iterator[TwoNodes]:
+    directory.chmod(0o700)
+    launches = [launch_of(kind, certificates, directory, name) for name in "ab"]
+    with running_server(launches[0]) as near, running_server(launches[1]) as far:
+        authority = None if near.launch.tls is None else certificates.authority
+        yield TwoNodes(Front(near.port or 0, authority, [near]), far)
+
+
+every_kind = pytest.mark.parametrize("kind", [*OWN, *KINDS])
+
+
+@every_kind
+def test_requests_in_one_segment_are_answered_in_order(
+    kind: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    with two_nodes(kind, certificates, tmp_path) as (front, owner):
+        sessions = [front.open_session(owner.port), front.open_session()]
+        sent = expected = ""
+        for turn in range(3):
+            # A poll of each gets what was posted before it.
+            for session in sessions:
+                head = f"{session} HTTP/1.1\r\nHost: x\r\n"
+                sent += f"POST {head}Content-Length: 2\r\n\r\n4{turn}GET {head}\r\n"
+                expected += f"ok 4{turn} "
+        received = ""
+        with closing(front.connect()) as connection:
+            connection.connect()
+            connection.sock.sendall(sent.encode())
+            with connection.sock.makefile("rb") as answers:
+                for _ in expected.split():
+                    assert answers.readline().startswith(b"HTTP/1.1 200")
+                    headers = http.client.parse_headers(answers)
+                    body = answers.read(int(headers["Content-Length"]))
+                    received += f"{body.decode()} "
+        assert received == expected
+
+
+@every_kind
+def test_a_node_without_descriptors_gives_no_answer_to_anybody_else(
+    kind: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+
+    def echoes(name: str) -> str:
+        try:
+            for number in range(20):
+                said = f"4{name} {number}"
+                status, body = front.request(sessions[name], said)
+                if status != 200:
+                    # Of two things that mean that the session is lost for its client.
+                    assert (status, json.loads(body)["code"]) == (400, 1)
+                    return "refused"
+                assert body == "ok"
+                status, body = front.request(sessions[name])
+                if status == 200:
+                    # What a request has not got that was refused comes with the next.
+                    said_so_far = [f"4{name} {each}" for each in range(number + 1)]
+                    got = body.split("\x1e")
+                    assert got == said_so_far[-len(got) :]
+                else:
+                    assert status in (400, 503)
+        except (ConnectionError, http.client.HTTPException, ssl.SSLError):
+            return "cut off"
+        return "served"
+
+    with two_nodes(kind, certificates, tmp_path) as nodes:
+        front, owner = nodes
+        names = [f"client{number}" for number in range(16)]
+        sessions = {name: front.open_session(owner.port) for name in names}
+        opened = len(list(Path(f"/proc/{nodes.pid()}/fd").iterdir()))
+        before = resource.prlimit(nodes.pid(), resource.RLIMIT_NOFILE)
+        few = opened + 4, before[1]
+        resource.prlimit(nodes.pid(), resource.RLIMIT_NOFILE, few)
+        with ThreadPoolExecutor(16) as pool:
+            outcomes = list(pool.map(echoes, names))
+        resource.prlimit(nodes.pid(), resource.RLIMIT_NOFILE, before)
+        assert set(outcomes) <= {"served", "refused", "cut off"}
+        # It goes on when there is room again.
+        session = front.open_session(owner.port)
+        assert front.request(session, "4hello") == (200, "ok")
+        assert front.request(session) == (200, "4hello")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_node_that_is_stopped_holds_up_its_own_clients_alone(
+    kind: str, certificates: Certificates, tmp_path: Path
+) -> None:
+    with two_nodes(kind, certificates, tmp_path) as nodes:
+        front, owner = nodes
+        theirs = [front.open_session(owner.port) for _ in range(4)]
+        own = front.open_session()
+        os.kill(nodes.pid(), signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                posted = [
+                    pool.submit(front.request, session, f"4{number}")
+                    for number, session in enumerate(theirs)
+                ]
+                for turn in range(20):
+                    assert front.request(own, f"4{turn}") == (200, "ok")
+                    assert front.request(own) == (200, f"4{turn}")
+                assert not any(each.done() for each in posted)
+                os.kill(nodes.pid(), signal.SIGCONT)
+                assert [each.result() for each in posted] == [(200, "ok")] * 4
+        finally:
+            os.kill(nodes.pid(), signal.SIGCONT)
+        for number, session in enumerate(theirs):
+            # Once.
+            assert front.request(session) == (200, f"4{number}")
+            assert front.request(session, "4!later") == (200, "ok")
+            assert front.request(session) == (200, "4!later")
 
 
 def test_a_node_that_is_killed_is_answered_for_at_once(
