@@ -49,6 +49,7 @@ PUBLIC = {
     "UnknownOption",
     "__version__",
     "connect",
+    "log_packets",
 }
 
 MODULES = sorted(

@@ -25,6 +25,7 @@ from txengineio.errors import (
     UnknownOption,
 )
 from txengineio.integrations.client_script import ClientScript
+from txengineio.observing.packet_log import log_packets
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.options.admission import Admit
@@ -79,6 +80,7 @@ __all__ = [  # see `_CLIENT`
     "UnknownOption",
     "__version__",
     "connect",
+    "log_packets",
 ]
 
 __version__ = "0.1.0"

@@ -22,6 +22,7 @@ from txengineio.errors import SessionClosed as SessionClosed
 from txengineio.errors import TransportError as TransportError
 from txengineio.errors import UnknownOption as UnknownOption
 from txengineio.integrations.client_script import ClientScript as ClientScript
+from txengineio.observing.packet_log import log_packets as log_packets
 from txengineio.server.engine import Engine as Engine
 from txengineio.server.health import HealthResource as HealthResource
 from txengineio.server.options.admission import Admit as Admit

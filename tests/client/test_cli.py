@@ -88,6 +88,23 @@ def test_lines_are_sent_and_messages_printed(
     world.assert_nothing_left()
 
 
+def test_packets_are_shown(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    arguments = ["connect", "--debug-packets", "-t", "websocket", URL]
+    shell = Shell(monkeypatch, world, *arguments)
+    shell.type(b"hello\n")
+    shell.end()
+    assert result_of(shell.done) == 0
+    sid = world.application.only.session.id[:6]
+    # The server's end is in this process, too.
+    lines = [line for line in shell.said if "with 192." not in line]
+    assert f"session {sid}… on websocket -> message 'hello'" in lines
+    assert f"session {sid}… on websocket <- message 'hello'" in lines
+    assert f"session {sid}… on websocket is over: forced close" in lines
+    count = len(shell.said)
+    world.open()
+    assert len(shell.said) == count
+
+
 def test_binary_goes_both_ways(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     arguments = ["connect", URL, "-b", "-t", "websocket", "-H", "X-A: b"]
     shell = Shell(monkeypatch, world, *arguments)

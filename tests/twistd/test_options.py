@@ -13,7 +13,13 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    capturedLogs,
+    formatEvent,
+    globalLogPublisher,
+)
 from zope.interface import implementer
 
 from tests.doubles import has_fired
@@ -22,7 +28,7 @@ from txengineio import __version__
 from txengineio.command_line import Flag
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
-from txengineio.testing import RecordingApplication, RecordingProtocol
+from txengineio.testing import RecordingApplication, RecordingProtocol, RecordingSession
 from txengineio.twistd.options import (
     EchoProtocol,
     EngineIOService,
@@ -204,6 +210,29 @@ def test_the_application_of_a_twisted_factory_is_its_protocol(
     service = makeService(parse())
     EngineIOService(service.engine, [], "/", reactor).startService()
     assert log == ["The application is txengineio.twistd.options.EchoProtocol"]
+
+
+def test_packets_are_logged_while_it_runs(reactor: MemoryReactorClock) -> None:
+    packet_log = parse("--debug-packets", "192.0.2.1, id:none")["debug-packets"]
+    engine = Engine(RecordingApplication(), reactor=reactor)
+    service = EngineIOService(engine, [], "/", reactor, packet_log=packet_log)
+
+    def lines_of_two_sessions() -> list[str]:
+        with capturedLogs() as events:
+            for address in ("192.0.2.1", "192.0.2.9"):
+                session = RecordingSession.of(RecordingProtocol, address=address)
+                session.receive("hello")
+        return [str(formatEvent(event)) for event in events]
+
+    assert lines_of_two_sessions() == []
+    service.startService()
+    opened, received = lines_of_two_sessions()
+    assert opened.endswith("is open with 192.0.2.1, revision 4")
+    assert received.endswith("<- message 'hello'")
+    stopped = service.stopService()
+    reactor.advance(1)
+    assert has_fired(stopped)
+    assert lines_of_two_sessions() == []
 
 
 class Port:

@@ -51,6 +51,8 @@ NAMES = [
     ),
     (["--transports", ""], "--transports must be one or more of polling"),
     (["--transports", "polling,polling"], "not 'polling,polling'"),
+    (["--debug-packets", ""], "--debug-packets must be 'all', an address, a network"),
+    (["--debug-packets", "all,al"], "session's id, not 'all,al'"),
     (["--path", "relative"], "--path must be an absolute path such as /engine.io/"),
     (["--path", "/a b/"], "--path must be an absolute path such as /engine.io/"),
     (["--path", ""], "--path must be an absolute path such as /engine.io/, not ''"),

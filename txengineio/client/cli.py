@@ -28,6 +28,7 @@ from txengineio.client.cli_options import ConnectOptions, Options
 from txengineio.client.connect import connect
 from txengineio.command_line import WrongCommandLine
 from txengineio.errors import ConnectFailed
+from txengineio.observing.packet_log import PacketLog
 
 __all__ = ["run"]
 
@@ -128,6 +129,16 @@ class _Command:
         self._terminal = _Terminal(self._send)
 
     async def run(self, attach: Callable[[LineReceiver], object]) -> int:
+        if not self._options["debug-packets"]:
+            return await self._run(attach)
+        packet_log = PacketLog(("all",), write=self._say)
+        packet_log.start()
+        try:
+            return await self._run(attach)
+        finally:
+            packet_log.stop()
+
+    async def _run(self, attach: Callable[[LineReceiver], object]) -> int:
         options = self._options
         try:
             protocol = await connect(

@@ -100,6 +100,11 @@ _TERMINAL: Final = (
         default=1.0,
         shown_default="1",
     ),
+    Flag(
+        name="debug-packets",
+        letter="d",
+        text="Show each packet of the session on standard error.",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from txengineio.command_line import (
 from txengineio.errors import InvalidOption
 from txengineio.integrations.client_script import ClientScript
 from txengineio.net.endpoints import MAX_PORT
+from txengineio.observing.packet_log import PacketLog
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.transports.table import TRANSPORT_TABLE, check_enabled
 from txengineio.server.web.site import path_segments
@@ -69,6 +70,10 @@ def _transports(text: str) -> tuple[str, ...]:
 def _check_cookie(text: str) -> str:
     EngineOptions.from_mapping({"cookie": {"name": text}})
     return text
+
+
+def _chosen_sessions(text: str) -> PacketLog:
+    return PacketLog(as_names(text))
 
 
 _LISTENING: Final = (
@@ -213,6 +218,15 @@ _OPERATION: Final = (
         shown_default="at / if there is no --app and --interface is local",
     ),
     Flag(name="no-inspector", text="Do not serve the inspector at all."),
+    Flag(
+        name="debug-packets",
+        value="SESSIONS",
+        text="Log the packets of sessions: of all, or of those with an address or a "
+        "network (10.0.0.0/8), or of those whose ids begin with something (id:a1B2). "
+        "Several are separated by commas.",
+        take=_chosen_sessions,
+        shown_default="no packets are logged",
+    ),
 )
 
 

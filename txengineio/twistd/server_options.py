@@ -203,6 +203,7 @@ def make_service(options: ServerOptions) -> EngineIOService:
         owns_process=True,
         workers=workers,
         words=words,
+        packet_log=options["debug-packets"],
     )
 
 

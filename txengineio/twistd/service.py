@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption
+from txengineio.observing.packet_log import PacketLog
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
@@ -99,6 +100,7 @@ class EngineIOService(Service):
             that often.
         workers: The node that the engine is among the processes of this machine.
         words: How it speaks of what it serves.
+        packet_log: Logs packets while it runs.
 
     Attributes:
         site: What is served on the endpoints.
@@ -122,6 +124,7 @@ class EngineIOService(Service):
         owns_process: bool = False,
         workers: Workers | None = None,
         words: Words | None = None,
+        packet_log: PacketLog | None = None,
     ) -> None:
         self.engine = engine
         if path_segments(path):
@@ -135,6 +138,7 @@ class EngineIOService(Service):
         self._drain_spread = drain_spread
         self._owns_process = owns_process
         self._workers = workers
+        self._packet_log = packet_log
         self.words = words or Words()
         self._ports: list[IListeningPort] = []
         self._listens = False
@@ -186,6 +190,8 @@ class EngineIOService(Service):
         super().startService()
         if not self._listens:
             self.privilegedStartService()
+        if self._packet_log is not None:
+            self._packet_log.start()
         if self._workers is not None:
             self._join(self._workers)
         self._log.info(
@@ -241,6 +247,8 @@ class EngineIOService(Service):
             self._workers.stop()
         # What was written, goodbyes to parked polls among it, leaves by the reactor.
         await deferLater(self._reactor, _GRACE)
+        if self._packet_log is not None:
+            self._packet_log.stop()
 
     @contextmanager
     def _second_signal_aborts(self) -> Iterator[None]:
