@@ -10,6 +10,7 @@ from txengineio.integrations.inspector.selection import (
     PAGE_SIZE,
     Query,
     Selection,
+    shown_id,
 )
 from txengineio.server.session import Session
 
@@ -27,8 +28,13 @@ def select(server: Server, query: Query) -> Selection:
     return selection
 
 
-def ids(sessions: list[Session]) -> list[str]:
-    return [session.id for session in sessions]
+def sessions_of(selection: Selection) -> list[Session]:
+    own = [] if selection.own is None else [selection.own]
+    return [*own, *(session for _, session in selection.best)]
+
+
+def ids(selection: Selection) -> list[str]:
+    return [session.id for session in sessions_of(selection)]
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -47,20 +53,18 @@ def test_columns_sort(server: Server, sort: str, descending: bool) -> None:
 
     selection = select(server, Query(sort=sort, descending=descending))
 
-    assert ids(selection.sessions()) == expected
+    assert ids(selection) == expected
 
 
 def test_a_column_of_words_sorts(server: Server) -> None:
     websocket = server.open_websocket().sid
     polling = server.open_polling().sid
 
-    assert ids(select(server, Query(sort="transport")).sessions()) == [
+    assert ids(select(server, Query(sort="transport"))) == [
         polling,
         websocket,
     ]
-    assert ids(select(server, Query(sort="id")).sessions()) == sorted(
-        [polling, websocket]
-    )
+    assert ids(select(server, Query(sort="id"))) == sorted([polling, websocket])
 
 
 def test_a_search_looks_at_what_is_shown(server: Server) -> None:
@@ -68,7 +72,7 @@ def test_a_search_looks_at_what_is_shown(server: Server) -> None:
     own = polling[:6]
 
     def found(search: str) -> list[str]:
-        return ids(select(server, Query(search=search, own=own)).sessions())
+        return ids(select(server, Query(search=search, own=own)))
 
     assert found("WebSocket") == [websocket]
     assert found(polling[:6]) == [polling]
@@ -83,11 +87,9 @@ def test_the_own_session_comes_first_in_any_order(server: Server) -> None:
     clients = [server.open_polling() for _ in range(PAGE_SIZE + 1)]
     own = clients[-1].sid
 
-    first = select(server, Query(own=own[:6])).sessions()
-    second = select(server, Query(own=own[:6], page=2)).sessions()
+    selection = select(server, Query(own=own[:6]))
 
-    assert ids(first) == [own, *(client.sid for client in clients[: PAGE_SIZE - 1])]
-    assert ids(second) == [clients[-2].sid]
+    assert ids(selection) == [own, *(client.sid for client in clients[:PAGE_SIZE])]
 
 
 def test_all_are_searched_and_sorted_but_not_all_are_kept(server: Server) -> None:
@@ -99,11 +101,20 @@ def test_all_are_searched_and_sorted_but_not_all_are_kept(server: Server) -> Non
     selection = select(server, Query(sort="opened", descending=True, page=999))
 
     assert selection.matching == MAX_LISTED + PAGE_SIZE + 1
-    assert selection.listed == MAX_LISTED
-    assert (selection.page, len(selection.sessions())) == (MAX_LISTED // PAGE_SIZE, 100)
-    assert ids(select(server, Query(search="websocket")).sessions()) == [youngest]
+    assert len(selection.best) == MAX_LISTED
+    assert ids(select(server, Query(search="websocket"))) == [youngest]
     newest_first = select(server, Query(sort="opened", descending=True))
-    assert newest_first.sessions()[0].id == youngest
+    assert ids(newest_first)[0] == youngest
+
+
+def test_the_name_of_a_node_is_shown_on_top() -> None:
+    server = Server.new(node_name="worker1")
+    session = server.open_polling().session
+
+    assert shown_id(session) == session.id[:14]
+    assert ids(select(server, Query(own=session.id[:14], search="this"))) == [
+        session.id
+    ]
 
 
 @pytest.mark.parametrize("arguments", [{"sort": "nothing"}, {"page": 0}])

@@ -26,8 +26,8 @@ from twisted.web.util import redirectTo
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
+from txengineio.integrations.inspector.cluster_list import ClusterList, sessions_of
 from txengineio.integrations.inspector.selection import Query
-from txengineio.integrations.inspector.session_list import SessionList
 from txengineio.integrations.pages import answer_page, page_of, parts_of
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import DEFAULT_PATH
@@ -102,10 +102,11 @@ def inspector_pages(
         Resources by their names: ``""`` is the page.
     """
     folder = files(__package__).joinpath("page")
-    sessions, own_page = SessionList(engine), _OwnPage(hosts)
+    sessions, own_page = sessions_of(engine), _OwnPage(hosts)
     parts = parts_of(folder)
     parts.putChild(b"sessions", _Sessions(sessions, own_page))
-    parts.putChild(b"state", _State(sessions, own_page, echoes))
+    named = engine.options.node_name is not None
+    parts.putChild(b"state", _State(sessions, own_page, echoes, named))
     page = page_of(folder.joinpath("inspector.html"), path=path)
     return {b"": page, b"inspector": parts}
 
@@ -115,17 +116,22 @@ class _State(Resource):
 
     isLeaf = True
 
-    def __init__(self, sessions: SessionList, own_page: _OwnPage, echoes: bool) -> None:
+    def __init__(
+        self, sessions: ClusterList, own_page: _OwnPage, echoes: bool, is_named: bool
+    ) -> None:
         super().__init__()
         self._sessions = sessions
         self._own_page = own_page
         self._echoes = echoes
-        self._run = token_urlsafe(_RUN_BYTES)
+        self._is_named = is_named
+        # Of several processes each answers at times, and none is the server.
+        self._run = token_urlsafe(_RUN_BYTES) if sessions.cluster is None else ""
 
     def render_GET(self, request: Request) -> bytes:
         """Say how many sessions there are, whether messages come back, and who says so.
 
-        ``run`` is another one after a restart.
+        ``run`` is another one after a restart; ``isNamed`` says whether ids begin with
+        the name of a node, and a hyphen.
         """
         if not self._own_page.asks(request):
             return _problem(request, _FORBIDDEN)
@@ -133,6 +139,7 @@ class _State(Resource):
             "total": self._sessions.total,
             "echoes": self._echoes,
             "run": self._run,
+            "isNamed": self._is_named,
         }
         return _json(request, state)
 
@@ -140,7 +147,7 @@ class _State(Resource):
 class _Sessions(Resource):
     """The sessions: ``GET`` lists them, ``DELETE`` of a handle closes one."""
 
-    def __init__(self, sessions: SessionList, own_page: _OwnPage) -> None:
+    def __init__(self, sessions: ClusterList, own_page: _OwnPage) -> None:
         super().__init__()
         self._sessions = sessions
         self._own_page = own_page
@@ -157,7 +164,10 @@ class _Sessions(Resource):
             query = Query.from_arguments(request.args)
         except ValueError:
             return _problem(request, _BAD_REQUEST)
-        return _answer_later(request, self._sessions.report(query))
+        return _answer_later(request, self._list(request, query))
+
+    async def _list(self, request: Request, query: Query) -> bytes:
+        return _json(request, await self._sessions.report(query))
 
 
 class _OneSession(Resource):
@@ -166,7 +176,7 @@ class _OneSession(Resource):
     isLeaf = True
 
     def __init__(
-        self, sessions: SessionList, own_page: _OwnPage, handle: bytes
+        self, sessions: ClusterList, own_page: _OwnPage, handle: bytes
     ) -> None:
         super().__init__()
         self._sessions = sessions
@@ -174,14 +184,17 @@ class _OneSession(Resource):
         self._handle = handle.decode("latin-1")
 
     @override
-    def render(self, request: Request) -> bytes:
+    def render(self, request: Request) -> bytes | int:
         """Close the session."""
         if request.method != b"DELETE":
             request.setHeader(b"Allow", b"DELETE")
             return _problem(request, _METHOD_NOT_ALLOWED)
         if not self._own_page.asks(request):
             return _problem(request, _FORBIDDEN)
-        if not self._sessions.close(self._handle):
+        return _answer_later(request, self._close(request))
+
+    async def _close(self, request: Request) -> bytes:
+        if not await self._sessions.close(self._handle):
             return _problem(request, _NOT_FOUND)
         _log.info("a session was closed by the inspector")
         request.setResponseCode(_NO_CONTENT)
@@ -221,13 +234,14 @@ def _json(request: Request, value: object) -> bytes:
     return answer_page(request, "application/json", text.encode())
 
 
-def _answer_later(request: Request, work: Coroutine[Deferred[Any], Any, object]) -> int:
+def _answer_later(request: Request, work: Coroutine[Deferred[Any], Any, bytes]) -> int:
     """Answer with what comes out; the work stops when nobody waits for it any more."""
     outcome = Deferred.fromCoroutine(work)
     request.notifyFinish().addErrback(lambda _: outcome.cancel())
 
-    def answer(value: object) -> None:
-        request.write(_json(request, value))
+    def answer(body: bytes) -> None:
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        request.write(body)
         request.finish()
 
     def fail(failure: Failure) -> None:

@@ -15,7 +15,15 @@ from typing import Any, Final
 from txengineio.server.session import Session
 from txengineio.session.traffic import Traffic
 
-__all__ = ["MAX_LISTED", "PAGE_SIZE", "SHOWN", "Query", "Selection", "traffic_of"]
+__all__ = [
+    "MAX_LISTED",
+    "PAGE_SIZE",
+    "SHOWN",
+    "Query",
+    "Selection",
+    "shown_id",
+    "traffic_of",
+]
 
 PAGE_SIZE: Final = 100
 """Sessions on a page."""
@@ -24,8 +32,12 @@ MAX_LISTED: Final = 1_000
 """Sessions that can be paged through; a search, or another order, finds the others."""
 
 SHOWN: Final = 6
-"""Characters of a session's id that people get to see: the id is a credential."""
+"""Characters of a session's id that people get to see: the id is a credential.
 
+The name of a node, which others' ids begin with, too, comes on top.
+"""
+
+_MAX_SHOWN: Final = SHOWN + 13
 _MAX_SEARCH: Final = 100
 _NONE: Final = Traffic(0.0)
 
@@ -35,9 +47,15 @@ def traffic_of(session: Session) -> Traffic:
     return session.traffic or _NONE
 
 
+def shown_id(session: Session) -> str:
+    """Return what people get to see of a session's id."""
+    node = session.engine.options.node_name
+    return session.id[: SHOWN + (0 if node is None else len(node) + 1)]
+
+
 _SORTS: Final[dict[str, Callable[[Session], Any]]] = {
     "opened": lambda session: traffic_of(session).opened_at,
-    "id": lambda session: session.id[:SHOWN],
+    "id": shown_id,
     "transport": lambda session: session.transport.name,
     "address": lambda session: session.remote_address or "",
     "in": lambda session: traffic_of(session).bytes_in,
@@ -93,12 +111,12 @@ class Query:
             sort=first("sort", "opened"),
             descending=first("descending", "") == "1",
             page=int(first("page", "1")),
-            own=first("own", "")[:SHOWN],
+            own=first("own", "")[:_MAX_SHOWN],
         )
 
 
 class Selection:
-    """Picks the sessions of a page while they pass by.
+    """Picks the sessions that are to be listed while all of them pass by.
 
     Args:
         query: Which ones are wanted.
@@ -106,16 +124,19 @@ class Selection:
     Attributes:
         transports: How many sessions there are, by transport.
         matching: How many of them the search finds.
+        own: The page's own session, if the search finds it.
+        best: The other ones that it finds, in order, each behind what it is sorted by;
+            `MAX_LISTED` at most.
     """
 
     def __init__(self, query: Query) -> None:
         self.transports: Counter[str] = Counter()
         self.matching = 0
+        self.own: Session | None = None
+        self.best: list[tuple[Any, Session]] = []
         self._query = query
         self._words = query.search.casefold().split()
         self._key = _SORTS[query.sort]
-        self._own: Session | None = None
-        self._best: list[tuple[Any, Session]] = []
 
     def look_at(self, sessions: Iterable[Session]) -> None:
         """Look at some more sessions, in the order in which they were opened."""
@@ -123,47 +144,21 @@ class Selection:
             if session.closed is not None:
                 continue
             self.transports[session.transport.name] += 1
-            is_own = session.id[:SHOWN] == self._query.own
+            is_own = shown_id(session) == self._query.own
             if self._words and not self._finds(session, is_own):
                 continue
             self.matching += 1
             if is_own:
-                self._own = session
+                self.own = session
             else:
-                self._best.append((self._key(session), session))
-        self._best.sort(key=itemgetter(0), reverse=self._query.descending)
-        del self._best[MAX_LISTED:]
-
-    @property
-    def listed(self) -> int:
-        """How many of those that match can be paged through."""
-        return min(self.matching, MAX_LISTED)
-
-    @property
-    def pages(self) -> int:
-        """How many pages these fill; one if there are none."""
-        return max(1, -(-self.listed // PAGE_SIZE))
-
-    @property
-    def page(self) -> int:
-        """The page that was asked for, or the last one if there are not so many."""
-        return min(self._query.page, self.pages)
-
-    @property
-    def start(self) -> int:
-        """How many sessions are on the pages before."""
-        return (self.page - 1) * PAGE_SIZE
-
-    def sessions(self) -> list[Session]:
-        """Return those of the page."""
-        own = [] if self._own is None else [self._own]
-        listed = own + [session for _, session in self._best]
-        return listed[: self.listed][self.start : self.start + PAGE_SIZE]
+                self.best.append((self._key(session), session))
+        self.best.sort(key=itemgetter(0), reverse=self._query.descending)
+        del self.best[MAX_LISTED:]
 
     def _finds(self, session: Session, is_own: bool) -> bool:
         address = session.remote_address or "a Unix socket"
         shown = (
-            f"{session.id[:SHOWN]} {session.transport.name} {address} "
+            f"{shown_id(session)} {session.transport.name} {address} "
             f"{session.ready_state.value}{' this page' if is_own else ''}"
         ).casefold()
         return all(word in shown for word in self._words)

@@ -7,16 +7,18 @@ closing it, and soon for nothing at all.
 
 from __future__ import annotations
 
+from functools import partial
 from secrets import token_urlsafe
 from typing import Any, Final
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.task import deferLater
 
+from txengineio.integrations.inspector.reports import Part, report
 from txengineio.integrations.inspector.selection import (
-    SHOWN,
     Query,
     Selection,
+    shown_id,
     traffic_of,
 )
 from txengineio.server.engine import Engine
@@ -62,32 +64,24 @@ class SessionList:
             query: Which ones.
 
         Returns:
-            ``total`` and ``transports`` (how many of each) count all sessions, and
-            ``matching`` those that the search finds; the first ``listed`` of these can
-            be paged through, on so many ``pages``. ``sessions`` are those of ``page``,
-            which is the last one if there are fewer than was asked for; ``start`` are
-            on the pages before. ``handshakes`` and ``upgrades`` are those since the
-            engine began to count.
+            What `txengineio.integrations.inspector.reports.report` does.
         """
+        return report(query, [await self.part(query)])
+
+    async def part(self, query: Query) -> Part:
+        """Return what this engine has to add to a report."""
         async with self._turns:
             selection = await self._select(query)
         self._forget_handles()
-        return {
-            "total": selection.transports.total(),
-            "transports": selection.transports,
-            "matching": selection.matching,
-            "listed": selection.listed,
-            "page": selection.page,
-            "pages": selection.pages,
-            "start": selection.start,
-            "handshakes": self._statistics.handshakes.total(),
-            "upgrades": self._statistics.upgrades["completed"],
-            "sessions": [
-                self._row(each, query)
-                for each in selection.sessions()
-                if each.closed is None
-            ],
-        }
+        row = partial(self._row, query)
+        return Part(
+            transports=selection.transports,
+            matching=selection.matching,
+            handshakes=self._statistics.handshakes.total(),
+            upgrades=self._statistics.upgrades["completed"],
+            own=None if selection.own is None else partial(row, selection.own),
+            best=[(key, partial(row, session)) for key, session in selection.best],
+        )
 
     def close(self, handle: str) -> bool:
         """Close the session that a handle stands for; say whether there was one."""
@@ -107,15 +101,17 @@ class SessionList:
             selection.look_at(sessions[start : start + SLICE])
         return selection
 
-    def _row(self, session: Session, query: Query) -> dict[str, Any]:
+    def _row(self, query: Query, session: Session) -> dict[str, Any] | None:
+        if session.closed is not None:
+            return None
         now = self._engine.clock.seconds()
         handle, _ = self._handles.get(session.id) or (token_urlsafe(_HANDLE_BYTES), 0)
         self._handles[session.id] = handle, now + HANDLE_LIFETIME
         traffic = traffic_of(session)
         return {
             "handle": handle,
-            "id": session.id[:SHOWN],
-            "own": session.id[:SHOWN] == query.own,
+            "id": shown_id(session),
+            "own": shown_id(session) == query.own,
             "transport": session.transport.name,
             "revision": session.protocol_revision,
             "state": session.ready_state.value,

@@ -20,9 +20,14 @@ let comeback = REST;
 let lostAt = 0;
 let failures = 0;
 let notBefore = 0;
+let isNamed = false;
 
 /** Return the beginning of the session's id, as the list of sessions shows it; "" without one. */
-export const ownId = () => (client?.state === "open" ? client.sid.slice(0, 6) : "");
+export const ownId = () => (client?.state === "open" ? shown(client.sid) : "");
+
+// What of a session's id may be seen: it is a credential. Where several servers work together,
+// the name of one comes first.
+const shown = (sid) => sid.slice(0, 6 + (isNamed ? sid.indexOf("-") + 1 : 0));
 
 /** Have a function called when a session of this page has begun, or is over. */
 export function whenChanged(look) {
@@ -71,7 +76,7 @@ const happenings = {
     client.isBack = away !== null;
     showOpen();
     if (away) logEvent(`connected again, ${away} after the last session ended`);
-    logEvent(`session ${handshake.sid.slice(0, 6)}… is open on ${client.transport}`);
+    logEvent(`session ${shown(handshake.sid)}… is open on ${client.transport}`);
     changed();
   },
 
@@ -154,7 +159,7 @@ function showTrack(here, at, ...visited) {
 
 function showFacts(handshake, took) {
   const facts = {
-    Session: `${handshake.sid.slice(0, 6)}…`,
+    Session: `${shown(handshake.sid)}…`,
     "Handshake took": milliseconds(took),
     "Protocol revision": "4",
     "May upgrade to": handshake.upgrades.join(", ") || "nothing",
@@ -207,6 +212,7 @@ function expectBack(message) {
  * started again with another one, so this is said each time that it is asked.
  */
 export function learn(answer) {
+  isNamed = answer.isNamed;
   if (answer.echoes === echoes) return;
   echoes = answer.echoes;
   byId("measure").checked = echoes;

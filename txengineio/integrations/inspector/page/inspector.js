@@ -35,6 +35,7 @@ async function lookOnce() {
   let report = null;
   try {
     state = await ask("state");
+    learn(state);
     if (showsSessions()) report = await ask(wanted(ownId()));
   } catch (error) {
     if (failed(error)) markStale();
@@ -42,7 +43,6 @@ async function lookOnce() {
     else serverAnswers({ restarted: false });
     return;
   }
-  learn(state);
   // The badge and the table tell of the same moment. An answer to a question that is not
   // the last one is not shown: it would undo what was asked for since.
   if (!report) showTotal(state.total);
