@@ -41,6 +41,8 @@ class Launch:
             an ordinary site, with another engine beside it at ``/other/``.
         short_path: Whether simple frames may go around Autobahn's parser, and whole
             requests around Twisted's.
+        client_script: The package of the client for browsers to serve below the path of
+            a Socket.IO server.
         nodes: The directory where the processes of one test find each other.
     """
 
@@ -50,6 +52,7 @@ class Launch:
     tls: TLS | None = None
     static: dict[str, str] | None = None
     short_path: bool = True
+    client_script: str | None = None
     nodes: str | None = None
 
     def to_json(self) -> str:

@@ -19,9 +19,10 @@ from twisted.internet import asyncioreactor
 from twisted.python import log
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from twisted.web.static import File
 
 from tests.interop.launch import LOOPBACK, Launch
-from txengineio import socketio
+from txengineio import ClientScript, socketio
 
 KINDS = ("Server", "ThreadedServer", "AsyncServer")
 SHORT = 0.5
@@ -129,6 +130,10 @@ def serve(kind: str, launch: Launch) -> None:
     root = Resource()
     root.putChild(b"socket.io", socketio.SocketIOResource(sio))
     root.putChild(b"reasons", Reasons(application))
+    for name, folder in (launch.static or {}).items():
+        root.putChild(name.encode(), File(folder))
+    if launch.client_script is not None:
+        sio.engine.use(ClientScript(launch.client_script))
     port = reactor.listenTCP(launch.port, Site(root), interface=LOOPBACK)
     reactor.addSystemEventTrigger("before", "shutdown", sio.engine.drain, SHORT)
     sys.stdout.write(json.dumps({"port": port.getHost().port}) + "\n")

@@ -28,11 +28,11 @@ MODES = {
 @pytest.fixture(scope="module", params=KINDS)
 def sio_server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     launch = Launch(engine={"namespaces": ["/", "/admin"]})
-    with running_server(launch, _command(request.param)) as server:
+    with running_server(launch, command(request.param)) as server:
         yield server
 
 
-def _command(kind: str) -> list[str]:
+def command(kind: str) -> list[str]:
     return [sys.executable, "-m", "tests.interop.socketio_serve", kind]
 
 
@@ -46,8 +46,13 @@ def test_the_client_for_javascript(
         mode=mode,
     )
 
+    assert dict(facts) == expected(mode)
+
+
+def expected(mode: str) -> dict[str, Any]:
+    """What the client for JavaScript sees, see ``page/socketio.mjs``."""
     lost = {} if mode == "polling" else {"lost_reason": ["transport close"]}
-    assert dict(facts) == {
+    return {
         "echo": ["a", {"b": [1, None]}],
         "binary": [{"bytes": [0, 1, 255]}],
         "caught": [["caught", "unheard_of", 3]],

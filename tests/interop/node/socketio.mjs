@@ -3,92 +3,14 @@ import { readFileSync } from "node:fs";
 
 import { io } from "socket.io-client";
 
+import { converse } from "../page/socketio.mjs";
+
 const { url, mode } = JSON.parse(readFileSync(0, "utf8"));
-const transports = {
-  polling: ["polling"],
-  websocket: ["websocket"],
-  upgrade: ["polling", "websocket"],
-}[mode];
-const options = { transports, forceNew: true, reconnection: false };
 const facts = {};
 setTimeout(() => {
   console.error("took too long after", JSON.stringify(facts));
   process.exit(1);
 }, 20_000).unref();
-
-const ask = (socket, event, ...values) =>
-  new Promise((resolve) => socket.emit(event, ...values, (...answer) => resolve(answer)));
-const event = (socket, name) =>
-  new Promise((resolve) => socket.once(name, (...values) => resolve(values)));
-const connect = async (more = {}, namespace = "") => {
-  const socket = io(url + namespace, { ...options, ...more });
-  await event(socket, "connect");
-  return socket;
-};
-const plain = (value) =>
-  value instanceof Uint8Array || value instanceof ArrayBuffer
-    ? { bytes: [...new Uint8Array(value)] }
-    : value;
-const until = async (probe) => {
-  for (let tries = 0; tries < 200; tries++) {
-    const found = await probe();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error("it did not happen");
-};
-
-const watch = await connect();
-const socket = await connect();
-facts.echo = await ask(socket, "echo", "a", { b: [1, null] });
-facts.binary = (await ask(socket, "echo", Buffer.from([0, 1, 255]))).map(plain);
-facts.caught = await ask(socket, "unheard_of", 3);
-socket.on("question", (number, answer) => answer(number + 1));
-facts.asked = await ask(socket, "ask");
-const news = event(watch, "news");
-socket.emit("news", Buffer.from([7]));
-facts.news = (await news).map(plain);
-await ask(socket, "remember", "this");
-facts.recalled = await ask(socket, "recall");
-const wanted = mode === "polling" ? "polling" : "websocket";
-facts.transport = await until(async () => {
-  const [name] = await ask(socket, "transport");
-  return name === wanted && name;
-});
-
-const admin = socket.io.socket("/admin");
-await event(admin, "connect");
-facts.admin = await ask(admin, "whoami");
-const stranger = socket.io.socket("/nowhere");
-facts.nowhere = (await event(stranger, "connect_error")).map((error) => error.message);
-const refused = io(url, { ...options, auth: { refuse: true } });
-facts.refused = (await event(refused, "connect_error")).map((error) => [
-  error.message,
-  error.data,
-]);
-refused.disconnect();
-
-const departures = async () => until(async () => {
-  const [left] = await ask(watch, "departures");
-  return left.length && left;
-});
-// Those of programs before this one.
-await ask(watch, "departures");
-const gone = event(socket, "disconnect");
-socket.emit("kick");
-facts.kicked = (await gone)[0];
-facts.kick_reason = await departures();
-socket.disconnect();
-const leaves = await connect();
-leaves.disconnect();
-facts.leave_reason = await departures();
-const lost = await connect();
-if (wanted === "websocket")
-  await until(async () => lost.io.engine.transport.name === wanted);
-if (lost.io.engine.transport.ws) {
-  lost.io.engine.transport.ws.close();
-  facts.lost_reason = await departures();
-} else lost.disconnect();
-
+await converse(io, url, mode, facts);
 console.log(JSON.stringify(facts));
 process.exit(0);
