@@ -9,16 +9,29 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from txengineio.errors import CloseReason
+from txengineio.errors import BufferOverflow, CloseReason, SessionClosed
+from txengineio.protocol.states import ReadyState
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
 from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter
 from txengineio.session.interfaces import IUpgradeAttempt
+from txengineio.session.send_queue import SendQueue
 from txengineio.session.timers import TimerWheel
-from txengineio.testing import RecordingApplication, RecordingProtocol
+from txengineio.session.traffic import Traffic
+from txengineio.testing import (
+    RecordingApplication,
+    RecordingProtocol,
+    RecordingTransport,
+)
 
-__all__ = ["RecordingAttempt", "RecordingEngine", "ended_with", "has_fired"]
+__all__ = [
+    "RecordingAttempt",
+    "RecordingEngine",
+    "RecordingSender",
+    "ended_with",
+    "has_fired",
+]
 
 
 def has_fired(deferred: Deferred[Any]) -> bool:
@@ -99,3 +112,39 @@ class RecordingEngine(EventEmitter):
 
     def close(self) -> Deferred[None]:
         return succeed(None)
+
+
+class RecordingSender(EventEmitter):
+    """What a send queue works for; it is told, and does nothing of its own."""
+
+    EVENTS = FREQUENT = frozenset({"flush", "drain"})
+
+    def __init__(
+        self, transport: RecordingTransport | None = None, **options: Any
+    ) -> None:
+        super().__init__()
+        self.engine = RecordingEngine(**options)
+        self.transport = transport or RecordingTransport()
+        self.ready_state = ReadyState.OPEN
+        self.traffic: Traffic | None = None
+        self.overflows: list[BufferOverflow] = []
+        self.drained = 0
+        self.queue = SendQueue(self)
+
+    @property
+    def writable(self) -> bool:
+        return self.ready_state is ReadyState.OPEN and self.queue.has_room
+
+    def overflowed(self, problem: BufferOverflow) -> None:
+        self.overflows.append(problem)
+        self.end()
+
+    def drained_for_close(self) -> None:
+        self.drained += 1
+
+    def end(self) -> SessionClosed:
+        """End, as a session does."""
+        self.ready_state = ReadyState.CLOSED
+        closed = SessionClosed(CloseReason.FORCED_CLOSE)
+        self.queue.end(closed)
+        return closed

@@ -9,6 +9,7 @@ import pytest
 from tests.doubles import ended_with, has_fired
 from tests.wiring import Server, WebSocketClient
 from txengineio.errors import CloseReason
+from txengineio.server.broadcast import EncodedMessage
 from txengineio.testing import RecordingApplication, RecordingProtocol
 
 LARGE = "x" * 100_000
@@ -98,6 +99,23 @@ def test_what_is_counted_counts_them(server: Server) -> None:
     assert traffic is not None
     assert traffic.messages_out == 1
     assert traffic.bytes_out >= len("4message")
+
+
+@pytest.mark.parametrize("discard", [False, True])
+def test_a_session_that_is_over_or_about_to_be_takes_none(
+    discard: bool, server: Server, slow: WebSocketClient
+) -> None:
+    session: Any = server.application.only.session
+    session.send(LARGE)
+    session.send("waits for the transport")
+    session.close(discard=discard)
+    message = EncodedMessage("late")
+    assert not message.send_to(session)
+    slow.connection.transport.start_reading()
+    assert not message.send_to(session)
+    assert "4late" not in slow.packets()
+    slow.connection.lose()
+    server.assert_nothing_left()
 
 
 def test_who_waits_for_one_is_told(server: Server) -> None:

@@ -38,8 +38,8 @@ def slow(**options: Any) -> Opened:
 
 def reads(opened: Opened) -> None:
     opened.transport.writable = True
-    opened.session.batch_flushed()
-    opened.session.flush()
+    opened.session.send_queue.batch_flushed()
+    opened.session.send_queue.flush()
 
 
 def overflow_of(opened: Opened) -> BufferOverflow:
@@ -51,12 +51,12 @@ def overflow_of(opened: Opened) -> BufferOverflow:
 
 def test_a_peer_that_keeps_up_costs_no_counting() -> None:
     opened = open_session()
-    opened.session.cork()
+    opened.session.send_queue.cork()
     for _ in range(10):
         opened.session.send("a")
-    opened.session.uncork()
+    opened.session.send_queue.uncork()
     opened.session.send("b")
-    assert opened.session._backlog is None
+    assert opened.session.send_queue._backlog is None
     assert opened.session.buffered_bytes == 0
     assert opened.session.writable
 
@@ -78,7 +78,7 @@ def test_what_the_transport_has_taken_and_not_handed_on_is_counted() -> None:
     opened.session.send(KILOBYTE)
     assert opened.session.buffered_bytes == SIZE
     assert not opened.session.writable
-    opened.session.batch_flushed()
+    opened.session.send_queue.batch_flushed()
     assert opened.session.buffered_bytes == 0
     assert opened.session.writable
 
@@ -142,23 +142,23 @@ def test_without_limits_everything_is_kept() -> None:
 
 def test_the_limit_holds_while_a_handler_sends() -> None:
     opened = slow(max_buffered_bytes=1_000_000)
-    opened.session.cork()
+    opened.session.send_queue.cork()
     sent = 0
     while opened.session.send(KILOBYTE):
         sent += 1
     assert 800 < sent < 1000
-    opened.session.uncork()
+    opened.session.send_queue.uncork()
     assert ended_with(opened.protocol) is CloseReason.BUFFER_OVERFLOW
 
 
 def test_what_a_handler_sends_goes_out_before_it_is_done_if_it_is_much() -> None:
     opened = open_session()
-    opened.session.cork()
+    opened.session.send_queue.cork()
     for _ in range(2 * BATCH_SIZE // SIZE):
         assert opened.session.send(KILOBYTE)
     assert opened.transport.batches
     assert opened.session.buffered_bytes <= BATCH_SIZE + 64 * SIZE
-    opened.session.uncork()
+    opened.session.send_queue.uncork()
     assert len(opened.transport.sent) == 2 * BATCH_SIZE // SIZE
     assert opened.session.buffered_bytes == 0
 
@@ -180,7 +180,7 @@ def test_a_large_backlog_leaves_in_pieces_and_in_order() -> None:
     for number, message in enumerate(data):
         opened.session.send(message, on_flushed=note(flushed, number))
     opened.transport.writable = True
-    opened.session.flush()
+    opened.session.send_queue.flush()
     assert [len(batch) for batch in opened.transport.batches] == [4]
     assert flushed == []
     assert opened.session.buffered_bytes == sum(map(packet_size, data))

@@ -19,6 +19,7 @@ from txengineio.errors import (
     SessionClosed,
     TransportError,
 )
+from txengineio.observing.observers import observe_sessions
 from txengineio.protocol.packets import PacketType
 from txengineio.protocol.states import ReadyState
 from txengineio.server.session import Session
@@ -94,6 +95,16 @@ def test_messages_wait_until_connection_made_is_done() -> None:
     assert opened.protocol.messages == []
     ready.callback(None)
     assert opened.protocol.messages == ["early"]
+
+
+def test_an_observer_may_close_a_session_that_opens() -> None:
+    stop = observe_sessions(lambda session: session.close(discard=True))
+    try:
+        opened = open_session(first=[(PacketType.OPEN, "{}")])
+    finally:
+        stop()
+    assert opened.transport.sent == []
+    opened.assert_over()
 
 
 @pytest.mark.parametrize("waits", [False, True])
@@ -276,7 +287,7 @@ def test_close_with_packets_in_the_buffer_waits_for_them_to_leave() -> None:
     assert session.ready_state is ReadyState.CLOSING
     assert transport.calls == []
     transport.writable = True
-    session.flush()
+    session.send_queue.flush()
     assert transport.sent == [(MESSAGE, "last words")]
     assert transport.calls == ["close", "session_ended"]
     assert closed.result is CloseReason.FORCED_CLOSE
@@ -289,10 +300,10 @@ def test_close_while_a_message_is_handled_sends_what_was_collected_before() -> N
         protocol.session.close()
 
     opened = open_session(RecordingApplication(on_message=answer_and_close))
-    opened.session.cork()
+    opened.session.send_queue.cork()
     opened.session.message_received("question")
     opened.session.message_received("too late")
-    opened.session.uncork()
+    opened.session.send_queue.uncork()
     assert opened.transport.sent == [(MESSAGE, "answer")]
     assert opened.protocol.messages == ["question"]
     opened.assert_over()
@@ -643,7 +654,7 @@ def test_a_closing_session_keeps_the_rest_for_a_transport_that_is_busy() -> None
     opened.session.move_to(websocket)
     assert not opened.is_over()
     websocket.writable = True
-    opened.session.flush()
+    opened.session.send_queue.flush()
     assert websocket.sent == [(MESSAGE, "rest")]
     assert ended_with(opened.protocol) is CloseReason.FORCED_CLOSE
 

@@ -181,7 +181,7 @@ class PollingTransport:
     def _dispatch(self, packets: Iterator[Packet]) -> None:
         """Hand over the packets in order."""
         session = self.session
-        session.cork()
+        session.send_queue.cork()
         try:
             for packet_type, data in packets:
                 if packet_type is PacketType.MESSAGE and data is not None:
@@ -191,7 +191,7 @@ class PollingTransport:
         except PacketDecodeError as problem:
             session.decode_failed(problem)
         finally:
-            session.uncork()
+            session.send_queue.uncork()
 
     # --- sending ----------------------------------------------------------------------
 
@@ -256,9 +256,9 @@ class PollingTransport:
             self._post_next()
         else:
             self.writable = self._paused is None
-            self.session.batch_flushed()
+            self.session.send_queue.batch_flushed()
             self._check_paused()
-            self.session.flush()
+            self.session.send_queue.flush()
 
     # --- IPacketTransport -------------------------------------------------------------
 
@@ -323,7 +323,7 @@ class PollingTransport:
         self._paused = None
         if not self._done:
             self.writable = self._post is None
-            self.session.flush()
+            self.session.send_queue.flush()
             self._continue()
 
     # --- failures ---------------------------------------------------------------------

@@ -17,8 +17,6 @@ from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 
 __all__ = ["ClientSession"]
 
-_CLOSING = ReadyState.CLOSING
-
 
 class ClientSession(BaseSession):
     """One session with a server; used like a server's `Session`.
@@ -60,7 +58,9 @@ class ClientSession(BaseSession):
     def open(self) -> None:
         """Begin to watch the heartbeat; the server has opened the session."""
         self.opened()
-        self._heartbeat.start(self)
+        # An observer may have closed it.
+        if self.closed is None:
+            self._heartbeat.start(self)
 
     @override
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
@@ -72,14 +72,8 @@ class ClientSession(BaseSession):
     @override
     def drained_for_close(self) -> None:
         # Told goodbye too early, the server would not take what is on its way.
-        if not self._in_flight:
+        if not self.send_queue.in_flight:
             super().drained_for_close()
-
-    @override
-    def batch_flushed(self) -> None:
-        super().batch_flushed()
-        if self.ready_state is _CLOSING and not self._write_buffer:
-            self.drained_for_close()
 
     @override
     def packet_received(self, packet_type: PacketType, data: PacketData) -> None:
@@ -90,7 +84,6 @@ class ClientSession(BaseSession):
         ):
             # The server must not give up while the last messages are on their way.
             self._heartbeat.start(self)
-            self._write_buffer.append((PacketType.PONG, None, True, None))
-            self.flush()
+            self.send_queue.put((PacketType.PONG, None, True, None))
             return
         super().packet_received(packet_type, data)

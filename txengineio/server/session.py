@@ -11,7 +11,7 @@ from typing_extensions import Buffer, TypeVar, override
 
 from txengineio.errors import TransportError
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import Packet, PacketType
+from txengineio.protocol.packets import Packet
 from txengineio.protocol.states import Role
 from txengineio.server.cluster import Cluster
 from txengineio.server.handshake_request import HandshakeRequest
@@ -187,9 +187,7 @@ class Session(BaseSession, Generic[UserT]):
     def open(self, packets: Sequence[Packet]) -> None:
         """Send what a session begins with; its transport has just been made."""
         self.opened()
-        for packet_type, data in packets:
-            self._write_buffer.append((packet_type, data, True, None))
-            if self.traffic is not None and packet_type is not PacketType.MESSAGE:
-                self.traffic.controls_waiting += 1
-        self._heartbeat.start(self)
-        self.flush()
+        # An observer may have closed it.
+        if self.closed is None:
+            self._heartbeat.start(self)
+            self.send_queue.begin(packets)

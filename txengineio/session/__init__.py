@@ -4,7 +4,7 @@
 ``base``             a session's life: what it receives, how it ends
 ``send_queue``       what waits for the transport, and in which batches it leaves
 ``backlog``          how much waits for a slow peer, and what that means
-``consumer``         a session as an ``IConsumer``
+``consumer``         what an application sends, and the session as an ``IConsumer``
 ``receive_queue``    messages that wait for the application
 ``flush_callbacks``  telling when what was sent has been handed on
 ``heartbeat``        the rules of ping and pong, for each side

@@ -12,11 +12,16 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
-from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.application import EngineIOProtocol
-from txengineio.errors import CloseReason, SessionClosed, TransportError, advice_in
+from txengineio.errors import (
+    BufferOverflow,
+    CloseReason,
+    SessionClosed,
+    TransportError,
+    advice_in,
+)
 from txengineio.observing.observers import OBSERVERS
 from txengineio.protocol.codec import Codec
 from txengineio.protocol.packets import PacketData, PacketType
@@ -26,6 +31,7 @@ from txengineio.protocol.states import (
     ReadyState,
     Role,
     SessionInput,
+    next_ready_state,
 )
 from txengineio.session.callbacks import call_guarded, guard, log_exception
 from txengineio.session.consumer import Consumer
@@ -37,6 +43,8 @@ from txengineio.session.interfaces import (
     IUpgradeAttempt,
 )
 from txengineio.session.receive_queue import MAX_PENDING_MESSAGES, ReceiveQueue
+from txengineio.session.send_queue import SendQueue
+from txengineio.session.traffic import Traffic
 
 __all__ = ["GOODBYE_TIMEOUT", "BaseSession"]
 
@@ -60,6 +68,9 @@ class BaseSession(Consumer):
             who wait know that it is over.
         transport: The current transport; its ``name`` is ``polling`` or ``websocket``.
         ready_state: Where the session is in its life.
+        closed: Why the session is over; None as long as it is not.
+        send_queue: What was sent and has not left yet.
+        traffic: What the session has carried; None where nobody counts.
         upgraded: Whether it has moved from polling to WebSocket.
         upgrade_attempt: The attempt to move it that is under way.
         reading_paused: Whether the application is so late that nothing more is read.
@@ -80,11 +91,17 @@ class BaseSession(Consumer):
         "_heartbeat",
         "_receive_queue",
         "_when_closed",
+        "closed",
         "due_bucket",
+        "engine",
         "heartbeat_state",
         "id",
         "protocol",
         "reading_paused",
+        "ready_state",
+        "send_queue",
+        "traffic",
+        "transport",
         "upgrade_attempt",
         "upgraded",
     )
@@ -99,8 +116,14 @@ class BaseSession(Consumer):
         codec: Codec,
         transport: IPacketTransport,
     ) -> None:
-        super().__init__(engine, transport)
+        super().__init__()
         self.id = sid
+        self.engine = engine
+        self.transport = transport
+        self.ready_state = ReadyState.OPENING
+        self.closed: SessionClosed | None = None
+        self.traffic: Traffic | None = None
+        self.send_queue = SendQueue(self)
         self.protocol: EngineIOProtocol | None = None
         self.upgraded = False
         self.upgrade_attempt: IUpgradeAttempt | None = None
@@ -136,6 +159,9 @@ class BaseSession(Consumer):
 
     # --- life -------------------------------------------------------------------------
 
+    def _enter(self, event: SessionInput) -> None:
+        self.ready_state = next_ready_state(self.ready_state, event)
+
     def opened(self) -> None:
         """Learn that the session is open: nothing was sent or received on it yet."""
         self._enter(SessionInput.OPENED)
@@ -146,7 +172,7 @@ class BaseSession(Consumer):
         """Begin to hand over to the application; the session is open."""
         self.protocol = protocol
         ended = self.closed
-        self.cork()
+        self.send_queue.cork()
         try:
             self.emit("open")
             waiting = call_guarded(protocol.makeConnection, self)
@@ -156,7 +182,7 @@ class BaseSession(Consumer):
                     self, waiting, self.max_pending_messages
                 )
         finally:
-            self.uncork()
+            self.send_queue.uncork()
         if ended is not None and self._receive_queue is None:
             # It ended in a handler of the connection event, before it had a protocol.
             self._tell_protocol()
@@ -177,7 +203,7 @@ class BaseSession(Consumer):
                 if self._receive_queue is not None:
                     self._receive_queue.clear()
                 self.end(CloseReason.FORCED_CLOSE)
-            elif not self._write_buffer:
+            elif self.send_queue.waiting is None:
                 self.drained_for_close()
         return self.when_closed()
 
@@ -189,7 +215,6 @@ class BaseSession(Consumer):
         self._when_closed = [*(self._when_closed or ()), deferred]
         return deferred
 
-    @override
     def end(
         self,
         reason: CloseReason,
@@ -202,9 +227,9 @@ class BaseSession(Consumer):
         Afterwards the registry does not know it, no call is scheduled for it and no
         request waits. A session that has ended stays as it is.
         """
-        if self._corked and reason is not CloseReason.FORCED_CLOSE:
+        if self.send_queue.corked and reason is not CloseReason.FORCED_CLOSE:
             # What answers earlier input goes out before the end.
-            self.uncork()
+            self.send_queue.uncork()
         if self.closed is not None:
             return
         self._enter(SessionInput.ENDED)
@@ -235,10 +260,14 @@ class BaseSession(Consumer):
             self.emit("error", description)
         # The write buffer can still be read here, and nowhere later.
         self.emit("close", reason, description)
-        self._forget_outgoing(closed)
+        self.send_queue.end(closed)
         if self._receive_queue is None and self.protocol is not None:
             self._tell_protocol()
         self._tell_who_waits(reason)
+
+    def overflowed(self, problem: BufferOverflow) -> None:
+        """End the session: too much waits for its peer."""
+        self.end(CloseReason.BUFFER_OVERFLOW, problem)
 
     def _tell_protocol(self) -> None:
         assert self.protocol is not None
@@ -263,8 +292,8 @@ class BaseSession(Consumer):
 
     # --- closing politely -------------------------------------------------------------
 
-    @override
     def drained_for_close(self) -> None:
+        """Go on with closing: nothing is left to send."""
         if self.closed is not None or self._close_call is not None:
             return
         if self.transport.close():
@@ -369,11 +398,11 @@ class BaseSession(Consumer):
     def deliver(self, message: str | bytes) -> Deferred[None] | None:
         """Hand over a message that has waited."""
         assert self.protocol is not None
-        self.cork()
+        self.send_queue.cork()
         try:
             return call_guarded(self.protocol.messageReceived, message)
         finally:
-            self.uncork()
+            self.send_queue.uncork()
 
     def receive_queue_full(self) -> None:
         """Stop reading from the peer."""
@@ -412,7 +441,7 @@ class BaseSession(Consumer):
         if self.reading_paused:
             transport.pause_reading()
         self.emit("upgrade", transport)
-        self.flush()
-        if self.ready_state is ReadyState.CLOSING and not self._write_buffer:
+        self.send_queue.flush()
+        if self.ready_state is ReadyState.CLOSING and self.send_queue.waiting is None:
             # The old transport may have been waiting for a poll to say goodbye to.
             self.end(CloseReason.FORCED_CLOSE)

@@ -55,7 +55,10 @@ class IPacketTransport(Interface):
     """What carries a session's packets."""
 
     name: str = Attribute("``polling`` or ``websocket``.")
-    writable: bool = Attribute("Whether packets can be sent now.")
+    writable: bool = Attribute(
+        "Whether packets can be sent now. When they can again, the transport calls "
+        "``flush`` of the session's ``send_queue``."
+    )
     supports_binary: bool = Attribute("Whether the client takes binary data as bytes.")
 
     def send_packets(packets: Sequence[OutgoingPacket]) -> bool:
@@ -63,7 +66,7 @@ class IPacketTransport(Interface):
 
         Returns:
             Whether they are out of this process's hands. If not, the transport calls
-            the session's ``batch_flushed`` once they are.
+            ``batch_flushed`` of the session's ``send_queue`` once they are.
         """
 
     def send_frame(frame: bytes) -> bool:

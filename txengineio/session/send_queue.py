@@ -1,23 +1,40 @@
-"""The sending half of a session: what waits for the transport, and who waits for it."""
+"""What a session sends: what waits for the transport, and in which batches it leaves.
+
+A packet passes through three states; the method on each arrow moves it:
+
+    put --> waiting --flush--> in flight --batch_flushed--> handed on
+
+It is *waiting* while the queue is corked or the transport cannot take it. It is *in
+flight* until the transport has handed it on, which usually happens within the same
+call. The objects that keep account are told at each step; most sessions have none:
+
+==================  ==================================================================
+a packet waits      `Backlog` counts it, `FlushCallbacks` adds its callback, `Flow`
+                    may pause
+a batch is taken    `Backlog` deducts it, `FlushCallbacks` moves its callbacks,
+                    `Traffic` counts its messages
+it stays in flight  `Backlog` counts it again, `Flow` pauses
+it is handed on     `Backlog` deducts it, `FlushCallbacks` calls them, `Flow` may resume
+the session ends    `Backlog` forgets all, `FlushCallbacks` and `Flow` fail Deferreds
+==================  ==================================================================
+
+`SendQueue.pass_frame` takes a broadcast's frame through all of this at once where that
+makes no difference; it makes a broadcast a third cheaper.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
-from typing_extensions import Buffer
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProducer
 
-from txengineio.errors import BufferOverflow, CloseReason, SessionClosed
-from txengineio.protocol.packets import (
-    Packet,
-    PacketData,
-    PacketType,
-    message_data,
-)
-from txengineio.protocol.states import ReadyState, SessionInput, next_ready_state
+from txengineio.errors import BufferOverflow, SessionClosed
+from txengineio.protocol.packets import Packet, PacketType
+from txengineio.protocol.states import ReadyState
 from txengineio.session.backlog import BATCH_SIZE, HIGH_WATER_MARK, Backlog, Flow
-from txengineio.session.events import EventEmitter
-from txengineio.session.flush_callbacks import FlushCallbacks
+from txengineio.session.flush_callbacks import FlushCallback, FlushCallbacks
 from txengineio.session.interfaces import (
     IPacketTransport,
     ISessionOwner,
@@ -25,10 +42,11 @@ from txengineio.session.interfaces import (
 )
 from txengineio.session.traffic import Traffic
 
-__all__ = ["Outgoing"]
+__all__ = ["SendQueue", "Sender"]
 
 _OPEN = ReadyState.OPEN
 _CLOSING = ReadyState.CLOSING
+_CLOSED = ReadyState.CLOSED
 _MESSAGE = PacketType.MESSAGE
 
 # While packets are collected, they are counted each time that so many have come, and
@@ -37,325 +55,346 @@ _STOCK_TAKING = 64
 _LARGE = 16384
 
 
-class Outgoing(EventEmitter):
+class Sender(Protocol):
+    """What the queue works for: a session, which decides whether a packet is put."""
+
+    @property
+    def engine(self) -> ISessionOwner:
+        """Knows the limits and the time, and may have handlers of its own."""
+
+    @property
+    def transport(self) -> IPacketTransport:
+        """What takes the packets now."""
+
+    @property
+    def ready_state(self) -> ReadyState:
+        """Where the session is in its life."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether producers may go on: the session is open, and the queue has room."""
+
+    @property
+    def traffic(self) -> Traffic | None:
+        """What the session has carried; None where nobody counts."""
+
+    @property
+    def handlers(self) -> Mapping[str, list[Callable[..., object]]] | None:
+        """The handlers of ``flush`` and ``drain``; None while there are none."""
+
+    def emit(self, event: str, *arguments: object) -> None:
+        """Call the handlers of an event."""
+
+    def overflowed(self, problem: BufferOverflow) -> None:
+        """End the session: too much waits for its peer."""
+
+    def drained_for_close(self) -> None:
+        """Go on with closing: nothing waits any more."""
+
+
+class SendQueue:
     """Keeps packets until the transport takes them.
 
     While input from the peer is handled, packets are collected (`cork`) and then given
     to the transport together: one write, or one payload for the parked GET.
 
+    Args:
+        session: Whose packets these are.
+
     Attributes:
-        engine: Who the session belongs to.
-        transport: The current transport.
-        ready_state: Where the session is in its life.
-        closed: Why the session is over; None as long as it is not.
-        traffic: What the session has carried; None where nobody counts.
+        waiting: The packets that wait for the transport; None while there are none.
+        corked: Whether packets are collected.
+        in_flight: Whether the transport has not handed on yet what it was given.
     """
 
     __slots__ = (
         "_backlog",
-        "_corked",
         "_flow",
         "_flush_callbacks",
-        "_in_flight",
-        "_write_buffer",
-        "closed",
-        "engine",
-        "ready_state",
-        "traffic",
-        "transport",
+        "_session",
+        "corked",
+        "in_flight",
+        "waiting",
     )
 
-    def __init__(self, engine: ISessionOwner, transport: IPacketTransport) -> None:
-        super().__init__()
-        self.engine = engine
-        self.transport = transport
-        self.ready_state = ReadyState.OPENING
-        self.closed: SessionClosed | None = None
-        self.traffic: Traffic | None = None
-        self._corked = False
-        # Whether the transport has not handed on yet what it was given.
-        self._in_flight = False
-        self._write_buffer: list[OutgoingPacket] = []
-        self._flush_callbacks: FlushCallbacks | None = None
+    def __init__(self, session: Sender) -> None:
+        self._session = session
+        # None rather than an empty list, which each idle session would have to keep.
+        self.waiting: list[OutgoingPacket] | None = None
+        self.corked = False
+        self.in_flight = False
         # These exist only for a peer that is slow, or an application that asks.
         self._backlog: Backlog | None = None
         self._flow: Flow | None = None
+        self._flush_callbacks: FlushCallbacks | None = None
 
-    def _enter(self, event: SessionInput) -> None:
-        self.ready_state = next_ready_state(self.ready_state, event)
+    # --- waiting ----------------------------------------------------------------------
+
+    def put(
+        self, packet: OutgoingPacket, on_flushed: FlushCallback | None = None
+    ) -> bool:
+        """Take a packet of a session that is open, and send it, unless corked.
+
+        Args:
+            packet: What to send.
+            on_flushed: Called with the transport once that has handed the packet on.
+
+        Returns:
+            Whether the session has survived that: too much may wait now.
+        """
+        waiting = self.waiting
+        if waiting is None:
+            self.waiting = waiting = [packet]
+        else:
+            waiting.append(packet)
+        if on_flushed is not None:
+            self._callbacks().add(on_flushed, len(waiting))
+        if not self.corked:
+            self.flush()
+            if self.waiting is None:
+                return True
+        elif len(waiting) % _STOCK_TAKING:
+            data = packet[1]
+            if data is None or len(data) < _LARGE:
+                return True
+        return self._count_waiting()
+
+    def begin(self, packets: Sequence[Packet]) -> None:
+        """Send what the session begins with, in one batch."""
+        if packets:
+            self.waiting = [(kind, data, True, None) for kind, data in packets]
+            self.flush()
+
+    def pass_frame(self, message: str | bytes, frame: bytes) -> bool:
+        """Send a message's frame past the queue, if that makes no difference.
+
+        The session must be open.
+
+        Args:
+            message: The message.
+            frame: A complete WebSocket frame of it.
+
+        Returns:
+            Whether it was sent. If not, the message has to be `put`.
+        """
+        session = self._session
+        if (
+            self.waiting is not None
+            or self.corked
+            or self.in_flight
+            or self._flush_callbacks is not None
+            or session.handlers is not None
+            or session.engine.handlers is not None
+            or not session.transport.send_frame(frame)
+        ):
+            return False
+        if session.traffic is not None:
+            session.traffic.messages_out += 1
+        if not session.transport.writable:
+            self.in_flight = True
+            self._count_in_flight([(_MESSAGE, message, False, frame)])
+        return True
+
+    def cork(self) -> None:
+        """Collect what is put until `uncork`; a piece of input is being handled."""
+        self.corked = True
+
+    def uncork(self) -> None:
+        """Send what was collected."""
+        self.corked = False
+        if self.waiting is not None:
+            self.flush()
+            if self.waiting is not None:
+                self._count_waiting()
+
+    def _count_waiting(self) -> bool:
+        """Count what waits; say whether the session has survived that."""
+        session, backlog = self._session, self._ensure_backlog()
+        backlog.count(self.waiting or ())
+        if self.corked and backlog.queued >= BATCH_SIZE:
+            # Enough collected: the transport has to show how much of it goes away.
+            self.flush()
+        backlog.enforce()
+        if self._flow is not None and not session.writable:
+            self._flow.pause()
+        return session.ready_state is _OPEN
+
+    # --- in flight --------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Give the transport what waits, in batches, as long as it takes more."""
+        while self.waiting is not None:
+            session = self._session
+            if (
+                not session.transport.writable
+                # What was left when a session ended can still be read, but not sent.
+                or session.ready_state is _CLOSED
+                or (
+                    (session.handlers or session.engine.handlers)
+                    and self._settled_by_handlers(session)
+                )
+            ):
+                return
+            if self._backlog is None and self._flush_callbacks is None:
+                batch, self.waiting = self.waiting, None
+            else:
+                batch = self._take_batch()
+            if session.traffic is not None:
+                session.traffic.batch_taken(batch)
+            self.in_flight = True
+            if not session.transport.send_packets(batch):
+                self._count_in_flight(batch)
+            elif (
+                self._backlog is None
+                and self._flush_callbacks is None
+                and self._flow is None
+            ):
+                # As `_handed_on`, without the call.
+                self.in_flight = False
+            else:
+                self._handed_on(session)
+            if (
+                session.handlers
+                or session.engine.handlers
+                or session.ready_state is _CLOSING
+            ):
+                self._drained(session)
+
+    def _settled_by_handlers(self, session: Sender) -> bool:
+        """Tell handlers; say whether one has sent something, or closed the session."""
+        waiting = [packet[:2] for packet in self.waiting or ()]
+        session.emit("flush", waiting)
+        session.engine.emit("flush", session, waiting)
+        return self.waiting is None or not session.transport.writable
+
+    def _drained(self, session: Sender) -> None:
+        """Tell handlers; let a session that is closing go on if nothing waits."""
+        session.emit("drain")
+        session.engine.emit("drain", session)
+        if session.ready_state is _CLOSING and self.waiting is None:
+            session.drained_for_close()
+
+    def _take_batch(self) -> list[OutgoingPacket]:
+        """Take what the transport is given now: all that waits, or a part of it.
+
+        As it takes memory to give it away, a backlog leaves in pieces.
+        """
+        batch, self.waiting = self.waiting or [], None
+        backlog = self._backlog
+        if backlog is not None and backlog.queued:
+            count = backlog.next_batch(batch)
+            if count < len(batch):
+                batch, self.waiting = batch[:count], batch[count:]
+            backlog.taken(batch, self.waiting is None)
+        if self._flush_callbacks is not None:
+            self._flush_callbacks.batch_taken(len(batch))
+        return batch
+
+    def _count_in_flight(self, batch: Sequence[OutgoingPacket]) -> None:
+        # The session may have ended while the transport was given the batch.
+        if self.in_flight:
+            self._ensure_backlog().stuck(batch)
+            if self._flow is not None:
+                self._flow.pause()
+
+    # --- handed on --------------------------------------------------------------------
+
+    def batch_flushed(self) -> None:
+        """Learn that the transport has handed on all that it was given."""
+        if not self.in_flight:
+            return
+        session = self._session
+        self._handed_on(session)
+        if session.ready_state is _CLOSING and self.waiting is None:
+            session.drained_for_close()
+
+    def _handed_on(self, session: Sender) -> None:
+        self.in_flight = False
+        # Before the callbacks: they may send what gets stuck again.
+        if self._backlog is not None:
+            self._backlog.flushed()
+        if self._flush_callbacks is not None:
+            self._flush_callbacks.batch_flushed(session.transport)
+        if self._flow is not None and session.writable:
+            self._flow.resume()
+
+    def end(self, closed: SessionClosed) -> None:
+        """Drop what waits; tell who waits for it that the session is over.
+
+        A transport that has not noticed may still `uncork` and `flush`: nothing is left
+        to send.
+        """
+        self.waiting = None
+        self.in_flight = False
+        callbacks, self._flush_callbacks = self._flush_callbacks, None
+        if callbacks is not None:
+            callbacks.session_closed(closed)
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None:
+            backlog.clear()
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            flow.end(closed)
+        # It knows the queue: together they would wait for the garbage collector.
+        del self._session
+
+    # --- who waits, and for how much --------------------------------------------------
 
     @property
-    def writable(self) -> bool:
-        """Whether the peer keeps up, so that more should be sent now.
-
-        What is sent at other times is kept, up to the limits, and ``when_drained``
-        tells when that is over. Between two polls a session is writable as long as
-        little waits for the next one.
-        """
-        if self.ready_state is not _OPEN or self._in_flight:
+    def has_room(self) -> bool:
+        """Whether the peer keeps up, so that more should be put now."""
+        if self.in_flight:
             return False
         return self._backlog is None or self._backlog.queued < HIGH_WATER_MARK
 
     @property
-    def buffered_bytes(self) -> int:
-        """The memory that waits for the peer: here, and in a congested transport."""
+    def size(self) -> int:
+        """Bytes that wait for the peer: here, and in a congested transport."""
         return 0 if self._backlog is None else self._backlog.size
 
-    @property
-    def write_buffer(self) -> Sequence[Packet]:
-        """The packets that wait for the transport, as (type, data)."""
-        return [packet[:2] for packet in self._write_buffer]
-
-    def send(  # noqa: C901  # a call for each step would cost more than the step
-        self,
-        message: str | Buffer,
-        *,
-        compress: bool = True,
-        on_flushed: Callable[[IPacketTransport], object] | None = None,
-        pre_encoded_frame: bytes | None = None,
-        volatile: bool = False,
-    ) -> bool:
-        """Send a message.
-
-        It goes out at once, or, while something received from this peer is handled,
-        together with whatever else is sent then. What the transport cannot take yet is
-        kept.
-
-        Args:
-            message: ``str`` is text; ``bytes`` or anything bytes-like is binary.
-            compress: Whether compressing it pays, where compression is on.
-            on_flushed: Called once with the transport that carried the message, when
-                that has handed it on; never if the session closes before.
-            pre_encoded_frame: A complete WebSocket frame of the message, to be used
-                where the session is on WebSocket without compression.
-            volatile: Drop the message if the session is not `writable`.
-
-        Returns:
-            False if the message was dropped: the session is closing or closed, or has
-            just ended because too much waits for the peer; or it was volatile.
-
-        Raises:
-            TypeError: The message is neither text nor bytes-like.
-        """
-        if type(message) is not str and type(message) is not bytes:
-            message = message_data(message)
-        if self.ready_state is not _OPEN or (volatile and not self.writable):
-            return False
-        if self.handlers is not None and self._closed_on_creation(
-            PacketType.MESSAGE, message
-        ):
-            return False
-        if (
-            pre_encoded_frame is not None
-            and on_flushed is None
-            and self._send_frame_directly(message, pre_encoded_frame)
-        ):
-            return True
-        packets = self._write_buffer
-        packets.append((_MESSAGE, message, compress, pre_encoded_frame))
-        if on_flushed is not None:
-            self._callbacks().add(on_flushed, len(packets))
-        if self._corked:
-            if len(packets) % _STOCK_TAKING and len(message) < _LARGE:
-                return True
-        else:
-            self.flush()
-            if not self._write_buffer:
-                return True
-        return self._count_what_waits()
-
-    def _send_frame_directly(self, message: str | bytes, frame: bytes) -> bool:
-        """Send a frame past the write buffer, unless something is before it, or asks.
-
-        Most of what is broadcast goes this way: it saves a third.
-        """
-        if (
-            self._write_buffer
-            or self._corked
-            or self._in_flight
-            or self._flush_callbacks is not None
-            or self.traffic is not None
-            or self.handlers is not None
-            or self.engine.handlers is not None
-            or not self.transport.send_frame(frame)
-        ):
-            return False
-        if not self.transport.writable:
-            self._in_flight = True
-            self._count_in_flight([(_MESSAGE, message, False, frame)])
-        return True
-
-    def send_control(self, packet_type: PacketType, data: PacketData = None) -> None:
-        """Send a packet that is no message, unless the session is closing."""
-        if self.ready_state is not _OPEN:
-            return
-        if self.handlers is not None and self._closed_on_creation(packet_type, data):
-            return
-        self._write_buffer.append((packet_type, data, True, None))
-        if self.traffic is not None:
-            self.traffic.controls_waiting += 1
-        if not self._corked:
-            self.flush()
-        if self._write_buffer and (
-            not self._corked or not len(self._write_buffer) % _STOCK_TAKING
-        ):
-            self._count_what_waits()
-
-    def _closed_on_creation(self, packet_type: PacketType, data: PacketData) -> bool:
-        """Tell of a packet that is to be sent; say whether a handler has closed."""
-        self.emit("packet_create", packet_type, data)
-        return self.ready_state is not _OPEN
-
     def when_flushed(self) -> Deferred[None]:
-        """Return a Deferred that fires when all that was sent so far was handed on.
+        """Return a Deferred that fires when all that was put so far is gone.
 
-        It fails with `SessionClosed` if the session closes before.
+        It fails with `SessionClosed` if the session ends before.
         """
-        if self.closed is not None:
-            return fail(self.closed)
-        callbacks = self._callbacks()
-        if not self._write_buffer and not self._in_flight:
+        if self.waiting is None and not self.in_flight:
             return succeed(None)
         deferred: Deferred[None] = Deferred()
-        if self._write_buffer:
-            callbacks.add(deferred, len(self._write_buffer))
+        if self.waiting is not None:
+            self._callbacks().add(deferred, len(self.waiting))
         else:
-            callbacks.add_sent(deferred)
+            self._callbacks().add_sent(deferred)
         return deferred
+
+    def when_drained(self) -> Deferred[None]:
+        """Return a Deferred that fires once the session is writable.
+
+        It fails with `SessionClosed` if the session ends before.
+        """
+        return succeed(None) if self._session.writable else self._flowing().wait()
+
+    def register_producer(self, producer: IProducer, streaming: bool) -> None:
+        """Let a producer know from now on when to produce; see `Flow.register`."""
+        self._flowing().register(producer, streaming)
+
+    def unregister_producer(self) -> None:
+        """Forget the producer."""
+        if self._flow is not None:
+            self._flow.unregister()
 
     def _callbacks(self) -> FlushCallbacks:
         if self._flush_callbacks is None:
             self._flush_callbacks = FlushCallbacks()
         return self._flush_callbacks
 
-    def cork(self) -> None:
-        """Collect what is sent until `uncork`; a piece of input is being handled."""
-        self._corked = True
-
-    def uncork(self) -> None:
-        """Send what was collected."""
-        self._corked = False
-        if self._write_buffer:
-            self.flush()
-            if self._write_buffer:
-                self._count_what_waits()
-
-    def flush(self) -> None:
-        """Give the transport what waits for it, if it can take it."""
-        # What was left when a session ended can still be read, but not sent.
-        while self._write_buffer and self.transport.writable and self.closed is None:
-            listening = self.handlers is not None or self.engine.handlers is not None
-            if listening and self._settled_by_handlers():
-                return
-            if (
-                self._backlog is None
-                and self._flush_callbacks is None
-                and self.traffic is None
-            ):
-                packets, self._write_buffer = self._write_buffer, []
-            else:
-                packets = self._take_batch()
-            self._in_flight = True
-            if self.transport.send_packets(packets):
-                self.batch_flushed()
-            elif self.closed is None:
-                self._count_in_flight(packets)
-            if self.handlers is not None or self.engine.handlers is not None:
-                self._emit_both("drain")
-            if self.ready_state is _CLOSING and not self._write_buffer:
-                self.drained_for_close()
-
-    def _take_batch(self) -> list[OutgoingPacket]:
-        """Take from the write buffer what the transport is given now: all, or a part.
-
-        As it takes memory to give it away, a backlog leaves in pieces.
-        """
-        packets, self._write_buffer = self._write_buffer, []
-        backlog = self._backlog
-        # Without a word about a backlog that is no more.
-        if backlog is not None and backlog.queued:
-            count = backlog.next_batch(packets)
-            if count < len(packets):
-                packets, self._write_buffer = packets[:count], packets[count:]
-            backlog.taken(packets, not self._write_buffer)
-        if self._flush_callbacks is not None:
-            self._flush_callbacks.batch_taken(len(packets))
-        traffic = self.traffic
-        if traffic is not None:
-            # For each batch: cheaper than for each message.
-            controls = traffic.controls_waiting
-            if controls:
-                if self._write_buffer:
-                    # Some of them are behind this batch.
-                    controls = sum(
-                        each[0] is not PacketType.MESSAGE for each in packets
-                    )
-                traffic.controls_waiting -= controls
-            traffic.messages_out += len(packets) - controls
-        return packets
-
-    def _settled_by_handlers(self) -> bool:
-        """Tell handlers; say whether one has sent something, or closed the session."""
-        self._emit_both("flush", self.write_buffer)
-        return not self._write_buffer or not self.transport.writable
-
-    def batch_flushed(self) -> None:
-        """Learn that the transport has handed on all that it was given."""
-        self._in_flight = False
-        # Before the callbacks: they may send what gets stuck again.
-        if self._backlog is not None:
-            self._backlog.flushed()
-        if self._flush_callbacks is not None:
-            self._flush_callbacks.batch_flushed(self.transport)
-        if self._flow is not None and self.writable:
-            self._flow.resume()
-
-    # --- a peer that is slow ----------------------------------------------------------
-
-    def _count_what_waits(self) -> bool:
-        """Count what waits; say whether the session has survived that."""
-        backlog = self._ensure_backlog()
-        backlog.count(self._write_buffer)
-        if self._corked and backlog.queued >= BATCH_SIZE:
-            # Enough collected: the transport has to show how much of it goes away.
-            self.flush()
-        backlog.enforce()
-        if self._flow is not None and not self.writable:
-            self._flow.pause()
-        return self.ready_state is _OPEN
-
-    def _count_in_flight(self, packets: Sequence[OutgoingPacket]) -> None:
-        self._ensure_backlog().stuck(packets)
-        if self._flow is not None:
-            self._flow.pause()
+    def _flowing(self) -> Flow:
+        if self._flow is None:
+            session = self._session
+            self._flow = Flow(lambda: session.writable, session.engine.clock)
+        return self._flow
 
     def _ensure_backlog(self) -> Backlog:
         if self._backlog is None:
-            self._backlog = Backlog(self.engine.buffers, self._overflowed)
+            session = self._session
+            self._backlog = Backlog(session.engine.buffers, session.overflowed)
         return self._backlog
-
-    def _overflowed(self, problem: BufferOverflow) -> None:
-        self.end(CloseReason.BUFFER_OVERFLOW, problem)
-
-    def end(self, reason: CloseReason, description: Exception | None = None) -> None:
-        """End the session now."""
-        raise NotImplementedError
-
-    def drained_for_close(self) -> None:
-        """Go on with closing: nothing is left to send."""
-        raise NotImplementedError
-
-    def _emit_both(self, event: str, *arguments: object) -> None:
-        self.emit(event, *arguments)
-        self.engine.emit(event, self, *arguments)
-
-    def _forget_outgoing(self, closed: SessionClosed) -> None:
-        self._write_buffer = []
-        if self._flush_callbacks is not None:
-            self._flush_callbacks.session_closed(closed)
-            self._flush_callbacks = None
-        if self._backlog is not None:
-            self._backlog.clear()
-        if self._flow is not None:
-            flow, self._flow = self._flow, None
-            flow.end(closed)

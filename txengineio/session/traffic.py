@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from txengineio.protocol.packets import PacketType
+from txengineio.session.interfaces import OutgoingPacket
+
 __all__ = ["Traffic"]
+
+_MESSAGE = PacketType.MESSAGE
 
 
 class Traffic:
     """Counts for one session; it exists only where somebody wants to know.
 
-    Those who count do so in place: a call for each message would cost more than what
-    it counts is worth.
+    Those who count do so in place where they can: a call for each message would cost
+    more than what it counts is worth.
 
     Args:
         opened_at: When the session was opened, on its owner's clock.
@@ -18,7 +25,6 @@ class Traffic:
         opened_at: As given.
         messages_in: Messages received.
         messages_out: Messages given to a transport.
-        controls_waiting: How many of the packets that wait are no messages.
         bytes_in: Bytes received: WebSocket frames and bodies of POSTs, as they come.
         bytes_out: Bytes sent: WebSocket frames and bodies of answers, as they leave.
         round_trip: Seconds that the last heartbeat took; None before the first.
@@ -29,7 +35,6 @@ class Traffic:
         "_taken",
         "bytes_in",
         "bytes_out",
-        "controls_waiting",
         "messages_in",
         "messages_out",
         "opened_at",
@@ -39,7 +44,6 @@ class Traffic:
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
-        self.controls_waiting = 0
         self.round_trip: float | None = None
         self._pinged_at: float | None = None
         self._taken = (0, 0, 0, 0)
@@ -53,6 +57,12 @@ class Traffic:
         now = self.messages_in, self.messages_out, self.bytes_in, self.bytes_out
         then, self._taken = self._taken, now
         return now[0] - then[0], now[1] - then[1], now[2] - then[2], now[3] - then[3]
+
+    def batch_taken(self, batch: Sequence[OutgoingPacket]) -> None:
+        """Learn that a transport is given packets."""
+        for packet in batch:
+            if packet[0] is _MESSAGE:
+                self.messages_out += 1
 
     def ping_sent(self, now: float) -> None:
         """Begin to measure a round trip."""

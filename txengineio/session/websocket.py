@@ -113,8 +113,8 @@ class WebSocketTransport:
         session = self.session
         if session is not None:
             # Somebody who has waited for this may end the session.
-            session.batch_flushed()
-            session.flush()
+            session.send_queue.batch_flushed()
+            session.send_queue.flush()
 
     def stopProducing(self) -> None:
         """Send nothing more; the connection is lost."""
@@ -131,12 +131,13 @@ class WebSocketTransport:
             return
         if (traffic := session.traffic) is not None:
             traffic.bytes_in += len(data)
-        session.cork()
+        queue = session.send_queue
+        queue.cork()
         try:
             if not connection.reader.receive(data):
                 connection.read_in_turns()
         finally:
-            session.uncork()
+            queue.uncork()
 
     def read_on(self, read: Callable[[], None]) -> None:
         """Read what has come before, as `data_received` does."""
@@ -144,11 +145,11 @@ class WebSocketTransport:
         if session is None:
             read()
             return
-        session.cork()
+        session.send_queue.cork()
         try:
             read()
         finally:
-            session.uncork()
+            session.send_queue.uncork()
 
     def text_received(self, text: str) -> None:
         """Take a packet."""
@@ -181,7 +182,7 @@ class WebSocketTransport:
     def before_close(self) -> None:
         """Send what answers earlier messages."""
         if self.session is not None:
-            self.session.uncork()
+            self.session.send_queue.uncork()
 
     def websocket_closed(self, is_clean: bool) -> None:
         """Tell the session, if it does not know."""
@@ -245,9 +246,11 @@ class WebSocketTransport:
 
     def send_frame(self, frame: bytes) -> bool:
         """Send a frame that is complete, if that is possible now; say whether."""
-        connection = self.connection
+        connection, session = self.connection, self.session
         if self.deflate is not None or not self.writable or connection.state != OPEN:
             return False
+        if session is not None and (traffic := session.traffic) is not None:
+            traffic.bytes_out += len(frame)
         connection.writer.write(frame)
         return True
 

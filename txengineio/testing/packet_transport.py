@@ -31,7 +31,7 @@ class RecordingTransport:
         writable: Whether packets can be sent now.
         supports_binary: True.
         flushes_at_once: Whether what it is given is handed on at once; if not, a test
-            calls ``session.batch_flushed()``.
+            calls ``session.send_queue.batch_flushed()``.
         closes_at_once: Whether the peer has got its goodbye at once; if not, a test
             calls ``session.transport_done()``.
         calls: The methods that were called, but for those that send.
@@ -85,8 +85,8 @@ class RecordingTransport:
             self.batches += self._kept
             self._kept = []
             self.writable = True
-            self.session.batch_flushed()
-            self.session.flush()
+            self.session.send_queue.batch_flushed()
+            self.session.send_queue.flush()
 
     # --- ICarriesSession --------------------------------------------------------------
 

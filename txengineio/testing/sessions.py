@@ -61,12 +61,12 @@ class _Recording(BaseSession):
 
     def receive(self, *messages: str | bytes) -> None:
         """Let messages of the peer arrive, together."""
-        self.cork()
+        self.send_queue.cork()
         try:
             for message in messages:
                 self.message_received(message)
         finally:
-            self.uncork()
+            self.send_queue.uncork()
 
     def lose(self) -> None:
         """Let the connection be gone: the session ends with ``transport close``."""

@@ -35,7 +35,7 @@ def hand_over(
         BodyRefused: There are too many.
         PacketDecodeError: One cannot be read; the session has those before.
     """
-    session.cork()
+    session.send_queue.cork()
     try:
         for packet_type, data in packets:
             if packet_type is PacketType.MESSAGE and data is not None:
@@ -43,8 +43,8 @@ def hand_over(
             else:
                 if packet_type is PacketType.CLOSE:
                     # What answers earlier packets comes before the goodbye.
-                    session.uncork()
+                    session.send_queue.uncork()
                     transport.answer_with_noop()
                 session.packet_received(packet_type, data)
     finally:
-        session.uncork()
+        session.send_queue.uncork()

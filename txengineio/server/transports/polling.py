@@ -141,7 +141,7 @@ class PollingTransport:
         if action is _PARK:
             self._parked = request
             request.on_lost(self._poll_lost)
-            self.session.flush()
+            self.session.send_queue.flush()
         elif action is PollAction.SAY_GOODBYE:
             self._answer(request, [_NOOP, _CLOSE])
             self.session.transport_done()
@@ -176,7 +176,7 @@ class PollingTransport:
             self._answer(request, packets, action is _ANSWER_FIRST)
         elif action is PollAction.CONFIRM:
             self._unread = None
-            self.session.batch_flushed()
+            self.session.send_queue.batch_flushed()
         elif action is PollAction.FAIL:
             self._parked = None
             self.session.transport_failed(TransportError(_LOST, peer_left=True))
