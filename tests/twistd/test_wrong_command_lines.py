@@ -59,6 +59,22 @@ NAMES = [
     (["--cookie", "a b"], "--cookie must be the name of a cookie, not 'a b'"),
     (["--node-name", "w-1"], "--node-name must be 1 to 12 ASCII letters and digits"),
     (["--node-directory", "/x"], "--node-directory needs a --node-name"),
+    (["--workers", "0"], "--workers must be a whole number of 1 or more, or auto, not"),
+    (["--workers", "many"], "--workers must be a whole number of 1 or more, or auto"),
+    (
+        ["--workers", "2", "--node-name", "a"],
+        "--workers names its processes itself: it goes neither with --node-name nor",
+    ),
+    (
+        ["--workers", "2", "--node-directory", "/x"],
+        "--workers names its processes itself",
+    ),
+    (["--worker-timeout", "5"], "--worker-timeout goes with --workers"),
+    (
+        ["--workers", "2", "--worker-timeout", "0"],
+        "--worker-timeout must be a positive, finite number of seconds, not '0'",
+    ),
+    (["--workers", "2", "--worker-timeout", "inf"], "--worker-timeout must be a"),
     (["--trusted-proxies", "nowhere"], "--trusted-proxies must be networks such as"),
     (["--interface", ""], "--interface must be an address such as 127.0.0.1"),
     (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["handshake_target", "target_of"]
+__all__ = ["begins_request", "handshake_target", "target_of"]
 
 _LINE: Final = re.compile(rb"[A-Z]+ ([^ \r\n]+) HTTP/1\.[01]\r\n")
 _SID: Final = re.compile(rb"[?&]sid=([\w-]+)(?![^&])", re.ASCII)
@@ -37,3 +37,8 @@ def handshake_target(received: bytes) -> bytes | None:
     if line is None or not received.startswith(b"GET ") or _SID.search(line[1]):
         return None
     return line[1] if b"transport=" in line[1] else None
+
+
+def begins_request(received: bytes) -> bool:
+    """Whether the first line of a request is there, as a client sends it."""
+    return _LINE.match(received) is not None

@@ -29,7 +29,7 @@ from txengineio.cluster.packets import (
 )
 from txengineio.cluster.pieces import Message
 from txengineio.cluster.placement import better_place, has_come
-from txengineio.cluster.targets import handshake_target, target_of
+from txengineio.cluster.targets import begins_request, handshake_target, target_of
 from txengineio.errors import InvalidOption
 from txengineio.net.release import can_be_released, release_socket
 from txengineio.server.cluster import ClusterCounts
@@ -147,6 +147,7 @@ class Workers:
         self._load = Load(worker or name)
         self._joined = JoinedEngine(engine, self, self._load.worker, restarts)
         engine.cluster = self._joined
+        self._successor: str | None = None
 
     def serve(self, site: EngineIOSite) -> None:
         """Let connections of a site be moved.
@@ -174,6 +175,14 @@ class Workers:
         for each in self._directory.iterdir():
             self.peer(each.name)
         self._joined.start()
+
+    def retire(self, successor: str) -> None:
+        """Give everything away that is not for a session of this node, from now on.
+
+        Args:
+            successor: The name of the node that it goes to.
+        """
+        self._successor = successor
 
     def stop(self) -> None:
         """Leave; connections that come from others meanwhile are lost."""
@@ -362,10 +371,10 @@ class Workers:
     def takes_connection(self, channel: Any, received: bytes) -> bool:
         """Give a connection to the node of its next request; see `Elsewhere`."""
         target = target_of(received)
-        if target is None:
-            return self._places(channel, received)
-        if channel.site.engine_at(target[0]) is None:
-            return False
+        if target is None or channel.site.engine_at(target[0]) is None:
+            if self._successor is not None:
+                return self._passes_on(channel, received, self._successor)
+            return target is None and self._places(channel, received)
         peer = self.owner_of(target[1])
         return peer is not None and peer.hand_over(channel, received)
 
@@ -386,6 +395,11 @@ class Workers:
         has_come(peer)
         self.counts.moved["placed"] += 1
         return True
+
+    def _passes_on(self, channel: Any, received: bytes, successor: str) -> bool:
+        """Give a connection to the successor, whatever it asks for."""
+        peer = self.peer(successor) if begins_request(received) else None
+        return peer is not None and peer.hand_over(channel, received)
 
     def answers(self, request: IncomingRequest, sid: str) -> bool:
         """Forward a request that should be elsewhere; see `Elsewhere`."""

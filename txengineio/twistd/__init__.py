@@ -10,6 +10,7 @@
 ``node_flags``        those for several processes on one machine
 ``endpoints``         where it listens, and why it cannot
 ``service``           the service: it listens, drains and stops
+``signals``           signals that a service sees to itself
 ``supervisor``        several processes instead of one: ``--workers``
 ====================  ======================================================
 """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 
 from txengineio.net.endpoints import WrongEndpoint, server_endpoint
 
-__all__ = ["CannotStart", "cannot_listen", "endpoint_for"]
+__all__ = ["CannotStart", "cannot_listen", "endpoint_for", "url_of"]
 
 
 def endpoint_for(
@@ -56,3 +56,15 @@ class CannotStart(SystemExit, Exception):
     those to the process that waits for the start, which would wait forever otherwise
     (``UnixApplicationRunner.postApplication`` of Twisted 26.10).
     """
+
+
+def url_of(port: IListeningPort, description: str, path: str) -> str:
+    """Return where a client connects: a URL, or the path of a Unix socket."""
+    address: Any = port.getHost()
+    host = getattr(address, "host", None)
+    if host is None:
+        return f"{description} ({path})"
+    scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{scheme}://{host}:{address.port}{path}"

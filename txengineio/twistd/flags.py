@@ -23,7 +23,7 @@ from txengineio.server.options.engine import EngineOptions
 from txengineio.server.transports.table import TRANSPORT_TABLE, check_enabled
 from txengineio.server.web.site import path_segments
 from txengineio.twistd.limit_flags import ADDRESSES, LIMITS, ORIGINS, engine_flag
-from txengineio.twistd.node_flags import NODE
+from txengineio.twistd.node_flags import NODE, WORKERS
 from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT
 
 __all__ = ["DEFAULT_INTERFACE", "DEFAULT_PORT", "SWITCHES", "groups_of"]
@@ -183,6 +183,7 @@ _COMPRESSION: Final = (
 )
 
 _OPERATION: Final = (
+    *WORKERS,
     Flag(
         name="drain-timeout",
         value="SECONDS",

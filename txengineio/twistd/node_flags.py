@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.python.usage import UsageError
 
 from txengineio.cluster.workers import Workers
-from txengineio.command_line import NONE, Flag
+from txengineio.command_line import NONE, Flag, as_float, as_int
+from txengineio.errors import InvalidOption
 from txengineio.server.engine import Engine
 from txengineio.twistd.limit_flags import engine_flag
+from txengineio.twistd.supervisor.control import Assignment
 
-__all__ = ["NODE", "check_node", "workers_for"]
+__all__ = ["DEFAULT_WORKER_TIMEOUT", "NODE", "WORKERS", "check_node", "workers_for"]
+
+DEFAULT_WORKER_TIMEOUT: Final = 10.0
+"""Seconds without a sign of life after which a worker is killed."""
+
+_AUTO: Final = "auto"
+
+
+def _as_workers(text: str) -> int:
+    if text == _AUTO:
+        return _cores()
+    number = as_int(text)
+    if isinstance(number, str) or number < 1:
+        expected = f"a whole number of 1 or more, or {_AUTO}"
+        raise InvalidOption("workers", expected, text)
+    return number
+
+
+def _cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _as_timeout(text: str) -> float:
+    seconds = as_float(text)
+    if isinstance(seconds, str) or not (isfinite(seconds) and seconds > 0):
+        raise InvalidOption("time", "a positive, finite number of seconds", text)
+    return seconds
+
 
 NODE: Final = (
     engine_flag(
@@ -35,6 +69,26 @@ NODE: Final = (
 )
 """Who a process is among others, and where it finds them."""
 
+WORKERS: Final = (
+    Flag(
+        name="workers",
+        value="NUMBER",
+        text="Processes that serve, each of them on a core of its own: a number, or "
+        "auto for as many as there are cores. This process watches over them.",
+        take=_as_workers,
+        shown_default="this process serves by itself",
+    ),
+    Flag(
+        name="worker-timeout",
+        value="SECONDS",
+        text="Time without a sign of life after which one of the --workers is killed, "
+        "and replaced.",
+        take=_as_timeout,
+        shown_default=f"{DEFAULT_WORKER_TIMEOUT:g}",
+    ),
+)
+"""How many processes serve."""
+
 
 def check_node(line: Mapping[str, Any]) -> None:
     """Check what a command line says about other processes on this machine.
@@ -42,12 +96,27 @@ def check_node(line: Mapping[str, Any]) -> None:
     Raises:
         UsageError: That makes no sense.
     """
+    if line["workers"] is not None:
+        if line["node-name"] is not None or line["node-directory"] is not None:
+            raise UsageError(
+                "--workers names its processes itself: it goes neither with "
+                "--node-name nor with --node-directory"
+            )
+        _check_system("--workers")
+        return
+    if line["worker-timeout"] is not None:
+        raise UsageError("--worker-timeout goes with --workers")
     if line["node-directory"] is None:
         return
     if line["node-name"] is None:
         raise UsageError("--node-directory needs a --node-name")
+    _check_system("--node-directory")
+
+
+def _check_system(flag: str) -> None:
+    """Check that connections can be moved between processes here."""
     if not hasattr(socket, "SO_PEERCRED"):
-        raise UsageError("--node-directory needs Linux")
+        raise UsageError(f"{flag} needs Linux")
 
 
 def workers_for(
@@ -56,4 +125,6 @@ def workers_for(
     """Return the node that the process is among others."""
     if line["node-directory"] is None:
         return None
-    return Workers(engine, Path(line["node-directory"]), reactor)
+    assignment: Assignment | None = line["assignment"]
+    place = None if assignment is None else str(assignment.settings.slot)
+    return Workers(engine, Path(line["node-directory"]), reactor, place)

@@ -97,8 +97,11 @@ class Options(ServerOptions):
     serves = _EngineIO()
 
 
-def makeService(options: Options) -> EngineIOService:
+def makeService(options: Options) -> Any:
     """Make the service that ``twistd engineio`` runs.
+
+    Returns:
+        An `EngineIOService`; with ``--workers`` a supervisor's service.
 
     Raises:
         SystemExit: An endpoint's description makes no sense; the text says which.

@@ -6,11 +6,13 @@ the service are the same for all.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -24,12 +26,23 @@ from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
-from txengineio.twistd.endpoints import endpoint_for
+from txengineio.twistd.endpoints import CannotStart, endpoint_for
 from txengineio.twistd.flags import DEFAULT_INTERFACE, DEFAULT_PORT, SWITCHES, groups_of
 from txengineio.twistd.limit_flags import given_options
-from txengineio.twistd.node_flags import check_node, workers_for
+from txengineio.twistd.node_flags import (
+    DEFAULT_WORKER_TIMEOUT,
+    check_node,
+    workers_for,
+)
 from txengineio.twistd.serves import Serves
-from txengineio.twistd.service import EngineIOService, Place
+from txengineio.twistd.service import EngineIOService, Place, Words
+from txengineio.twistd.supervisor.control import Assignment
+from txengineio.twistd.supervisor.service import (
+    Launch,
+    Listening,
+    SupervisorService,
+)
+from txengineio.twistd.supervisor.sockets import Binder, Inheritance, as_inherited
 
 __all__ = ["ServerOptions", "make_service"]
 
@@ -38,11 +51,19 @@ The guide is in the folder docs of the source: options.md tells more about each
 option, deployment.md how to run a server. twistd --help shows twistd's options."""
 
 
+# What is served on ports of their own: the flag, what it is, and the path.
+_INSPECTOR: Final = ("inspector", "The inspector", "/")
+_METRICS: Final = ("metrics-listen", "Metrics", "/metrics")
+
+
 class ServerOptions(CommandLine):
     """What a command that serves something can be told.
 
     Attributes:
         serves: What it serves.
+
+    Beside the flags, ``assignment`` is what a worker of a supervisor is told, and None
+    elsewhere; it is set before the command line is read.
     """
 
     serves: ClassVar[Serves]
@@ -61,6 +82,8 @@ class ServerOptions(CommandLine):
 
     def __init__(self) -> None:
         super().__init__()
+        self["arguments"] = []
+        self["assignment"] = None
         self["listen"] = []
         self["cors-origins"] = []
         self["application"] = None
@@ -83,6 +106,7 @@ class ServerOptions(CommandLine):
         Raises:
             SystemExit: It makes no sense. Twisted would print the whole help.
         """
+        self["arguments"] = list(sys.argv[1:] if options is None else options)
         try:
             super().parseOptions(options)
         except WrongCommandLine as error:
@@ -100,17 +124,27 @@ class ServerOptions(CommandLine):
         self["engine_options"] = self._engine_options()
         EngineOptions.from_mapping(self["engine_options"])
         options = self["engine_options"]
-        self["application"] = self.serves.application(self["app"], options)
+        if not self.has_workers:
+            self["application"] = self.serves.application(self["app"], options)
         if not self["listen"] or self["port"] is not None:
             self["listen"].insert(0, self._port_description())
         elif self["interface"] is not None:
             raise UsageError("--interface goes with --port, not with --listen")
         self._check_operation()
 
+    @property
+    def has_workers(self) -> bool:
+        """Whether others serve: the application is loaded there, and not here."""
+        return self["workers"] is not None and self["assignment"] is None
+
     def _check_operation(self) -> None:
         """Check what is for those who run the server."""
         alone = not path_segments(self["path"])
         check_node(self)
+        if self["assignment"] is not None:
+            settings = self["assignment"].settings
+            self["engine_options"]["node_name"] = settings.node
+            self["node-directory"] = settings.directory
         if self["inspector"] is not None and self["no-inspector"]:
             raise UsageError("--no-inspector does not go with --inspector")
         if alone and (self["inspector"] is not None or self["metrics"]):
@@ -165,33 +199,42 @@ def _is_local(interface: str) -> bool:
         return interface == "localhost"
 
 
-def make_service(options: ServerOptions) -> EngineIOService:
+def make_service(options: ServerOptions) -> Any:
     """Make the service that a command runs.
+
+    Returns:
+        An `EngineIOService`; with ``--workers`` a `SupervisorService`.
 
     Raises:
         SystemExit: An endpoint's description makes no sense; the text says which.
     """
     from twisted.internet import reactor  # the reactor that twistd has chosen
 
+    if options.has_workers:
+        return _supervisor(options, reactor)
+    return _server(options, reactor)
+
+
+def _server(options: ServerOptions, reactor: Any) -> EngineIOService:
+    assignment: Assignment | None = options["assignment"]
+    # What endpoints listen by.
+    ports = reactor if assignment is None else Inheritance(reactor, assignment.sockets)
     serves = options.serves
     engine = serves.engine(options["application"], options["engine_options"], reactor)
     # Before what asks the other nodes.
     workers = workers_for(options, engine, reactor)
     metrics = cache(partial(_metrics_resource, engine))
-    words = serves.words(options)
     if options["client-script"] is not None:
-        script = engine.use(options["client-script"])
-        where = f"{options['path'].rstrip('/')}/{script.name}"
-        words = replace(words, pages=(*words.pages, ("The client's script", where)))
+        engine.use(options["client-script"])
     others = []
     if options["inspector"] is not None:
-        others.append(_inspector_place(options, engine, reactor))
+        others.append(_inspector_place(options, engine, reactor, ports))
     if options["metrics-listen"] is not None:
-        others.append(_metrics_place(options, engine, metrics, reactor))
+        others.append(_metrics_place(options, engine, metrics, reactor, ports))
     return EngineIOService(
         engine,
         [
-            (each, _endpoint(options, "listen", each, reactor))
+            (each, _endpoint(options, "listen", each, ports))
             for each in options["listen"]
         ],
         options["path"],
@@ -202,15 +245,65 @@ def make_service(options: ServerOptions) -> EngineIOService:
         drain_spread=options["drain-spread"],
         owns_process=True,
         workers=workers,
-        words=words,
         packet_log=options["debug-packets"],
+        words=_words(options),
+        worker=None if assignment is None else assignment.settings,
     )
 
 
+def _supervisor(options: ServerOptions, reactor: Any) -> SupervisorService:
+    # Of twistd's own options; other programs have none.
+    twistd: Any = options.parent or {}
+    if twistd.get("chroot") is not None:
+        raise CannotStart(
+            f"{options.program}: --workers does not go with twistd's --chroot"
+        )
+    binder = Binder(reactor, options["workers"])
+    words = _words(options)
+    served = f"{words.protocol} is served at", f"{options['path'].rstrip('/')}/"
+    lines = [served, *((f"{text}:", path) for text, path in words.pages)]
+    places = [("listen", each, lines) for each in options["listen"]]
+    for flag, purpose, path in (_INSPECTOR, _METRICS):
+        if options[flag] is not None:
+            places.append((flag, options[flag], [(f"{purpose}:", path)]))
+    return SupervisorService(
+        Launch(
+            program=options.program,
+            command=f"{type(options).__module__}:{type(options).__qualname__}",
+            arguments=options["arguments"],
+            folder=str(Path.cwd()),
+            workers=options["workers"],
+            timeout=options["worker-timeout"] or DEFAULT_WORKER_TIMEOUT,
+            drain_timeout=options["drain-timeout"],
+        ),
+        binder,
+        [
+            Listening(
+                description=description,
+                endpoint=_endpoint(options, flag, description, binder),
+                lines=lines,
+            )
+            for flag, description, lines in places
+        ],
+        reactor,
+    )
+
+
+def _words(options: ServerOptions) -> Words:
+    words = options.serves.words(options)
+    script = options["client-script"]
+    if script is None:
+        return words
+    where = f"{options['path'].rstrip('/')}/{script.name}"
+    return replace(words, pages=(*words.pages, ("The client's script", where)))
+
+
 def _endpoint(
-    options: ServerOptions, flag: str, description: str, reactor: Any
+    options: ServerOptions, flag: str, description: str, ports: Any
 ) -> IStreamServerEndpoint:
-    return endpoint_for(reactor, options.program, flag, description)
+    if options["assignment"] is not None:
+        description = as_inherited(description)
+    return endpoint_for(ports, options.program, flag, description)
 
 
 def _beside(
@@ -223,17 +316,19 @@ def _beside(
     return beside
 
 
-def _inspector_place(options: ServerOptions, engine: Engine, reactor: Any) -> Place:
+def _inspector_place(
+    options: ServerOptions, engine: Engine, reactor: Any, ports: Any
+) -> Place:
     """Return where ``--inspector`` says: the page, and the engine for it to talk to."""
+    flag, purpose, path = _INSPECTOR
     echoes = options.serves.echoes and options["app"] is None
     pages = inspector_pages(engine, options["path"], echoes=echoes)
     return Place(
-        purpose="The inspector",
-        description=options["inspector"],
-        endpoint=endpoint_for(
-            reactor, options.program, "inspector", options["inspector"]
-        ),
+        purpose=purpose,
+        description=options[flag],
+        endpoint=_endpoint(options, flag, options[flag], ports),
         site=engine_site(engine, options["path"], beside=pages, reactor=reactor),
+        path=path,
     )
 
 
@@ -242,18 +337,18 @@ def _metrics_place(
     engine: Engine,
     metrics: Callable[[], Resource],
     reactor: Any,
+    ports: Any,
 ) -> Place:
+    flag, purpose, path = _METRICS
     root = Resource()
     root.putChild(b"metrics", metrics())
     root.putChild(b"healthz", HealthResource(engine))
     return Place(
-        purpose="Metrics",
-        description=options["metrics-listen"],
-        endpoint=_endpoint(
-            options, "metrics-listen", options["metrics-listen"], reactor
-        ),
+        purpose=purpose,
+        description=options[flag],
+        endpoint=_endpoint(options, flag, options[flag], ports),
         site=EngineIOSite(root, {}, reactor=reactor),
-        path="/metrics",
+        path=path,
     )
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,9 +23,17 @@ from txengineio.observing.packet_log import PacketLog
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
-from txengineio.twistd.endpoints import CannotStart, cannot_listen
+from txengineio.twistd.endpoints import CannotStart, cannot_listen, url_of
+from txengineio.twistd.signals import STOP_SIGNALS, caught
+from txengineio.twistd.supervisor.control import WorkerSettings
 
-__all__ = ["DEFAULT_DRAIN_TIMEOUT", "GC_THRESHOLD", "EngineIOService", "Place", "Words"]
+__all__ = [
+    "DEFAULT_DRAIN_TIMEOUT",
+    "GC_THRESHOLD",
+    "EngineIOService",
+    "Place",
+    "Words",
+]
 
 DEFAULT_DRAIN_TIMEOUT: Final = 1.5
 """Seconds that stopping waits for sessions to end before it drops them."""
@@ -42,8 +48,6 @@ garbage that only a collector finds.
 
 _GRACE: Final = 0.1
 """Seconds that the answers to parked polls get to leave the process."""
-
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +105,14 @@ class EngineIOService(Service):
         workers: The node that the engine is among the processes of this machine.
         words: How it speaks of what it serves.
         packet_log: Logs packets while it runs.
+        worker: What this process is among the workers of a supervisor, which says in
+            their place where they listen; None if it is no worker.
 
     Attributes:
         site: What is served on the endpoints.
         others: What is served elsewhere.
         words: How it speaks of what it serves.
+        worker: As given.
     """
 
     _log = Logger()
@@ -125,6 +132,7 @@ class EngineIOService(Service):
         workers: Workers | None = None,
         words: Words | None = None,
         packet_log: PacketLog | None = None,
+        worker: WorkerSettings | None = None,
     ) -> None:
         self.engine = engine
         if path_segments(path):
@@ -140,6 +148,7 @@ class EngineIOService(Service):
         self._workers = workers
         self._packet_log = packet_log
         self.words = words or Words()
+        self.worker = worker
         self._ports: list[IListeningPort] = []
         self._listens = False
 
@@ -154,23 +163,28 @@ class EngineIOService(Service):
         self._listens = True
         for description, endpoint in self._endpoints:
             port = self._listen(description, endpoint, self.site)
-            self._log.info(
+            self._tell(
                 "{protocol} is served at {url} (transports: {transports})",
                 protocol=self.words.protocol,
-                url=_url(port, description, f"{self._path.rstrip('/')}/"),
+                url=url_of(port, description, f"{self._path.rstrip('/')}/"),
                 transports=", ".join(self.engine.options.transports),
             )
             for text, path in self.words.pages:
-                self._log.info(
-                    "{text}: {url}", text=text, url=_url(port, description, path)
+                self._tell(
+                    "{text}: {url}", text=text, url=url_of(port, description, path)
                 )
         for place in self.others:
             port = self._listen(place.description, place.endpoint, place.site)
-            self._log.info(
+            self._tell(
                 "{purpose}: {url}",
                 purpose=place.purpose,
-                url=_url(port, place.description, place.path),
+                url=url_of(port, place.description, place.path),
             )
+
+    def _tell(self, line: str, **fields: str) -> None:
+        """Say where something is, unless the supervisor says it for all workers."""
+        if self.worker is None:
+            self._log.info(line, **fields)
 
     def _listen(
         self, description: str, endpoint: IStreamServerEndpoint, site: Site
@@ -234,15 +248,12 @@ class EngineIOService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        ports, self._ports = self._ports, []
-        self._log.info(
-            "Stopping with {count} sessions open", count=len(self.engine.sessions)
-        )
-        with self._second_signal_aborts():
+        signals = STOP_SIGNALS if self._owns_process else ()
+        with caught(self._reactor, signals, self._dropped_by):
             # Still listening: who polls comes for the rest on a new connection, and
             # load balancers see that there is nothing more to be had here.
-            await self.engine.drain(self._drain_timeout, spread=self._drain_spread)
-        await DeferredList([maybeDeferred(port.stopListening) for port in ports])
+            await self.drain()
+        await self._stop_listening()
         if self._workers is not None:
             self._workers.stop()
         # What was written, goodbyes to parked polls among it, leaves by the reactor.
@@ -250,30 +261,50 @@ class EngineIOService(Service):
         if self._packet_log is not None:
             self._packet_log.stop()
 
-    @contextmanager
-    def _second_signal_aborts(self) -> Iterator[None]:
-        if not self._owns_process:
-            yield
-            return
+    def drain(self) -> Deferred[None]:
+        """Let no new session in, and bring the others to their end.
 
-        def caught(number: int, _frame: object) -> None:
-            self._reactor.callFromThread(self._abort, signal.Signals(number).name)
+        Returns:
+            Fires soon after the drain timeout.
+        """
+        if self.engine.is_open:
+            self._log.info(
+                "Stopping with {count} sessions open", count=len(self.engine.sessions)
+            )
+        return self.engine.drain(self._drain_timeout, spread=self._drain_spread)
 
-        before = {each: signal.signal(each, caught) for each in _STOP_SIGNALS}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+    async def _stop_listening(self) -> None:
+        ports, self._ports = self._ports, []
+        await DeferredList([maybeDeferred(port.stopListening) for port in ports])
 
-    def _abort(self, name: str) -> None:
+    async def retire(self, successor: str) -> None:
+        """Leave what is new to another worker, and bring the sessions to their end.
+
+        Args:
+            successor: The node of that worker, which listens on the same sockets.
+        """
+        self._log.info(
+            "Leaving to node {node}, with {count} sessions open",
+            node=successor,
+            count=len(self.engine.sessions),
+        )
+        await self._stop_listening()
+        if self._workers is not None:
+            self._workers.retire(successor)
+        await self.drain()
+
+    def abort(self) -> None:
+        """Drop all sessions, and all connections."""
+        self.engine.close()
+        self.engine.abort_connections()
+
+    def _dropped_by(self, name: str) -> None:
         self._log.warn(
             "{signal} again: {sessions} sessions are dropped",
             signal=name,
             sessions=len(self.engine.sessions),
         )
-        self.engine.close()
-        self.engine.abort_connections()
+        self.abort()
 
 
 def _spare_collector() -> None:
@@ -294,15 +325,3 @@ def _spare_collector() -> None:
 def _name_of(application: object) -> str:
     runs = getattr(application, "protocol", None) or type(application)
     return f"{runs.__module__}.{runs.__qualname__}"
-
-
-def _url(port: IListeningPort, description: str, path: str) -> str:
-    """Return where a client connects: a URL, or the path of a Unix socket."""
-    address: Any = port.getHost()
-    host = getattr(address, "host", None)
-    if host is None:
-        return f"{description} ({path})"
-    scheme = "https" if description.startswith(("ssl:", "tls:")) else "http"
-    if ":" in host:
-        host = f"[{host}]"
-    return f"{scheme}://{host}:{address.port}{path}"

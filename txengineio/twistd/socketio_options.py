@@ -18,7 +18,7 @@ from txengineio.loading import NotLoadable
 from txengineio.server.engine import Engine
 from txengineio.twistd.server_options import ServerOptions, make_service
 from txengineio.twistd.serves import Serves, import_from_here
-from txengineio.twistd.service import EngineIOService, Words
+from txengineio.twistd.service import Words
 
 __all__ = ["Options", "makeService"]
 
@@ -101,8 +101,11 @@ class Options(ServerOptions):
     serves = _SocketIO()
 
 
-def makeService(options: Options) -> EngineIOService:
+def makeService(options: Options) -> Any:
     """Make the service that ``twistd socketio`` runs.
+
+    Returns:
+        An `EngineIOService`; with ``--workers`` a supervisor's service.
 
     Raises:
         SystemExit: An endpoint's description makes no sense; the text says which.

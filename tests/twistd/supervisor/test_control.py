@@ -43,8 +43,9 @@ def test_an_assignment_is_the_same_on_the_other_side() -> None:
         settings=WorkerSettings(
             slot=1, workers=3, node="w1a", directory="/run/nodes", restarts=[0, 4, 0]
         ),
+        command="txengineio.twistd.options:Options",
         arguments=["--app", "chat:Chat"],
-        sockets={"tcp:8080": [5, 6]},
+        sockets=[5, 6],
         reactor="twisted.internet.epollreactor",
         path=["", "/srv"],
         folder="/srv",

@@ -11,9 +11,12 @@ order           value                        meaning
 ``restarts``    starts again, by slot        they have changed
 ``retire``      name of the successor        its listening socket is that one's now;
                                              drain, then end
-``stop``        none                         drain while it listens, then end
+``stop``        none                         drain while it listens; say so; wait for
+                                             the end of the orders, and end
 ``abort``       none                         drop everything and end
 ==============  ===========================  ===========================================
+
+At the end of its orders a worker drains, if it has not done so, and ends.
 
 ==============  ===========================  ===========================================
 report          value                        meaning
@@ -21,6 +24,7 @@ report          value                        meaning
 ``ready``       none                         it listens, and knows the others
 ``failed``      text                         it cannot start, and why
 ``alive``       none                         its reactor turns
+``drained``     none                         its sessions have ended, after ``stop``
 ``log``         event, as Twisted writes it  something for the log
 ==============  ===========================  ===========================================
 """
@@ -68,6 +72,7 @@ class Report(StrEnum):
     READY = "ready"
     FAILED = "failed"
     ALIVE = "alive"
+    DRAINED = "drained"
     LOG = "log"
 
 
@@ -98,9 +103,10 @@ class Assignment:
 
     Attributes:
         settings: What it is among the others.
-        arguments: The command line behind ``engineio``.
+        command: The class of the command line, as ``module:name``.
+        arguments: The command line, without what is before the command.
         sockets: The descriptors of the listening sockets that it inherits, in the
-            order in which the endpoints of each description listen.
+            order in which its endpoints listen.
         reactor: The module of the reactor, which has an ``install``.
         path: Where modules are looked for, as in the supervisor.
         folder: The current directory, once everything is loaded.
@@ -108,8 +114,9 @@ class Assignment:
     """
 
     settings: WorkerSettings
+    command: str
     arguments: list[str]
-    sockets: dict[str, list[int]]
+    sockets: list[int]
     reactor: str
     path: list[str]
     folder: str

@@ -1,0 +1,552 @@
+"""``twistd engineio --workers`` as processes: served by, killed, replaced, stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.connection import make_request, parse_response
+from tests.frames import CLOSE, TEXT, make_frame
+from tests.interop.certificates import make_certificates
+from tests.test_plugin import (
+    ANSWER_DEADLINE,
+    POLLING,
+    PROJECT,
+    RUN_TWISTD,
+    Running,
+    command,
+    get,
+    open_websocket,
+    read_frame,
+    receive,
+)
+
+pytestmark = [
+    pytest.mark.socket,
+    pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="needs Linux"),
+]
+
+DEADLINE = 60.0
+PAUSE = 0.05
+
+AS_SYSTEMD = """\
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="a")"""
+
+APP = """
+import time
+from txengineio import EngineIOProtocol
+
+class App(EngineIOProtocol):
+    def messageReceived(self, message):
+        if message == "hang":
+            while True:
+                time.sleep(0.1)
+        self.session.send(f"{message} VERSION")
+"""
+
+
+class Workers(Running):
+    """A supervisor and its workers; ended with the test, whatever happens."""
+
+    def __init__(self, *arguments: str) -> None:
+        super().__init__("--workers", "3", *arguments)
+
+    def pids(self) -> list[int]:
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+        return [int(each) for each in children.split()]
+
+    def pid_of(self, slot: int) -> int:
+        for pid in self.pids():
+            if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0w%d\0" % slot):
+                return pid
+        raise AssertionError(f"nobody has slot {slot}")
+
+    def directory(self) -> Path:
+        """Where the workers find each other."""
+        environment = Path(f"/proc/{self.pids()[0]}/net/unix").read_text("ascii")
+        found = re.findall(r"(/\S*/engineio-\w+)/w\d\w+$", environment, re.MULTILINE)
+        mine = [each for each in found if Path(each).stat().st_uid == os.geteuid()]
+        return Path(mine[0])
+
+    def open(self) -> str:
+        """Open a session; return its target."""
+        with self.connect() as connection:
+            sid = get(connection, POLLING).partition('"sid":"')[2].partition('"')[0]
+        return f"{POLLING}&sid={sid}"
+
+    def open_on(self, slot: int) -> str:
+        """Open a session on a worker."""
+        for _ in range(1000):
+            session = self.open()
+            if f"sid=w{slot}" in session:
+                return session
+        raise AssertionError(f"slot {slot} gets no session")
+
+    def ask(self, target: str, body: bytes | None = None) -> tuple[int, str]:
+        method = "GET" if body is None else "POST"
+        with self.connect() as connection:
+            connection.sendall(make_request(method, target, body))
+            parsed = parse_response(receive(connection, parse_response))
+        assert parsed is not None
+        return parsed[0].status, parsed[0].text
+
+    def say(self, session: str, text: str = "hello") -> str:
+        """Send a message; return the answer."""
+        assert self.ask(session, f"4{text}".encode()) == (200, "ok")
+        status, answer = self.ask(session)
+        assert status == 200
+        return answer.removeprefix("4")
+
+    def read(self) -> str:
+        """Return the log, as far as it has come."""
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        while data := self.process.stdout.read():
+            self.lines.append(data.decode())
+        os.set_blocking(self.process.stdout.fileno(), True)
+        return self.output
+
+    def logs(self, text: str) -> None:
+        until(lambda: text in self.read(), lambda: f"no {text!r} in:\n{self.output}")
+
+    def stopped(self) -> str:
+        """Stop it; return the log."""
+        self.read()
+        status, _ = self.stop(signal.SIGTERM)
+        assert status in (0, -signal.SIGTERM)
+        return self.output
+
+
+def until(holds: Callable[[], object], problem: Callable[[], str]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < deadline, problem()
+        time.sleep(PAUSE)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").split()[2] == "Z"
+    except OSError:
+        return True
+
+
+def assert_gone(*pids: int) -> None:
+    until(lambda: all(map(is_gone, pids)), lambda: f"not all of {pids} are gone")
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Workers]]:
+    started: list[Workers] = []
+
+    def start(*arguments: str) -> Workers:
+        started.append(Workers(*arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        # The workers of one that is killed end by themselves.
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
+        assert each.process.stdout is not None
+        each.process.stdout.close()
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The application ``app_of_workers:App``."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(PROJECT))))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    path = tmp_path / "app_of_workers.py"
+    path.write_text(APP.replace("VERSION", "one"), "utf-8")
+    return path
+
+
+def test_a_session_is_served_whichever_worker_its_requests_come_to(
+    run: Callable[..., Workers],
+) -> None:
+    server = run()
+    directory = server.directory()
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert len(list(directory.iterdir())) == 3
+    pids = server.pids()
+    assert len(pids) == 3
+    sessions = [server.open_on(slot) for slot in range(3)]
+    for session in sessions * 10:
+        assert server.say(session) == "hello"
+    # The clients of all are told goodbye.
+    with server.connect() as websocket:
+        open_websocket(websocket)
+        server.process.send_signal(signal.SIGTERM)
+        assert read_frame(websocket) == (CLOSE, b"")
+        websocket.sendall(make_frame(CLOSE))
+    output = server.stopped()
+    assert_gone(*pids)
+    assert not directory.exists()
+    assert "Traceback" not in output
+    assert "[w0] The application is txengineio.twistd.options.EchoProtocol" in output
+    assert "3 workers serve" in output
+
+
+def test_one_worker_is_a_server_as_well(run: Callable[..., Workers]) -> None:
+    server = run("--workers", "1")
+    assert len(server.pids()) == 1
+    assert server.say(server.open()) == "hello"
+    assert "Traceback" not in server.stopped()
+
+
+# --- what cannot start ----------------------------------------------------------------
+
+
+def fails(*arguments: str) -> tuple[int, str]:
+    finished = subprocess.run(
+        command("--workers", "2", *arguments),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    return finished.returncode, finished.stdout + finished.stderr
+
+
+def assert_told_once(output: str, problem: str) -> None:
+    """Assert that the last line, and no other, tells of a problem."""
+    lines = output.strip().splitlines()
+    problem = f"twistd engineio: {problem}"
+    assert [line for line in lines if problem in line] == lines[-1:], output
+    assert "Traceback" not in output
+
+
+def test_an_application_that_is_not_there_is_told_in_one_line() -> None:
+    status, output = fails("--port", "0", "--app", "nowhere.at_all:Name")
+    assert status == 1
+    assert_told_once(output, "--app nowhere.at_all:Name cannot be loaded")
+
+
+def test_a_port_that_is_in_use_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, output = fails("--port", str(taken.getsockname()[1]))
+    assert status == 1
+    assert_told_once(output, "cannot listen on tcp:")
+    assert output.rstrip().endswith("Address already in use")
+
+
+def test_a_second_server_on_the_same_port_is_refused(
+    run: Callable[..., Workers],
+) -> None:
+    server = run()
+    status, output = fails("--port", str(server.port))
+    assert status == 1
+    assert output.rstrip().endswith("Address already in use")
+    assert server.say(server.open()) == "hello"
+
+
+def test_what_ends_without_a_word_is_told_in_one_line(app: Path) -> None:
+    app.write_text("import os; os._exit(7)", "utf-8")
+    status, output = fails("--port", "0", "--app", "app_of_workers:App")
+    assert status == 1
+    assert_told_once(output, "worker w")
+    assert output.rstrip().endswith("ended with status 7 before it was ready")
+
+
+# --- workers that end -----------------------------------------------------------------
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(
+    run: Callable[..., Workers],
+) -> None:
+    server = run()
+    lost, kept = server.open_on(0), server.open_on(1)
+    killed = server.pid_of(0)
+    with server.connect() as websocket:
+        open_websocket(websocket)
+        began = time.monotonic()
+        os.kill(killed, signal.SIGKILL)
+        assert server.say(kept) == "hello"
+        server.logs(f"worker w0 (pid {killed}) ended: SIGKILL")
+        server.open_on(0)
+        assert time.monotonic() - began < 20
+    assert server.ask(lost)[0] == 400
+    assert server.say(kept) == "hello"
+    assert len(server.pids()) == 3
+    server.stopped()
+
+
+def test_a_worker_that_is_stopped_is_killed_and_replaced(
+    run: Callable[..., Workers],
+) -> None:
+    server = run("--worker-timeout", "2")
+    kept = server.open_on(1)
+    stopped = server.pid_of(0)
+    os.kill(stopped, signal.SIGSTOP)
+    server.logs(f"worker w0 (pid {stopped}) has given no sign of life for 2 s: killed")
+    assert_gone(stopped)
+    server.open_on(0)
+    assert server.say(kept) == "hello"
+    server.stopped()
+
+
+def test_a_worker_that_hangs_says_where(app: Path, run: Callable[..., Workers]) -> None:
+    server = run("--worker-timeout", "2", "--app", "app_of_workers:App")
+    session = server.open_on(2)
+    hangs = server.pid_of(2)
+    with server.connect() as connection:
+        connection.sendall(make_request("POST", session, b"4hang"))
+        server.logs("[w2]   File")
+        assert_gone(hangs)
+    server.open_on(2)
+    output = server.stopped()
+    assert re.search(r'\[w2\]   File "\S+app_of_workers.py", line \d+ in mess', output)
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(
+    run: Callable[..., Workers],
+) -> None:
+    server = run("--drain-timeout", "0.5")
+    directory = server.directory()
+    pids = server.pids()
+    with server.connect() as websocket:
+        open_websocket(websocket)
+        server.process.kill()
+        assert read_frame(websocket) == (CLOSE, b"")
+    assert_gone(*pids)
+    assert not directory.exists()
+    with pytest.raises(ConnectionRefusedError):
+        server.connect()
+
+
+def test_a_second_signal_drops_everything(run: Callable[..., Workers]) -> None:
+    server = run("--drain-timeout", "300")
+    with server.connect() as websocket:
+        open_websocket(websocket)
+        server.process.send_signal(signal.SIGTERM)
+        # It answers no close frame.
+        assert read_frame(websocket) == (CLOSE, b"")
+        assert server.process.poll() is None
+        status, seconds = server.stop(signal.SIGTERM)
+    assert status in (0, -signal.SIGTERM)
+    assert seconds < DEADLINE
+    assert "SIGTERM again: " in server.output
+
+
+# --- replacing all --------------------------------------------------------------------
+
+
+def test_new_code_is_served_and_nobody_is_refused(
+    app: Path, run: Callable[..., Workers]
+) -> None:
+    server = run("--app", "app_of_workers:App")
+    old = server.pids()
+    session = server.open()
+    assert server.say(session) == "hello one"
+    app.write_text(APP.replace("VERSION", "two"), "utf-8")
+    server.process.send_signal(signal.SIGHUP)
+    refused = 0
+    while "All workers are replaced" not in server.read():
+        # Sessions may end, but each can be opened.
+        status, _ = server.ask(POLLING)
+        refused += status != 200
+        time.sleep(PAUSE)
+    assert refused == 0
+    assert_gone(*old)
+    assert len(server.pids()) == 3
+    assert server.say(server.open()) == "hello two"
+    assert server.ask(session)[0] == 400
+    assert "Traceback" not in server.stopped()
+
+
+def test_code_that_is_broken_changes_nothing(
+    app: Path, run: Callable[..., Workers]
+) -> None:
+    server = run("--app", "app_of_workers:App")
+    old = server.pids()
+    session = server.open()
+    app.write_text("class App(", "utf-8")
+    server.process.send_signal(signal.SIGHUP)
+    server.logs("slot 0 keeps its worker, and so do those after it: twistd engineio: ")
+    assert set(server.pids()) == set(old)
+    assert server.say(session) == "hello one"
+    server.stopped()
+
+
+def test_a_connection_that_is_kept_goes_to_the_successor(
+    run: Callable[..., Workers],
+) -> None:
+    server = run("--workers", "1", "--drain-timeout", "5")
+    with server.connect() as kept, server.connect() as websocket:
+        first = get(kept, POLLING)
+        open_websocket(websocket)
+        server.process.send_signal(signal.SIGHUP)
+        # The old worker waits for the answer to this, and is there until it comes.
+        assert read_frame(websocket) == (CLOSE, b"")
+        second = get(kept, POLLING)
+        websocket.sendall(make_frame(CLOSE))
+        assert '"sid":"w0a-' in first
+        assert '"sid":"w0b-' in second
+    server.logs("All workers are replaced")
+    server.stopped()
+
+
+# --- all that works without workers ---------------------------------------------------
+
+
+@pytest.mark.parametrize("reactor", ["select", "poll", "asyncio"])
+def test_any_reactor(reactor: str, tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", RUN_TWISTD, "-n", "--pidfile=", "-r", reactor),
+            *("engineio", "--workers", "2", "--listen", f"unix:{path}:mode=600"),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            begun = b""
+            while b"2 workers serve" not in begun:
+                line = process.stdout.readline()
+                assert line, begun.decode()
+                begun += line
+            assert path.stat().st_mode & 0o777 == 0o600
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(DEADLINE)
+                connection.connect(os.fspath(path))
+                assert get(connection, POLLING).startswith("0{")
+            process.terminate()
+            process.wait(DEADLINE)
+        finally:
+            process.kill()
+        assert process.stdout is not None
+        output = process.stdout.read().decode()
+    assert "Traceback" not in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_socket_of_systemd() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        port, number = given.getsockname()[1], given.fileno()
+        # As systemd starts it: the socket is descriptor 3.
+        program = f"import os; os.dup2({number}, 3); {AS_SYSTEMD}; {RUN_TWISTD}"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", program, "-n", "--pidfile="),
+                *("engineio", "--workers", "2"),
+                *("--listen", "systemd:domain=INET:index=0"),
+            ],
+            cwd=PROJECT,
+            pass_fds=[number],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    with process:
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.settimeout(DEADLINE)
+                assert get(connection, POLLING).startswith("0{")
+            process.terminate()
+            output, _ = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+    assert b"Traceback" not in output, output.decode()
+
+
+def test_in_the_background(tmp_path: Path) -> None:
+    path, pid, log = (tmp_path / name for name in ("app.sock", "pid", "log"))
+    twistd = [sys.executable, "-c", RUN_TWISTD, f"--pidfile={pid}", f"--logfile={log}"]
+    listen = ["engineio", "--workers", "2", "--listen", f"unix:{path}"]
+
+    def begin(*arguments: str) -> int:
+        return subprocess.run(
+            [*twistd, *listen, *arguments],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            timeout=DEADLINE,
+            check=False,
+        ).returncode
+
+    with (tmp_path / "output").open("w+b") as output:
+        assert begin() == 0, log.read_text("utf-8")
+        # It had begun to serve before the command was over.
+        supervisor = int(pid.read_text("ascii"))
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_DEADLINE)
+            connection.connect(os.fspath(path))
+            assert get(connection, POLLING).startswith("0{")
+        os.kill(supervisor, signal.SIGTERM)
+        until(lambda: not pid.exists(), lambda: log.read_text("utf-8"))
+        assert_gone(supervisor)
+        assert "[w1] Stopping with " in log.read_text("utf-8")
+        # And says when it could not.
+        status = begin("--app", "nowhere:Name")
+        output.seek(0)
+        assert b"--app nowhere:Name cannot be loaded" in output.read()
+    assert status == 1
+    assert not pid.exists()
+    assert not path.exists()
+
+
+def test_the_other_command_that_runs_plugins() -> None:
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "twisted", "--log-format=json"),
+            *("engineio", "--workers", "2", "--port", "0"),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            output = ""
+            while "workers serve" not in output:
+                line = process.stdout.readline().decode()
+                assert line, output
+                output += line
+            process.terminate()
+            rest, _ = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+    # Each observer has what the workers have logged, fields and all.
+    assert re.search(r'"count": 0\b[^\n]*"worker": 1', rest.decode()), rest.decode()
+
+
+def test_websockets_say_what_they_say_without_workers(
+    run: Callable[..., Workers],
+) -> None:
+    server = run()
+    for _ in range(10):
+        with server.connect() as websocket:
+            open_websocket(websocket)
+            websocket.sendall(make_frame(TEXT, b"4hello"))
+            assert read_frame(websocket) == (TEXT, b"4hello")
+    server.stopped()
+
+
+def test_a_certificate_that_is_not_there_is_told_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    files = make_certificates(tmp_path)
+    endpoint = f"ssl:0:privateKey={files.server_key}:certKey={tmp_path}/none.pem"
+    status, output = fails("--listen", endpoint)
+    assert status == 1
+    assert len(output.strip().splitlines()) == 1

@@ -1,0 +1,209 @@
+"""The process of a worker: what it reports, and what it does when it is told to."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from tests.conftest import FlushLoggedErrors
+from tests.twistd.supervisor.doubles import Log, assignment
+from txengineio.twistd.supervisor.control import Order, Report, line_of
+from txengineio.twistd.supervisor.worker import Orders, Reports, Worker
+
+
+class Service:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.drained: Deferred[None] = Deferred()
+
+    def drain(self) -> Deferred[None]:
+        self.told.append("drain")
+        return self.drained
+
+    async def retire(self, successor: str) -> None:
+        self.told.append(f"retire {successor}")
+        await self.drained
+
+    def abort(self) -> None:
+        self.told.append("abort")
+
+
+class Reactor(MemoryReactorClock):
+    """Counts how often it is stopped."""
+
+    stops = 0
+
+    @override
+    def stop(self) -> None:
+        self.stops += 1
+
+
+class Running:
+    """A worker, and what it reports."""
+
+    def __init__(self) -> None:
+        self.reactor = Reactor()
+        self.service = Service()
+        self.reports: list[str] = []
+        self.assignment = assignment()
+        told: Any = self
+        self.worker = Worker(self.reactor, self.service, self.assignment, told)
+
+    def tell(self, report: Report, value: Any = None) -> None:
+        self.reports.append(report)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the process would be ended because it hangs."""
+    times: list[float] = []
+
+    def later(seconds: float, **details: Any) -> None:
+        assert details["exit"] is True
+        times.append(seconds)
+
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", later)
+    return times
+
+
+@pytest.fixture
+def running(watched: list[float]) -> Running:
+    return Running()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    read, write = os.pipe()
+    yield read, write
+    for each in (read, write):
+        try:
+            os.close(each)
+        except OSError:
+            continue
+
+
+def test_reports_are_lines(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    reports = Reports(write)
+    reports.tell(Report.READY)
+    reports.tell(Report.FAILED, "why")
+    reports.log('{"a": 1}')
+    assert os.read(read, 1000) == b'ready\nfailed "why"\nlog {"a": 1}\n'
+
+
+def test_long_reports_are_whole(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    text = "x" * 1_000_000
+    writes = threading.Thread(target=Reports(write).tell, args=(Report.FAILED, text))
+    writes.start()
+    data = b""
+    while not data.endswith(b"\n"):
+        data += os.read(read, 65536)
+    writes.join()
+    assert data == line_of(Report.FAILED, text)
+
+
+def test_nobody_may_be_there_to_be_told(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    os.close(read)
+    Reports(write).tell(Report.ALIVE)
+
+
+def test_orders_are_read_and_end(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    heard: list[Any] = []
+    orders = Orders(
+        read, lambda *order: heard.append(order), lambda: heard.append("end")
+    )
+    assert orders.fileno() == read
+    os.write(write, line_of(Order.RETIRE, "w0b") + b"sto")
+    assert orders.doRead() is None
+    os.write(write, b"p\n")
+    assert orders.doRead() is None
+    assert heard == [("retire", "w0b"), ("stop", None)]
+    os.close(write)
+    assert orders.doRead() is CONNECTION_DONE
+    orders.connectionLost(Failure(CONNECTION_DONE))
+    assert heard[-1] == "end"
+
+
+def test_it_reports_that_it_lives(running: Running, watched: list[float]) -> None:
+    running.worker.begin()
+    assert running.reports == ["ready", "alive"]
+    running.reactor.pump([2.0] * 3)
+    assert running.reports == ["ready"] + ["alive"] * 4
+    # Each time it has that long until it is ended because it hangs.
+    assert watched == [10.0] * 4
+
+
+def test_it_drains_reports_that_and_waits(running: Running) -> None:
+    running.worker.ordered("stop", None)
+    assert running.service.told == ["drain"]
+    assert running.reports == []
+    running.service.drained.callback(None)
+    assert running.reports == ["drained"]
+    assert running.reactor.stops == 0
+    with Log() as log:
+        running.worker.orders_ended()
+    assert running.reactor.stops == 1
+    assert log.lines == []
+
+
+def test_it_retires_and_ends(running: Running) -> None:
+    running.worker.ordered("retire", "w0b")
+    assert running.service.told == ["retire w0b"]
+    assert running.reactor.stops == 0
+    running.service.drained.callback(None)
+    assert running.reactor.stops == 1
+    running.worker.orders_ended()
+    assert running.reactor.stops == 1
+
+
+def test_it_ends_though_it_could_not_retire(
+    running: Running, flush_logged_errors: FlushLoggedErrors
+) -> None:
+    running.worker.ordered("retire", "w0b")
+    running.service.drained.errback(ValueError("broken"))
+    assert running.reactor.stops == 1
+    assert len(flush_logged_errors(ValueError)) == 1
+
+
+def test_it_drops_everything(running: Running) -> None:
+    running.worker.ordered("stop", None)
+    running.worker.ordered("abort", None)
+    assert running.service.told == ["drain", "abort"]
+    assert running.reactor.stops == 1
+
+
+def test_it_ends_without_a_supervisor(running: Running) -> None:
+    with Log() as log:
+        running.worker.orders_ended()
+    assert log.lines == ["The supervisor is gone"]
+    # The reactor's end stops the service, which drains.
+    assert running.reactor.stops == 1
+
+
+def test_restarts_are_kept_up_to_date(running: Running) -> None:
+    restarts = running.assignment.settings.restarts
+    running.worker.ordered("restarts", [0, 3])
+    assert restarts == [0, 3]
+    assert json.dumps(running.assignment.to_value()["settings"]["restarts"]) == "[0, 3]"
+
+
+def test_drained_at_once(running: Running) -> None:
+    running.service.drained = succeed(None)
+    running.worker.ordered("stop", None)
+    assert running.reports == ["drained"]
