@@ -8,12 +8,9 @@ import ssl
 from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
-from queue import Queue
-from typing import Any
 
 import engineio
 import pytest
-import socketio
 
 from tests.conftest import RequireProgram
 from tests.examples import DEADLINE, EXAMPLES, RunExample, connected, converse, read
@@ -186,20 +183,3 @@ def test_library_for_asyncio_is_called(run_example: RunExample) -> None:
 
     assert answers[:2] == ["200 Latency", "404 404 - No Such Resource"]
     assert str(answers[2]).startswith("failed: ")
-
-
-def test_rooms_of_socketio(run_example: RunExample) -> None:
-    url = run_example("socketio/rooms.py")
-    client, said = socketio.Client(reconnection=False), Queue[Any]()
-    client.on("said", lambda *values: said.put(values))
-    client.on("tick", lambda: said.put("tick"))
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        socketio.Client(reconnection=False).connect(url)
-
-    client.connect(url, auth={"token": "secret"})
-    assert client.call("join", "kitchen") == ["kitchen"]
-    client.emit("say", ("kitchen", "hello"))
-    heard = {said.get(timeout=DEADLINE) for _ in range(2)}
-    client.disconnect()
-
-    assert heard == {("kitchen", "hello"), "tick"}
