@@ -6,6 +6,7 @@ import re
 import selectors
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from twisted.plugin import getPlugins
 
 from tests.connection import make_request, parse_response
 from tests.frames import CLOSE, TEXT, make_frame, parse_frames
+from tests.interop.certificates import make_certificates
 from tests.wiring import opening_headers
 
 PROJECT = Path(__file__).parents[1]
@@ -26,7 +28,7 @@ START_DEADLINE = 30.0
 ANSWER_DEADLINE = 10.0
 STOP_LIMIT = 2.0
 
-URL = re.compile(r"served at http://127\.0\.0\.1:(\d+)/engine\.io/")
+URL = re.compile(r"served at https?://127\.0\.0\.1:(\d+)/engine\.io/")
 
 POLLING = "/engine.io/?EIO=4&transport=polling"
 WEBSOCKET = "/engine.io/?EIO=4&transport=websocket"
@@ -185,8 +187,9 @@ class Running:
 
     def __init__(self, *arguments: str) -> None:
         self.lines: list[str] = []
+        where = () if "--listen" in arguments else ("--port", "0")
         self.process = subprocess.Popen(
-            command("--port", "0", *arguments),
+            command(*where, *arguments),
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -355,6 +358,34 @@ def test_two_of_them_serve_a_session_together(
     assert "Node b has found 1 others" in two.output
     assert "Traceback" not in one.output + two.output
     assert list(nodes.iterdir()) == []
+
+
+@pytest.mark.socket
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="needs Linux")
+def test_two_of_them_serve_a_session_together_that_comes_by_tls(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    files = make_certificates(tmp_path)
+    flags = ["--node-directory", str(tmp_path / "nodes"), "--listen"]
+    flags += [
+        f"ssl:0:interface=127.0.0.1:privateKey={files.server_key}:certKey={files.server}"
+    ]
+    one, two = (run("--node-name", name, *flags) for name in "ab")
+    context = ssl.create_default_context(cafile=files.authority)
+
+    def connect(server: Running) -> ssl.SSLSocket:
+        return context.wrap_socket(server.connect(), server_hostname="localhost")
+
+    with connect(two) as connection:
+        sid = get(connection, POLLING).partition('"sid":"')[2].partition('"')[0]
+    session = f"{POLLING}&sid={sid}"
+    with connect(one) as connection:
+        connection.sendall(make_request("POST", session, b"4hello"))
+        assert receive(connection, parse_response).endswith(b"ok")
+        assert get(connection, session) == "4hello"
+    assert one.stop(signal.SIGTERM)[0] in (0, -signal.SIGTERM)
+    assert two.stop(signal.SIGTERM)[0] in (0, -signal.SIGTERM)
+    assert "Traceback" not in one.output + two.output
 
 
 @pytest.mark.socket

@@ -209,6 +209,52 @@ async def test_a_first_line_in_pieces_is_forwarded(nodes: list[Node]) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_client_that_leaves_a_forwarded_poll_has_left(
+    nodes: list[Node],
+) -> None:
+    def work(one: Client, two: Client, _: Client) -> None:
+        line = f"GET {two.open()} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with socket.create_connection((HOST, one.http.port), DEADLINE) as opened:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.sendall(line[:30])
+            one.ask("/healthz")
+            opened.sendall(line[30:])
+            one.ask("/healthz")
+            assert len(nodes[1].engine.sessions) == 1
+
+    await with_clients(nodes, work)
+    for _ in range(200):
+        if not nodes[1].engine.sessions:
+            break
+        await deferLater(CLOCK, 0.01)
+    assert not nodes[1].engine.sessions
+    assert nodes[0].workers.counts.forwarded == {"left": 1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_connections_of_unix_sockets_move_too(
+    nodes: list[Node], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "clients")
+    listener: Any = CLOCK.listenUNIX(path, nodes[0].site)
+
+    def work(one: Client, two: Client, _: Client) -> None:
+        session = two.open()
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.settimeout(DEADLINE)
+            opened.connect(path)
+            one.http.sock = opened
+            for turn in range(3):
+                assert one.ask(session, f"4{turn}") == (200, b"ok")
+                assert one.ask(session) == (200, f"4n1 1 '{turn}'".encode())
+
+    await with_clients(nodes, work)
+    await listener.stopListening()
+    assert nodes[0].workers.counts.moved["out"] == 1
+    assert nodes[1].workers.counts.moved["in"] == 1
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_lost_node_is_known_at_once(nodes: list[Node]) -> None:
     gone: list[str] = []
     nodes[0].workers.when_left(gone.append)

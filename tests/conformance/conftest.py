@@ -17,15 +17,21 @@ def revision(request: pytest.FixtureRequest) -> int:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test in memory with the engine's own site and with an ordinary one."""
+    """Run each test in memory with the engine's own site, with an ordinary one, and
+    with the one of a node that forwards all requests to the engine's.
+    """
     in_memory = metafunc.definition.get_closest_marker("socket") is None
     if in_memory and "plain_site" not in metafunc.fixturenames:
-        ids = ["own site", "plain site"]
-        metafunc.parametrize("_site", [False, True], indirect=True, ids=ids)
+        sites = ["own site", "plain site", "forwarded"]
+        if metafunc.definition.get_closest_marker("not_forwarded"):
+            sites.pop()
+        metafunc.parametrize("_site", sites, indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def _site(request: pytest.FixtureRequest) -> Iterator[None]:
-    Server.plain_by_default = getattr(request, "param", False)
+    site = getattr(request, "param", "own site")
+    Server.plain_by_default = site == "plain site"
+    Server.is_forwarded = site == "forwarded"
     yield
-    Server.plain_by_default = False
+    Server.plain_by_default = Server.is_forwarded = False

@@ -28,6 +28,7 @@ from tests.conformance.exchanges import (
     parse_response,
     write_request,
 )
+from tests.conformance.forwarding import ForwardingEngine
 from txengineio import (
     Engine,
     EngineIOProtocol,
@@ -35,6 +36,7 @@ from txengineio import (
     Session,
     SessionClosed,
 )
+from txengineio.server.web.site import engine_site
 
 __all__ = ["STEP", "Connection", "Exchange", "Server"]
 
@@ -108,6 +110,7 @@ class Connection:
 
     @property
     def received(self) -> bytes:
+        self._server.catch_up()
         data: bytes = self._end.value()
         return data
 
@@ -119,11 +122,13 @@ class Connection:
     @property
     def lost(self) -> bool:
         """Whether the server has ended the connection, or `abort` has."""
+        self._server.catch_up()
         return self._end.lost
 
     @property
     def aborted(self) -> bool:
         """Whether the server has reset the connection."""
+        self._server.catch_up()
         return self._end.disconnected
 
     def send(self, data: bytes) -> None:
@@ -249,6 +254,8 @@ class Server:
     """
 
     plain_by_default = False
+    is_forwarded = False
+    """Whether requests come by way of another node; `conftest` sets it."""
 
     def __init__(
         self,
@@ -279,11 +286,13 @@ class Server:
     @property
     def messages(self) -> list[str | bytes]:
         """What the application received, whoever sent it."""
+        self.catch_up()
         return self._application.messages
 
     @property
     def closed(self) -> list[tuple[str, str | None]]:
         """Reason, and message of the description, of each session that has ended."""
+        self.catch_up()
         return self._application.closed
 
     @property
@@ -303,8 +312,16 @@ class Server:
         """Let the engine listen on its own, again if it has been closed."""
         self.engine.listen(TCP4ServerEndpoint(self.clock, 80))
         self.site = self.clock.tcpServers[-1][1]
+        if self.is_forwarded:
+            near = ForwardingEngine(self.engine, self.clock)
+            self.site = engine_site(near, reactor=self.clock)
 
     # --- time -------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Let arrive what is under way between nodes."""
+        if self.is_forwarded:
+            self.settle()
 
     def settle(self) -> None:
         """Let happen what is due now."""

@@ -330,6 +330,7 @@ def test_close_shortly_after_a_heartbeat(revision: int, transport: str) -> None:
     assert server.closed == [("forced close", None)]
 
 
+@pytest.mark.not_forwarded("a POST counts from its end on")
 @pytest.mark.behaviour("B064")
 @pytest.mark.parametrize("discard", [True, False])
 def test_close_cuts_off_a_post_that_is_still_arriving(
@@ -496,6 +497,7 @@ def closing(peer: PollingPeer) -> None:
     peer.server.session.close()
 
 
+@pytest.mark.not_forwarded("a connection between nodes stays for a while")
 @pytest.mark.behaviour("B081", "B082", "B083")
 @pytest.mark.parametrize(
     "situation", [polling, closing, upgrading, PollingPeer.upgrade, lambda peer: None]

@@ -27,7 +27,7 @@ _LABEL: Final = "worker"
 
 _HAND_OVERS: Final = ("in", "out")
 _NOT_MOVED: Final = ("busy", "lost")
-_FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left")
+_FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left", "abandoned")
 _MESSAGES: Final = {"in": "received", "out": "sent"}
 _DROPPED: Final = ("full", "large", "gone", "torn", "broken", "unknown", "late")
 

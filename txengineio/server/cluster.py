@@ -48,7 +48,8 @@ class ClusterCounts:
             ``placed``, those of them that were given away for a new session; those
             that could not be, by why: ``busy`` and ``lost``.
         forwarded: Requests that were forwarded instead, by what has become of them:
-            ``answered``, ``tunnels``, ``busy``, ``lost``, ``cut``, ``left``.
+            ``answered``, ``tunnels``, ``busy``, ``lost``, ``cut``, ``left``,
+            ``abandoned``.
         told: Messages: ``sent`` and ``received``. What was dropped on the way out, as
             too much waits (``full``), as it is too ``large``, or as the node had
             ``gone``; and on the way in: ``torn``, as the node ended in the middle;
