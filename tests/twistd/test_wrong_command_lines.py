@@ -71,6 +71,10 @@ NAMES = [
     ),
     (["--worker-timeout", "5"], "--worker-timeout goes with --workers"),
     (
+        ["--workers", "3", "--max-sessions", "2"],
+        "--max-sessions 2 is for all --workers together, of which there are 3",
+    ),
+    (
         ["--workers", "2", "--worker-timeout", "0"],
         "--worker-timeout must be a positive, finite number of seconds, not '0'",
     ),

@@ -8,6 +8,7 @@
 ``flags``             its flags, in groups
 ``limit_flags``       those that set options of the engine
 ``node_flags``        those for several processes on one machine
+``shares``            the limits of a machine, divided among these
 ``endpoints``         where it listens, and why it cannot
 ``service``           the service: it listens, drains and stops
 ``signals``           signals that a service sees to itself

@@ -125,6 +125,9 @@ def workers_for(
     """Return the node that the process is among others."""
     if line["node-directory"] is None:
         return None
+    directory = Path(line["node-directory"])
     assignment: Assignment | None = line["assignment"]
-    place = None if assignment is None else str(assignment.settings.slot)
-    return Workers(engine, Path(line["node-directory"]), reactor, place)
+    if assignment is None:
+        return Workers(engine, directory, reactor)
+    worker = assignment.settings
+    return Workers(engine, directory, reactor, str(worker.slot), worker.restarts)

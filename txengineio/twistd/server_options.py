@@ -36,7 +36,8 @@ from txengineio.twistd.node_flags import (
 )
 from txengineio.twistd.serves import Serves
 from txengineio.twistd.service import EngineIOService, Place, Words
-from txengineio.twistd.supervisor.control import Assignment
+from txengineio.twistd.shares import check_shares, shares_of
+from txengineio.twistd.supervisor.control import Assignment, WorkerSettings
 from txengineio.twistd.supervisor.service import (
     Launch,
     Listening,
@@ -141,10 +142,10 @@ class ServerOptions(CommandLine):
         """Check what is for those who run the server."""
         alone = not path_segments(self["path"])
         check_node(self)
+        if self["workers"] is not None:
+            check_shares(self["engine_options"], self["workers"])
         if self["assignment"] is not None:
-            settings = self["assignment"].settings
-            self["engine_options"]["node_name"] = settings.node
-            self["node-directory"] = settings.directory
+            self._become(self["assignment"].settings)
         if self["inspector"] is not None and self["no-inspector"]:
             raise UsageError("--no-inspector does not go with --inspector")
         if alone and (self["inspector"] is not None or self["metrics"]):
@@ -160,6 +161,13 @@ class ServerOptions(CommandLine):
             and self["listen"] == [self._port_description()]
             and _is_local(self["interface"] or DEFAULT_INTERFACE)
         )
+
+    def _become(self, settings: WorkerSettings) -> None:
+        """Take what a worker has of its own, and its share of what is for all."""
+        self["node-directory"] = settings.directory
+        options = self["engine_options"]
+        options.update(shares_of(options, settings.workers, settings.slot))
+        options["node_name"] = settings.node
 
     def _engine_options(self) -> dict[str, Any]:
         given = given_options(self, self.flags())
