@@ -13,10 +13,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "txengineio"
 TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
+# A question, one or more rooms, and for each of them what it is there.
 ROW = re.compile(
-    r"^\| ([^|]+\?) \| `([\w/]+\.py)` \| (?:`([\w.]+)`)? ?\|$", re.MULTILINE
+    r"^\| ([^|]+\?) \| (`[\w/]+\.py`(?:, `[\w/]+\.py`)*)"
+    r" \| (`[\w.]+`(?:, `[\w.]+`)*)? ?\|$",
+    re.MULTILINE,
 )
 QUESTIONS = ROW.findall(TEXT)
+QUOTED = re.compile("`([^`]+)`")
 PLACE = re.compile(r"`([\w/]+(?:\.py|/))`")
 
 
@@ -53,11 +57,15 @@ def test_enough_questions_are_answered() -> None:
     assert len(QUESTIONS) == rows - 1
 
 
-@pytest.mark.parametrize(("question", "room", "name"), QUESTIONS)
-def test_the_room_of_each_answer_is_there(question: str, room: str, name: str) -> None:
-    module = PACKAGE / room
-    assert module.exists(), question
-    assert not name or defines(module, name), question
+@pytest.mark.parametrize(("question", "rooms", "names"), QUESTIONS)
+def test_the_rooms_of_each_answer_are_there(
+    question: str, rooms: str, names: str
+) -> None:
+    modules = [PACKAGE / room for room in QUOTED.findall(rooms)]
+    assert all(module.exists() for module in modules), question
+    if names:
+        for module, name in zip(modules, QUOTED.findall(names), strict=True):
+            assert defines(module, name), (question, name)
 
 
 @pytest.mark.parametrize("place", sorted(set(PLACE.findall(TEXT))))

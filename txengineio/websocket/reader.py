@@ -333,6 +333,8 @@ class FrameReader:
         message, limits = self._message, self._limits
         size = length if message is None else message.size + length
         if length < 0 or size > limits.max_size:
+            # Autobahn reads the head, and closes with 1009 if the message is too large,
+            # with 1002 otherwise.
             self._refuse(data, start, content)
         elif message is not None and message.count >= limits.max_fragments:
             self._exceed(Excess.FRAGMENTS, limits.max_fragments)
@@ -407,6 +409,7 @@ class FrameReader:
         self._frames.violation_received(data[start:end])
 
     def _exceed(self, excess: Excess, limit: int) -> None:
+        # The connection closes with 1008.
         self._message = None
         self._frames.limit_exceeded(excess, limit)
 

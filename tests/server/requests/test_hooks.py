@@ -133,6 +133,30 @@ def test_the_answer_may_come_later(
 
 
 @both
+def test_the_application_is_not_asked_once_the_engine_drains(
+    transport: str, new_server: NewServer
+) -> None:
+    asked: list[Any] = []
+    server = new_server(allow_request=asked.append, generate_id=asked.append)
+    server.engine.drain(5.0)
+    assert opening(server, transport).answer.status == 503
+    assert asked == []
+
+
+@both
+def test_draining_while_the_application_is_asked_opens_no_session(
+    transport: str, new_server: NewServer
+) -> None:
+    decision: Deferred[bool] = Deferred()
+    server = new_server(allow_request=lambda _: decision)
+    exchange = opening(server, transport)
+    server.engine.drain(5.0)
+    decision.callback(True)
+    assert exchange.answer.status == 503
+    server.assert_nothing_left()
+
+
+@both
 def test_nobody_waits_forever(transport: str, new_server: NewServer) -> None:
     decision: Deferred[bool] = Deferred()
     server = new_server(allow_request=lambda _: decision)

@@ -1,4 +1,9 @@
-"""Which requests get in: the checks of each request, in the reference's order."""
+"""Which requests get in: the checks of query and headers, in the reference's order.
+
+Ordinary polls and POSTs of revision 4 do not come here: ``Dispatcher._check`` knows
+that nothing can be wrong with them. The docstring of the package lists all checks in
+their order.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +66,7 @@ def check_request(
     session: Session | None,
     options: EngineOptions,
 ) -> None:
-    """Check whether a request gets in.
+    """Check whether a request gets in; the session has been looked up before.
 
     Args:
         request: The request.

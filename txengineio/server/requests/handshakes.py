@@ -1,7 +1,7 @@
 """Opening sessions, and letting those that are open move to another transport.
 
 A request gets here when nothing is wrong with it as such. Whether its client may come
-in is found out here: by its origin, by how many there are already, by the application.
+in is decided here: by its origin, by the limits on sessions, and by the application.
 """
 
 from __future__ import annotations
@@ -93,12 +93,14 @@ class Handshakes:
             None if that is done; a Deferred if the application has to be asked before.
 
         Raises:
-            Exception: The request is refused, and with what; the Deferred may fail so,
-                too. A reception knows what to answer.
+            Exception: Why the request is refused; the Deferred may fail with it, too.
+                The dispatcher knows what to answer.
         """
         self._origins.check(request)
         options = self._engine.options
-        if options.allow_request is not None or options.generate_id is not None:
+        if self.accepting and (
+            options.allow_request is not None or options.generate_id is not None
+        ):
             return Deferred.fromCoroutine(self._ask_and_open(request, query))
         address = client_address(request, self._proxies)
         with self._session_limits.enter(address) as slot:
@@ -119,7 +121,7 @@ class Handshakes:
             self._open(slot, request, query, asked, user)
 
     def _check_handshake(self, request: IncomingRequest, query: SessionQuery) -> Any:
-        """Find all that is wrong; return what the request asks for besides."""
+        """Find all that is wrong; return what the row's check has returned."""
         check_revision(query, self._engine.options)
         return TRANSPORT_TABLE[query.transport].check(request, self._engine)
 
@@ -132,7 +134,7 @@ class Handshakes:
         user: object,
     ) -> None:
         if request.is_gone:
-            # Nobody is left to open a session for.
+            # There is no client left to open a session for.
             return
         if not self.accepting:
             request.answer(_UNAVAILABLE)
@@ -145,7 +147,7 @@ class Handshakes:
         row.open(self._workshop, request, query, asked, start)
 
     def _build_protocol(self, address: IAddress) -> EngineIOProtocol:
-        # A type that is no string would be made anew each time.
+        # As a string, the type costs nothing; else it would be built on every call.
         protocol = cast(
             "EngineIOProtocol | None", self._engine.application.buildProtocol(address)
         )
@@ -210,7 +212,7 @@ class Handshakes:
         return packets
 
     def _handshake(self, transport: str) -> HandshakeTemplate:
-        """Make what tells clients of a transport about their sessions, once."""
+        """Make the handshake that clients of a transport get, once."""
         options = self._engine.options
         enabled = options.transports if options.allow_upgrades else ()
         handshake = Handshake(
@@ -259,7 +261,7 @@ class Handshakes:
 
 
 def _check_transport(transport: ICarriesSession) -> None:
-    """Raise for a transport that requests would be handed to, and that takes none."""
+    """Raise for a transport that would be given requests, but takes none."""
     row = TRANSPORT_TABLE.get(transport.name)
     if (
         row is not None
