@@ -31,6 +31,7 @@ from txengineio.net import poller as module
 from txengineio.net.poller import Poller, poller_of
 from txengineio.net.watched_connection import (
     WatchedConnection,
+    leaves_now,
     watch_closely,
     watch_port,
 )
@@ -38,7 +39,7 @@ from txengineio.server.engine import Engine
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite, engine_site
 from txengineio.testing import RecordingApplication
-from txengineio.websocket.close_timeout import SLOW_CLOSE_TIMEOUT
+from txengineio.websocket.close_timeout import SLOW_CLOSE_TIMEOUT, CloseTimeout
 
 pytestmark = [
     pytest.mark.socket,
@@ -397,3 +398,29 @@ def test_a_goodbye_of_who_takes_nothing_more_is_not_waited_for_forever(
         reactor.advance(SLOW_CLOSE_TIMEOUT + 1)
         reactor.turn()
         assert not engine.websockets.connections
+
+
+def test_a_goodbye_after_which_the_connection_leaves_at_once_needs_no_timer(
+    reactor: Descriptors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[type] = []
+    start = CloseTimeout.start
+
+    def record(timeout: CloseTimeout) -> None:
+        started.append(type(timeout._transport))
+        start(timeout)
+
+    monkeypatch.setattr(CloseTimeout, "start", record)
+    with serving(reactor, own_site=True, short_path=True) as (engine, listener):
+        for _ in range(2):
+            peer = open_websocket(reactor, listener)
+            [*_, websocket] = engine.websockets.connections
+            assert not leaves_now(websocket.transport)
+            peer.sendall(make_frame(CLOSE, b""))
+            assert read_until(reactor, peer, b"\x88\x00") == b"\x88\x00"
+            for _ in range(3):
+                reactor.turn()
+            assert peer.recv(1) == b""
+            assert not engine.websockets.connections
+    # The first one came before the port was watched.
+    assert started == [Server]

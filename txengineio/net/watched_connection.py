@@ -16,7 +16,7 @@ from typing_extensions import override
 from txengineio.net.direct_writes import has_unsent_bytes
 from txengineio.net.poller import Poller, poller_of
 
-__all__ = ["WatchedConnection", "watch_closely", "watch_port"]
+__all__ = ["WatchedConnection", "leaves_now", "watch_closely", "watch_port"]
 
 _PLAIN: Final[list[type]] = [Server]
 
@@ -68,6 +68,14 @@ def watch_port(port: Any) -> None:
         port.transport = make
 
 
+def leaves_now(transport: Any) -> bool:
+    """Whether a connection that was told to end does so in this turn of the reactor.
+
+    Nothing may be written to it any more. Then nobody need see to it that it ends.
+    """
+    return isinstance(transport, WatchedConnection) and transport.is_leaving
+
+
 def _only_host(port: Port) -> IPv4Address | IPv6Address | None:
     """Return the address that all connections to a port come to, if there is only one.
 
@@ -84,9 +92,14 @@ def _address(parts: tuple[Any, ...]) -> IPv4Address | IPv6Address:
 
 
 class WatchedConnection(Server):
-    """A connection that a `Poller` watches from its beginning on."""
+    """A connection that a `Poller` watches from its beginning on.
+
+    Attributes:
+        is_leaving: Whether it ends before this turn of the reactor does.
+    """
 
     reactor: Any
+    is_leaving = False
 
     def __init__(  # noqa: PLR0913  # as Twisted calls it
         self,
@@ -164,5 +177,6 @@ class WatchedConnection(Server):
             # Not asking when nothing can be written: it takes a turn of the loop.
             self.stopReading()
             self.disconnecting = 1
+            self.is_leaving = True
         else:
             super().loseConnection()

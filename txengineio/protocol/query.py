@@ -19,6 +19,9 @@ _POLLING: Final = re.compile(
     rb"(?:&t=[\w.-]*)?&sid=([\w-]+)(?:&t=[\w.-]*)?"
 )
 
+_SHARED: Final = {each: each for each in ("EIO", "transport", "polling", "websocket")}
+"""Names and values of nearly every query, which sessions keep."""
+
 
 class SessionQuery(NamedTuple):
     """What a request says about its session.
@@ -87,7 +90,8 @@ def _parse_parameters(query_string: bytes) -> dict[str, str]:
     encoded = "%" in text or "+" in text
     if not encoded:
         try:
-            return dict([pair.split("=", 1) for pair in text.split("&")])
+            pairs = [pair.split("=", 1) for pair in text.split("&")]
+            return {_SHARED.get(key, key): _SHARED.get(it, it) for key, it in pairs}
         except ValueError:
             # There is a pair without a value, or nothing at all.
             pass

@@ -52,8 +52,10 @@ class HandshakeRequest(NamedTuple):
         user: object,
     ) -> HandshakeRequest:
         """Keep what matters of a request, which comes from a user at an address."""
+        method = request.method
         return cls(
-            method=request.method.decode("latin-1"),
+            # Kept as long as the session: nearly all have this one.
+            method="GET" if method == b"GET" else method.decode("latin-1"),
             uri=request.uri.decode("latin-1"),
             query=query,
             headers=request.copy_headers(),

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from txengineio.errors import PacketDecodeError, PayloadTooLarge, TransportError
 from txengineio.protocol.codec import Codec
-from txengineio.protocol.packets import BARE_PACKETS, PacketType, encode_text_packet
+from txengineio.protocol.packets import BARE_PACKETS, PacketType
 from txengineio.session.base import BaseSession
 from txengineio.session.interfaces import (
     IPacketReceiver,
@@ -209,19 +209,27 @@ class WebSocketTransport:
 
     def send_packets(self, packets: Sequence[OutgoingPacket]) -> bool:
         """Send each packet in a frame of its own, all in one write."""
-        deflate = self.deflate
-        if len(packets) == 1 and deflate is None:
+        connection, session = self.connection, self.session
+        packet_type, message, _, frame = packets[0]
+        if len(packets) > 1 or self.deflate is not None:
+            data = self._frames(packets)
+        elif type(message) is str and packet_type is _MESSAGE:
             # Without a list: of two that talk, most messages go alone.
-            packet_type, data, _, frame = packets[0]
-            if type(data) is str and packet_type is _MESSAGE:
-                self._write(frame or self.connection.encode_frame("4" + data))
-                return self.writable
-            if data is None:
-                # Heartbeats, in either revision.
-                self._write(
-                    self.connection.encode_frame(encode_text_packet(packet_type, None))
-                )
-                return self.writable
+            data = frame or connection.encode_frame("4" + message)
+        else:
+            packet = self._codec.encode_frame(
+                packet_type, message, self.supports_binary
+            )
+            data = frame or connection.encode_frame(packet)
+        if connection.state == OPEN:
+            if session is not None and (traffic := session.traffic) is not None:
+                traffic.bytes_out += len(data)
+            connection.writer.write(data)
+        return self.writable
+
+    def _frames(self, packets: Sequence[OutgoingPacket]) -> bytes:
+        """Return the frames of some packets."""
+        deflate = self.deflate
         encode = self._codec.encode_frame
         binary = self.supports_binary
         if deflate is None:
@@ -241,8 +249,7 @@ class WebSocketTransport:
                 deflate.encode_frame(encode(packet_type, data, binary), compress)
                 for packet_type, data, compress, _ in packets
             ]
-        self._write(frames[0] if len(frames) == 1 else b"".join(frames))
-        return self.writable
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def send_frame(self, frame: bytes) -> bool:
         """Send a frame that is complete, if that is possible now; say whether."""
@@ -253,14 +260,6 @@ class WebSocketTransport:
             traffic.bytes_out += len(frame)
         connection.writer.write(frame)
         return True
-
-    def _write(self, data: bytes) -> None:
-        connection, session = self.connection, self.session
-        if connection.state != OPEN:
-            return
-        if session is not None and (traffic := session.traffic) is not None:
-            traffic.bytes_out += len(data)
-        connection.writer.write(data)
 
     def close(self) -> bool:
         """Let `session_ended` send a close frame; the session need not wait."""

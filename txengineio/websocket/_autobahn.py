@@ -32,6 +32,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.net.turns import Turns
+from txengineio.net.watched_connection import leaves_now
 from txengineio.websocket.close_timeout import CloseTimeout
 from txengineio.websocket.deflate import DeflateParameters
 from txengineio.websocket.frames import (
@@ -278,6 +279,8 @@ class Connection(WebSocketProtocol):
             self.transport.abortConnection()
         else:
             self.transport.loseConnection()
+            if leaves_now(self.transport):
+                return
         self._limit_closing()
 
     def _limit_closing(self) -> None:

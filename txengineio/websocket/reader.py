@@ -47,6 +47,8 @@ _CONTINUATIONS: Final = frozenset((0x80, 0x00))
 SHORT: Final = 2048
 """Bytes that are read at once, whatever frames they are."""
 
+_LONG_AGO: Final = float("-inf")
+
 FRAMES: Final = 256
 """Frames of one kind that are read before others may have their turn."""
 
@@ -81,7 +83,6 @@ class FrameReader:
         "_frames",
         "_limits",
         "_mask_width",
-        "_masked",
         "_max_size",
         "_message",
         "_messages",
@@ -112,7 +113,6 @@ class FrameReader:
         self._limits = limits
         self._max_size = limits.max_size
         self._mask_width = MASK_WIDTH if is_masked else 0
-        self._masked = _MASKED if is_masked else 0
         self._short_path = short_path
         self._message: PartialMessage | None = None
         # How much is missing of a frame, and what has come of it, if it is wanted.
@@ -120,7 +120,7 @@ class FrameReader:
         self._pieces: list[bytes] | None = None
         # Tiny frames since then.
         self._tiny_frames = 0
-        self._since = float("-inf")
+        self._since = _LONG_AGO
         # What `go_on` reads, and where it is there.
         self._unread = b""
         self._start = 0
@@ -153,6 +153,11 @@ class FrameReader:
             self._unread = data
             return False
         start = 0
+        if self._short_path and self._message is None and self.ended is None:
+            # As `_read_some` does it; nearly always this is all.
+            start = self._read_messages(data, 0)
+            if start < size and self.ended is None:
+                start = self._read_frames(data, start)
         while start < size:
             start = self._read_some(data, start)
         return True
@@ -211,7 +216,7 @@ class FrameReader:
         Nearly all frames are of this kind. Nothing of another is read.
         """
         size, limit, messages = len(data), self._max_size, self._messages
-        masked = self._masked
+        masked = _MASKED if self._mask_width else 0
         shortest = 6 if masked else 2
         last = size - shortest
         for _ in range(FRAMES):
@@ -288,7 +293,9 @@ class FrameReader:
         size, content = len(data), start + 2 + self._mask_width
         if size - start < 2:  # noqa: PLR2004
             return self._keep(data, start, start + 2)
-        first, length = data[start], data[start + 1] - self._masked
+        first, length = data[start], data[start + 1]
+        if self._mask_width:
+            length -= _MASKED
         if not self._is_allowed(first, length):
             self._refuse(data, start, start + 2)
             return start

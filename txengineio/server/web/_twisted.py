@@ -77,11 +77,6 @@ class TwistedChannel(HTTPChannel):
         """Whether a request is not answered yet: what comes now is kept."""
         return self._handlingRequest
 
-    @property
-    def keeps_nothing(self) -> bool:
-        """Whether nothing at all was kept while a request was handled."""
-        return not self._dataBuffer
-
     def keeps_bytes(self) -> bool:
         """Whether bytes were kept: a request waits behind the one that is handled."""
         return any(self._dataBuffer)
@@ -110,11 +105,14 @@ class TwistedChannel(HTTPChannel):
         self._handlingRequest = True
         self.line_mode = 0
 
-    def stop_handling(self) -> None:
-        """Do what ``requestDone`` does where nothing was kept."""
+    def stop_handling(self) -> bool:
+        """Do what ``requestDone`` does, if nothing at all was kept; say whether."""
+        if self._dataBuffer:
+            return False
         del self.requests[0]
         self._handlingRequest = False
         self.line_mode = 1
+        return True
 
 
 class NegotiatedChannel(_GenericHTTPChannelProtocol):
@@ -169,6 +167,7 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
     transport.unregisterProducer()
     channel.setTimeout(None)
     early = b"".join(channel._dataBuffer)
+    is_paused = early or channel._waitingForTransport
     channel._dataBuffer = []
     wrapper = _wrapper(transport)
     if wrapper is not None:
@@ -182,8 +181,10 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
     channel.requests = []
     vars(request)["channel"] = None
     protocol.makeConnection(transport)
-    # Twisted stops reading when much comes in behind an unfinished request.
-    transport.resumeProducing()
+    if is_paused:
+        # Twisted stops reading when much comes in behind an unfinished request, and
+        # while the peer does not take an answer.
+        transport.resumeProducing()
     return early
 
 

@@ -128,8 +128,7 @@ class EngineIOChannel(TimedChannel):
     def requestDone(self, request: Request) -> None:
         """Go on with the next request."""
         received_by = getattr(request, "received_by", None)
-        if received_by is not None and self.keeps_nothing:
-            self.stop_handling()
+        if received_by is not None and self.stop_handling():
             self._is_between = True
             self._served_at = self.site.reactor.seconds()
             return

@@ -256,7 +256,8 @@ class EngineIORequest(LazyRequest):
         self, status: int, headers: Mapping[str, Any] = _NO_HEADERS, body: bytes = b""
     ) -> None:
         """Answer: in one write, if nothing about the request is unusual."""
-        if not self.is_gone and not self._answer_in_one_write(status, headers, body):
+        is_gone = self.finished or self.channel is None
+        if not is_gone and not self._answer_in_one_write(status, headers, body):
             answer_by_twisted(self, status, headers, body)
 
     def _answer_in_one_write(
@@ -269,7 +270,7 @@ class EngineIORequest(LazyRequest):
             lines = serialize_headers(headers)
         if lines is None or self._is_unusual():
             return False
-        if self.has_headers():
+        if self._response_headers is not None and self.has_headers():
             others = serialize_beside(headers, self.responseHeaders)
             if others is None:
                 return False
@@ -285,12 +286,15 @@ class EngineIORequest(LazyRequest):
         self.code = status
         self.startedWriting = 1
         self.sentLength = len(body)
-        self._finish_soon()
+        if self._processing and self.received_by is not None:
+            self._finish_whole()
+        else:
+            self._finish_soon()
         return True
 
     def _is_unusual(self) -> bool:
         """Whether Twisted is to write its answer."""
-        if self.has_cookies() or self.etag is not None or self.lastModified is not None:
+        if self._cookies or self.etag is not None or self.lastModified is not None:
             return True
         return self.received_by is None and (
             self.engine is None
@@ -414,7 +418,8 @@ class EngineIORequest(LazyRequest):
         return bytes(self.content.read())
 
     def peer(self) -> IAddress:
-        address: IAddress = self.getClientAddress()
+        # What `getClientAddress` says, which is asked for several times a handshake.
+        address: IAddress = self.client
         return address
 
     def is_secure(self) -> bool:
