@@ -11,6 +11,7 @@ from tests.doubles import has_fired
 from txengineio.cluster.interfaces import IPeer, Load
 from txengineio.cluster.messages import Answer, Question
 from txengineio.cluster.questions import Questions
+from txengineio.session.timers import TimerWheel
 
 
 @implementer(IPeer)
@@ -47,7 +48,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def questions(clock: Clock) -> Questions:
-    return Questions(clock)
+    return Questions(TimerWheel(clock, 0.05, "a question"))
 
 
 def outcome(deferred: Deferred[bytes | None]) -> bytes | None:

@@ -20,6 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from typing_extensions import override
 
+from tests.conftest import FlushLoggedErrors
 from tests.wiring import opening_headers
 from txengineio.application import EngineIOProtocol
 from txengineio.cluster import links, packets
@@ -456,3 +457,36 @@ async def test_a_node_that_drains_gives_newcomers_away(nodes: list[Node]) -> Non
     # All by one connection, which stays where it has come to.
     assert len({sid.partition("sid=")[2].partition("-")[0] for sid in opened}) == 1
     assert nodes[0].workers.counts.moved["placed"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_without_its_end_or_its_sender_is_dropped_and_counted(
+    nodes: list[Node], directory: Path, flush_logged_errors: FlushLoggedErrors
+) -> None:
+    counts = nodes[0].workers.counts.told
+
+    async def until(holds: Callable[[], object]) -> None:
+        for _ in range(200):
+            if holds():
+                return
+            await deferLater(CLOCK, 0.05)
+        pytest.fail(str(counts))
+
+    def opened() -> socket.socket:
+        link = links.open_link(directory / "n0")
+        assert link is not None
+        return link
+
+    first, *_ = packets.pieces_of(b"b", b"\0" + b"x" * packets.PIECE)
+    with closing(opened()) as link:
+        link.sendmsg(first)
+    await until(lambda: counts["torn"] == 1)
+    with closing(opened()) as link:
+        (whole,) = packets.pieces_of(b"b", b"\0hello")
+        link.sendmsg(whole)
+        await until(lambda: counts["torn"] == 2)
+        # From a node, but not what a node says of its load.
+        link.send(packets.hello_packet("n1"))
+        (broken,) = packets.pieces_of(b"l", b"?")
+        link.sendmsg(broken)
+        await until(lambda: flush_logged_errors(ValueError))

@@ -75,7 +75,7 @@ class JoinedEngine:
         self._engine = engine
         self._nodes = nodes
         self._channels = Channels()
-        self._questions = Questions(engine.clock)
+        self._questions = Questions(engine.timers)
         self._announcing: IDelayedCall | None = None
         self._announced: Load | None = None
         self._announced_at = 0.0

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
 
 from txengineio.cluster.interfaces import IPeer
 from txengineio.cluster.messages import Answer, Kind, Question
-from txengineio.reactor import steady_seconds
-from txengineio.session.timers import TimerWheel
+from txengineio.session.timers import Schedule
 
 __all__ = ["Questions"]
 
-_RESOLUTION: Final = 0.05
-
 
 class _Waiting:
-    """A question that is not answered yet; a timer of a `TimerWheel`."""
+    """A question that is not answered yet; an entry of a `TimerWheel`."""
 
     __slots__ = ("answered", "due_bucket", "give_up", "node")
 
@@ -38,13 +33,11 @@ class Questions:
     """The questions of one node.
 
     Args:
-        clock: Where time comes from.
+        timers: Ends the waiting; best a wheel that turns anyway.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self._timers = TimerWheel(
-            clock, _RESOLUTION, "the time-out of a question", steady_seconds(clock)
-        )
+    def __init__(self, timers: Schedule) -> None:
+        self._timers = timers
         self._waiting: dict[int, _Waiting] = {}
         self._last = 0
 
