@@ -19,8 +19,9 @@ from tests.twistd.test_options import parse
 from tests.wiring import Server
 from txengineio.server.engine import Engine
 from txengineio.testing import RecordingApplication
+from txengineio.twistd.command_service import GC_THRESHOLD, CommandService
 from txengineio.twistd.options import makeService
-from txengineio.twistd.service import GC_THRESHOLD, EngineIOService
+from txengineio.twistd.service import EngineIOService
 
 APP = ["--app", "tests.twistd.test_options:APPLICATION"]
 
@@ -113,14 +114,8 @@ class SignalReactor(MemoryReactorClock):
 def running(drain_timeout: float, *, owns_process: bool = False) -> Any:
     reactor = SignalReactor()
     engine = Engine(RecordingApplication(), reactor=reactor)
-    service = EngineIOService(
-        engine,
-        [],
-        "/engine.io/",
-        reactor,
-        drain_timeout=drain_timeout,
-        owns_process=owns_process,
-    )
+    kind: type[EngineIOService] = CommandService if owns_process else EngineIOService
+    service = kind(engine, [], "/engine.io/", drain_timeout=drain_timeout)
     service.startService()
     application: Any = engine.application
     server = Server(

@@ -1,4 +1,4 @@
-"""``twistd engineio``, under the name that the plugin and ``.tac`` files know.
+"""The service of an engine, for ``.tac`` files and plugins; and ``twistd engineio``.
 
 It lives in `txengineio.twistd`.
 """

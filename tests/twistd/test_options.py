@@ -29,9 +29,9 @@ from txengineio.command_line import Flag
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
 from txengineio.testing import RecordingApplication, RecordingProtocol, RecordingSession
+from txengineio.twistd.command_service import CommandService
 from txengineio.twistd.options import (
     EchoProtocol,
-    EngineIOService,
     Options,
     makeService,
 )
@@ -158,7 +158,7 @@ class ServiceLog:
         self.lines: list[str] = []
 
     def __call__(self, event: LogEvent) -> None:
-        if "EngineIOService" in event.get("log_namespace", ""):
+        if "CommandService" in event.get("log_namespace", ""):
             self.lines.append(formatEvent(event))
 
 
@@ -172,10 +172,10 @@ def log() -> Iterator[list[str]]:
 
 def tcp_service(
     reactor: MemoryReactorClock, application: RecordingApplication | None = None
-) -> EngineIOService:
+) -> CommandService:
     engine = Engine(application or RecordingApplication(), reactor=reactor)
     endpoint = TCP4ServerEndpoint(reactor, 8080, interface="127.0.0.1")
-    return EngineIOService(engine, [("tcp:8080", endpoint)], "/chat", reactor)
+    return CommandService(engine, [("tcp:8080", endpoint)], "/chat")
 
 
 def test_it_listens_once_and_says_where_and_what(
@@ -208,14 +208,14 @@ def test_the_application_of_a_twisted_factory_is_its_protocol(
     reactor: MemoryReactorClock, log: list[str]
 ) -> None:
     service = makeService(parse())
-    EngineIOService(service.engine, [], "/", reactor).startService()
+    CommandService(service.engine, [], "/").startService()
     assert log == ["The application is txengineio.twistd.options.EchoProtocol"]
 
 
 def test_packets_are_logged_while_it_runs(reactor: MemoryReactorClock) -> None:
     packet_log = parse("--debug-packets", "192.0.2.1, id:none")["debug-packets"]
     engine = Engine(RecordingApplication(), reactor=reactor)
-    service = EngineIOService(engine, [], "/", reactor, packet_log=packet_log)
+    service = CommandService(engine, [], "/", packet_log=packet_log)
 
     def lines_of_two_sessions() -> list[str]:
         with capturedLogs() as events:
@@ -276,29 +276,23 @@ def test_it_says_where_for_every_kind_of_endpoint(
 ) -> None:
     engine = Engine(RecordingApplication(), reactor=reactor)
     endpoint = Endpoint(succeed(Port(address)))
-    EngineIOService(engine, [(description, endpoint)], "/chat/", reactor).startService()
+    CommandService(engine, [(description, endpoint)], "/chat/").startService()
     assert log[0] == f"Engine.IO is served at {url} (transports: polling, websocket)"
 
 
-@pytest.mark.parametrize(
-    ("result", "problem"),
-    [
-        (lambda: fail(OSError("in use")), "in use"),
-        (Deferred, "not at once"),
-    ],
-)
 def test_an_endpoint_that_cannot_listen_ends_it_with_one_line(
-    result: Any, problem: str, reactor: MemoryReactorClock
+    reactor: MemoryReactorClock,
 ) -> None:
     engine = Engine(RecordingApplication(), reactor=reactor)
-    service = EngineIOService(engine, [("tcp:1", Endpoint(result()))], "/", reactor)
+    endpoint = Endpoint(fail(OSError("in use")))
+    service = CommandService(engine, [("tcp:1", endpoint)], "/")
     with pytest.raises(SystemExit) as raised:
         service.startService()
     message = str(raised.value)
-    assert message == f"twistd engineio: cannot listen on tcp:1: {problem}"
+    assert message == "twistd engineio: cannot listen on tcp:1: in use"
 
 
-def running_server(reactor: MemoryReactorClock) -> tuple[Server, EngineIOService]:
+def running_server(reactor: MemoryReactorClock) -> tuple[Server, CommandService]:
     service = tcp_service(reactor)
     service.startService()
     ((_port, site, _backlog, _interface),) = reactor.tcpServers
@@ -359,7 +353,7 @@ def test_stopping_waits_for_the_ports(reactor: MemoryReactorClock) -> None:
     port_stopped: Deferred[None] = Deferred()
     port = Port(UNIXAddress("/run/a"), port_stopped)
     endpoint = Endpoint(succeed(port))
-    service = EngineIOService(engine, [("unix:/run/a", endpoint)], "/", reactor)
+    service = CommandService(engine, [("unix:/run/a", endpoint)], "/")
     service.startService()
     stopped = service.stopService()
     reactor.advance(1)
@@ -377,7 +371,7 @@ def test_make_service_hands_the_options_on() -> None:
         parse("-l", "tcp:0", "-l", "unix:/run/app", "--ping-timeout", "7")
     )
     assert service.engine.options.ping_timeout == 7
-    assert isinstance(service, EngineIOService)
+    assert isinstance(service, CommandService)
 
 
 def test_make_service_serves_the_client_and_says_where(tmp_path: Path) -> None:

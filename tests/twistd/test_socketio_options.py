@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 
 from tests.connection import Connection
 from txengineio.integrations.socketio.server import Server
+from txengineio.twistd.command_service import Words
 from txengineio.twistd.options import Options as EngineIOOptions
-from txengineio.twistd.service import Words
 from txengineio.twistd.socketio_options import Options, makeService
 
 SERVER = Server(reactor=Clock())

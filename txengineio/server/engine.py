@@ -312,7 +312,7 @@ class Engine(EventEmitter):
         if isinstance(endpoint, str):
             endpoint = server_endpoint(self.clock, endpoint)
         site = engine_site(self, path, reactor=self.clock)
-        self._handshakes.accepting = True
+        self.reopen()
         listening = cast(Deferred[IListeningPort], endpoint.listen(site))
         return cast(Deferred[ListeningPort], listening.addCallback(self._listens))
 
@@ -322,6 +322,10 @@ class Engine(EventEmitter):
             # Closed before the endpoint was ready.
             kept.stopListening()
         return kept
+
+    def reopen(self) -> None:
+        """Let new sessions in again after `close` or `drain`, as `listen` does."""
+        self._handshakes.accepting = True
 
     def close(self) -> Deferred[None]:
         """Tell every session that it is over; let no new one in.

@@ -10,7 +10,8 @@
 ``node_flags``        those for several processes on one machine
 ``shares``            the limits of a machine, divided among these
 ``endpoints``         where it listens, and why it cannot
-``service``           the service: it listens, drains and stops
+``service``           the service of an engine: it listens, drains and stops
+``command_service``   the same for a command: more is served, in its own process
 ``signals``           signals that a service sees to itself
 ``supervisor``        several processes instead of one: ``--workers``
 ====================  ======================================================

@@ -16,11 +16,11 @@ from txengineio.integrations.inspector.pages import inspector_pages
 from txengineio.loading import NotLoadable, load_application
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import DEFAULT_PATH
+from txengineio.twistd.command_service import Words
 from txengineio.twistd.server_options import ServerOptions, make_service
 from txengineio.twistd.serves import Serves, import_from_here
-from txengineio.twistd.service import EngineIOService, Words
 
-__all__ = ["EchoProtocol", "EngineIOService", "Options", "makeService"]
+__all__ = ["EchoProtocol", "Options", "makeService"]
 
 _EXAMPLES: Final = """\
   Try it out, in the foreground; then look at http://127.0.0.1:8080/ with a browser:
@@ -101,7 +101,7 @@ def makeService(options: Options) -> Any:
     """Make the service that ``twistd engineio`` runs.
 
     Returns:
-        An `EngineIOService`; with ``--workers`` a supervisor's service.
+        A `CommandService`; with ``--workers`` a supervisor's service.
 
     Raises:
         SystemExit: An endpoint's description makes no sense; the text says which.

@@ -26,6 +26,7 @@ from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
+from txengineio.twistd.command_service import CommandService, Place, Words
 from txengineio.twistd.endpoints import CannotStart, endpoint_for
 from txengineio.twistd.flags import DEFAULT_INTERFACE, DEFAULT_PORT, SWITCHES, groups_of
 from txengineio.twistd.limit_flags import given_options
@@ -35,7 +36,6 @@ from txengineio.twistd.node_flags import (
     workers_for,
 )
 from txengineio.twistd.serves import Serves
-from txengineio.twistd.service import EngineIOService, Place, Words
 from txengineio.twistd.shares import check_shares, shares_of
 from txengineio.twistd.supervisor.control import Assignment, WorkerSettings
 from txengineio.twistd.supervisor.service import (
@@ -211,7 +211,7 @@ def make_service(options: ServerOptions) -> Any:
     """Make the service that a command runs.
 
     Returns:
-        An `EngineIOService`; with ``--workers`` a `SupervisorService`.
+        A `CommandService`; with ``--workers`` a `SupervisorService`.
 
     Raises:
         SystemExit: An endpoint's description makes no sense; the text says which.
@@ -223,7 +223,7 @@ def make_service(options: ServerOptions) -> Any:
     return _server(options, reactor)
 
 
-def _server(options: ServerOptions, reactor: Any) -> EngineIOService:
+def _server(options: ServerOptions, reactor: Any) -> CommandService:
     assignment: Assignment | None = options["assignment"]
     # What endpoints listen by.
     ports = reactor if assignment is None else Inheritance(reactor, assignment.sockets)
@@ -239,19 +239,17 @@ def _server(options: ServerOptions, reactor: Any) -> EngineIOService:
         others.append(_inspector_place(options, engine, reactor, ports))
     if options["metrics-listen"] is not None:
         others.append(_metrics_place(options, engine, metrics, reactor, ports))
-    return EngineIOService(
+    return CommandService(
         engine,
         [
             (each, _endpoint(options, "listen", each, ports))
             for each in options["listen"]
         ],
         options["path"],
-        reactor,
         beside=_beside(options, engine, metrics),
         others=others,
         drain_timeout=options["drain-timeout"],
         drain_spread=options["drain-spread"],
-        owns_process=True,
         workers=workers,
         packet_log=options["debug-packets"],
         words=_words(options),

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from txengineio.command_line import Flag
 from txengineio.server.engine import Engine
-from txengineio.twistd.service import Words
+from txengineio.twistd.command_service import Words
 
 __all__ = ["Serves", "import_from_here"]
 

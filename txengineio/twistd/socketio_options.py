@@ -16,9 +16,9 @@ from typing_extensions import override
 from txengineio.command_line import Flag
 from txengineio.loading import NotLoadable
 from txengineio.server.engine import Engine
+from txengineio.twistd.command_service import Words
 from txengineio.twistd.server_options import ServerOptions, make_service
 from txengineio.twistd.serves import Serves, import_from_here
-from txengineio.twistd.service import Words
 
 __all__ = ["Options", "makeService"]
 
@@ -105,7 +105,7 @@ def makeService(options: Options) -> Any:
     """Make the service that ``twistd socketio`` runs.
 
     Returns:
-        An `EngineIOService`; with ``--workers`` a supervisor's service.
+        A `CommandService`; with ``--workers`` a supervisor's service.
 
     Raises:
         SystemExit: An endpoint's description makes no sense; the text says which.
