@@ -27,7 +27,7 @@ MODES = {
 
 @pytest.fixture(scope="module", params=KINDS)
 def sio_server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
-    launch = Launch(engine={"namespaces": ["/", "/admin"]})
+    launch = Launch(engine={"namespaces": ["/", "/admin"], "allow_eio3": True})
     with running_server(launch, command(request.param)) as server:
         yield server
 
@@ -68,6 +68,25 @@ def expected(mode: str) -> dict[str, Any]:
         "kick_reason": ["server disconnect"],
         "leave_reason": ["client disconnect"],
         **lost,
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_client_of_socketio_2(
+    sio_server: ServerProcess, mode: str, node: str
+) -> None:
+    facts = run_client(
+        [node, HERE / "node" / "socketio_older.mjs"], url=sio_server.url, mode=mode
+    )
+
+    assert dict(facts) == {
+        "echo": ["a", {"b": [1, None]}],
+        "binary": [{"bytes": [0, 1, 255]}],
+        "asked": [6],
+        "news": [{"bytes": [7]}],
+        "admin": ["admin"],
+        "nowhere": ["Unable to connect"],
+        "kicked": "io server disconnect",
     }
 
 

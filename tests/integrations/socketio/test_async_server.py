@@ -15,6 +15,7 @@ from tests.conftest import FlushLoggedErrors
 from tests.integrations.socketio.harness import opened, wired
 from tests.wiring import Server as Wiring
 from tests.wiring import WebSocketClient
+from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
 from txengineio.socketio import AsyncManager, AsyncServer
 
 
@@ -182,3 +183,20 @@ async def test_who_leaves_while_being_asked_about_leaves_nothing_behind() -> Non
 
 def test_its_manager_sends_directly() -> None:
     assert isinstance(AsyncServer().manager, AsyncManager)
+
+
+@in_loop
+async def test_a_client_of_socketio_2_is_in_the_main_namespace_unasked() -> None:
+    sio, server = wired(AsyncServer, allow_eio3=True)
+
+    @sio.event
+    async def connect(sid: str, environ: Any) -> None:
+        await asyncio.sleep(0)
+
+    client = server.open_websocket(EIO="3")
+    server.advance(OPEN_PACKET_DELAY)
+    await settle(server)
+
+    opening, welcome = client.packets()
+    assert str(opening).startswith("0{")
+    assert welcome == "40"

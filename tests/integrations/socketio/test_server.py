@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from tests.conftest import FlushLoggedErrors
 from tests.integrations.socketio.harness import connected, opened, wired
 from txengineio.errors import InvalidOption
+from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
 from txengineio.socketio import Server
 
 _PLACEHOLDER = '{"_placeholder":true,"num":0}'
@@ -323,3 +324,38 @@ def test_a_manager_that_listens_in_a_thread_is_refused() -> None:
         wired(Server, client_manager=socketio.PubSubManager())
 
     wired(Server, client_manager=socketio.PubSubManager(write_only=True))
+
+
+def test_a_client_of_socketio_2_is_in_the_main_namespace_unasked() -> None:
+    sio, server = wired(Server, allow_eio3=True)
+    sio.on("connect", lambda sid, environ: None)
+    sio.on("connect", lambda sid, environ: None, namespace="/admin")
+    sio.on("echo", lambda sid, data: data)
+    client = server.open_websocket(EIO="3")
+    server.advance(OPEN_PACKET_DELAY)
+    opening, welcome = client.packets()
+    assert str(opening).startswith("0{")
+    # No values, as in its revision of the protocol.
+    assert welcome == "40"
+
+    client.send("40/admin?token=1,", '421["echo","0{}"]')
+    server.settle()
+
+    assert client.packets() == ["40/admin,", '431["0{}"]']
+    (sid,) = (sid for sid, _ in sio.manager.get_participants("/", None))
+    assert sio.transport(sid) == "websocket"
+
+
+def test_a_client_of_socketio_2_waits_for_those_who_decide() -> None:
+    decided: Deferred[Any] = Deferred()
+    sio, server = wired(Server, allow_eio3=True)
+    sio.on("connect", lambda sid, environ: decided)
+    client = server.open_websocket(EIO="3")
+    server.advance(OPEN_PACKET_DELAY)
+    assert len(client.packets()) == 1
+
+    decided.callback(False)
+    server.settle()
+
+    (refusal,) = client.packets()
+    assert str(refusal).startswith("44{")

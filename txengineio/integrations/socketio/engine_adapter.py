@@ -7,10 +7,11 @@ ids, and what its kind of concurrency needs. `EngineAdapter` is that engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import engineio
 from engineio.packet import Packet
+from socketio.packet import CONNECT
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -37,6 +38,9 @@ __all__ = [
 CONNECT_TIMEOUT = 45.0
 """Seconds that a client has to connect to a namespace: ``connectTimeout`` of Node's."""
 
+_OLDER_REVISION: Final = 3
+_CONNECT: Final = str(CONNECT)
+
 _Reason = engineio.Server.reason
 
 _REASONS: Mapping[CloseReason, str] = {
@@ -49,9 +53,15 @@ _REASONS: Mapping[CloseReason, str] = {
 class SocketIOProtocol(EngineIOProtocol[Session]):
     """One client of a Socket.IO server, in as many namespaces as it likes.
 
+    Clients of Socket.IO 2, whose sessions are of revision 3, are in the main namespace
+    without asking for it.
+
     Attributes:
         user_session: What the application keeps of the client, by namespaces.
+        send: Sends the client a message that is for it alone.
     """
+
+    send: Callable[[str | bytes], bool]
 
     def __init__(self, adapter: EngineAdapter) -> None:
         self.user_session: dict[str, Any] = {}
@@ -69,7 +79,14 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
         self._connect_call = clock.callLater(
             self._adapter.connect_timeout, self._did_not_connect
         )
-        return self._adapter.client_came(self)
+        self.send = self.session.send
+        came = self._adapter.client_came(self)
+        if self.session.protocol_revision != _OLDER_REVISION:
+            return came
+        self.send = self._send_to_older
+        if came is None:
+            return self.messageReceived(_CONNECT)
+        return came.addCallback(lambda _: self.messageReceived(_CONNECT))
 
     @override
     def messageReceived(self, message: str | bytes) -> Any:
@@ -91,6 +108,12 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
 
     def _did_not_connect(self) -> None:
         self.session.close()
+
+    def _send_to_older(self, message: str | bytes) -> bool:
+        if isinstance(message, str) and message.startswith(_CONNECT):
+            # Before revision 5 of Socket.IO it had no values, and may have none.
+            message = message.partition("{")[0]
+        return self.session.send(message)
 
 
 def _reason_of(closed: SessionClosed) -> str:
@@ -156,7 +179,7 @@ class EngineAdapter:
         """Send a message; clients that are gone get none."""
         client = self.sockets.get(sid)
         if client is not None:
-            client.session.send(data)
+            client.send(data)
 
     def send_packet(self, sid: str, packet: Packet) -> Any:
         """Send a message that goes to many: the packet keeps its encoded form."""
