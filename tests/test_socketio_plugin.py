@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,10 +85,11 @@ def running(
         log = ""
         for line in process.stdout:
             log += line
-            if "The application is" in line:
+            found = URL.search(log)
+            if found is not None and "The application is" in log:
                 break
-        found = URL.search(log)
-        assert found is not None, log
+        else:
+            raise AssertionError(log)
         yield found[1]
         process.send_signal(signal.SIGTERM)
         log += process.stdout.read()
@@ -150,6 +152,19 @@ def test_each_kind_of_server_runs(kind: str, folder: Path) -> None:
             assert client.call("later", [1]) == [1]
         assert client.eio.ping_interval == 7.0
         assert client.eio.ping_timeout == 9.0
+
+
+@pytest.mark.socket
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="needs Linux")
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_server_runs_in_workers(kind: str, folder: Path) -> None:
+    arguments = ["--app", f"{kind.lower()}:sio", "--workers", "2"]
+    with running(folder, *arguments, reactor=KINDS[kind]) as url:
+        for _ in range(3):
+            # Each request comes to any of them.
+            with new_client() as client:
+                client.connect(url, transports=["polling"])
+                assert client.call("echo", b"\x00") == b"\x00"
 
 
 @pytest.mark.socket

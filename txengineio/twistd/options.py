@@ -44,6 +44,7 @@ class _EngineIO(Serves):
     protocol = "Engine.IO"
     path = DEFAULT_PATH
     echoes = True
+    brings_options = False
     summary = "Serve Engine.IO: HTTP long-polling, upgraded to WebSocket."
     app = Flag(
         name="app",

@@ -124,8 +124,13 @@ class ServerOptions(CommandLine):
     def postOptions(self) -> None:
         self["engine_options"] = self._engine_options()
         EngineOptions.from_mapping(self["engine_options"])
-        options = self["engine_options"]
+        check_node(self)
+        if self["workers"] is not None:
+            check_shares(self["engine_options"], self["workers"])
+        if self["assignment"] is not None:
+            self._become(self["assignment"].settings)
         if not self.has_workers:
+            options = self["engine_options"]
             self["application"] = self.serves.application(self["app"], options)
         if not self["listen"] or self["port"] is not None:
             self["listen"].insert(0, self._port_description())
@@ -141,11 +146,6 @@ class ServerOptions(CommandLine):
     def _check_operation(self) -> None:
         """Check what is for those who run the server."""
         alone = not path_segments(self["path"])
-        check_node(self)
-        if self["workers"] is not None:
-            check_shares(self["engine_options"], self["workers"])
-        if self["assignment"] is not None:
-            self._become(self["assignment"].settings)
         if self["inspector"] is not None and self["no-inspector"]:
             raise UsageError("--no-inspector does not go with --inspector")
         if alone and (self["inspector"] is not None or self["metrics"]):
@@ -166,7 +166,11 @@ class ServerOptions(CommandLine):
         """Take what a worker has of its own, and its share of what is for all."""
         self["node-directory"] = settings.directory
         options = self["engine_options"]
-        options.update(shares_of(options, settings.workers, settings.slot))
+        shares = shares_of(options, settings.workers, settings.slot)
+        if self.serves.brings_options:
+            # What the application says is not known yet, and more than a default.
+            shares = {name: shares[name] for name in shares if name in options}
+        options.update(shares)
         options["node_name"] = settings.node
 
     def _engine_options(self) -> dict[str, Any]:

@@ -27,6 +27,8 @@ class Serves(Protocol):
     """Where it is served by default."""
     echoes: bool
     """Whether the application without ``--app`` sends each message back."""
+    brings_options: bool
+    """Whether an application is made with options of the engine."""
     summary: str
     """What its help begins with."""
     app: Flag

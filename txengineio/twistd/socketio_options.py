@@ -38,6 +38,7 @@ class _SocketIO(Serves):
     protocol = "Socket.IO"
     path = "/socket.io/"
     echoes = False
+    brings_options = True
     summary = (
         "Serve Socket.IO, by python-socketio: HTTP long-polling, upgraded to WebSocket."
     )
@@ -86,11 +87,13 @@ class _SocketIO(Serves):
 
     @override
     def words(self, line: Mapping[str, Any]) -> Words:
-        kind = type(line["application"]).__name__
+        application = line["app"] or "a chat"
+        if line["application"] is not None:
+            application += f", by {type(line['application']).__name__}"
         return Words(
             program="twistd socketio",
             protocol=self.protocol,
-            application=f"{line['app'] or 'a chat'}, by {kind}",
+            application=application,
             pages=(("Try it out with a browser", "/"),) if line["is_trial"] else (),
         )
 
