@@ -61,6 +61,20 @@ def test_compressed_forms_that_lie_ready_are_served(package: Path) -> None:
     assert get(server, Accept_Encoding="gzip").header("Content-Encoding") is None
 
 
+def test_the_map_for_debuggers_is_served_where_there_is_one(package: Path) -> None:
+    server, target = Server.new(), "/engine.io/socket.io.min.js.map"
+    server.engine.use(ClientScript(package))
+    assert server.connect().request("GET", target).answer.status == 400
+
+    (package / "dist" / "socket.io.min.js.map").write_text('{"version":3}')
+    server = Server.new()
+    server.engine.use(ClientScript(package))
+    answer = server.connect().request("GET", target).answer
+
+    assert (answer.status, answer.text) == (200, '{"version":3}')
+    assert answer.header("Content-Type") == "application/json; charset=utf-8"
+
+
 def test_everything_else_goes_on_as_before(package: Path) -> None:
     server = Server.new()
     server.engine.use(ClientScript(package))

@@ -33,8 +33,9 @@ _IDENTITY: Final = ""
 class ClientScript:
     """A middleware that serves the client's script below the path of an engine.
 
-    Compressed forms are served where they lie ready beside it, as ``.br`` and ``.gz``.
-    It is read once: a new release of it needs a new start.
+    Compressed forms are served where they lie ready beside it, as ``.br`` and ``.gz``,
+    and so is the map that debuggers ask for, ``.map``. All is read once: a new release
+    needs a new start.
 
     Args:
         path: The script, or the folder of the npm package that has it.
@@ -49,27 +50,45 @@ class ClientScript:
     def __init__(self, path: str | PathLike[str]) -> None:
         script = _find(Path(path))
         self.name: Final = script.name
-        self._end = f"/{script.name}".encode()
-        self._forms = {_IDENTITY: _read(script)}
+        source_map = script.with_name(f"{script.name}.map")
+        self._files = {script.name.encode(): _File(script, "text/javascript")}
+        if source_map.is_file():
+            file = _File(source_map, "application/json")
+            self._files[source_map.name.encode()] = file
+
+    def __call__(self, request: Request) -> None:
+        """Answer a request for the script; leave all others alone."""
+        file = self._files.get(request.path.rpartition(b"/")[2])
+        if file is not None and request.method in (b"GET", b"HEAD"):
+            file.answer(request)
+
+
+class _File:
+    """What is served, in all its forms.
+
+    Args:
+        path: Where it is.
+        content_type: What it is.
+    """
+
+    def __init__(self, path: Path, content_type: str) -> None:
+        self._content_type = f"{content_type}; charset=utf-8".encode()
+        self._forms = {_IDENTITY: _read(path)}
         for encoding, suffix in _SUFFIXES.items():
-            ready = script.with_name(script.name + suffix)
+            ready = path.with_name(path.name + suffix)
             if ready.is_file():
                 self._forms[encoding] = _read(ready)
         self._hash = sha256(self._forms[_IDENTITY]).hexdigest()[:32]
 
-    def __call__(self, request: Request) -> None:
-        """Answer a request for the script; leave all others alone."""
-        if request.path.endswith(self._end) and request.method in (b"GET", b"HEAD"):
-            self._answer(request)
-
-    def _answer(self, request: Request) -> None:
+    def answer(self, request: Request) -> None:
+        """Send it, in a form that the client takes."""
         encoding = self._encoding_for(request)
         body = self._forms[encoding]
         headers = request.responseHeaders
         add_vary(headers, "Accept-Encoding")
         # Kept, but asked about each time, as Node's servers have it.
         request.setHeader(b"Cache-Control", b"public, max-age=0")
-        request.setHeader(b"Content-Type", b"text/javascript; charset=utf-8")
+        request.setHeader(b"Content-Type", self._content_type)
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
         if encoding:
             request.setHeader(b"Content-Encoding", encoding.encode())
