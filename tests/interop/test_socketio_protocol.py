@@ -30,11 +30,15 @@ PING_INTERVAL = 0.3
 PING_TIMEOUT = 1.5
 CONNECT_TIMEOUT = 3.0
 CALM = {"namespaces": ["/", "/admin"], "ping_interval": 300.0}
+PATIENT = {
+    "namespaces": ["/", "/admin"],
+    "ping_interval": PING_INTERVAL,
+    "connect_timeout": CONNECT_TIMEOUT,
+}
 QUICK = {
     "namespaces": ["/", "/admin"],
     "ping_interval": PING_INTERVAL,
     "ping_timeout": PING_TIMEOUT,
-    "connect_timeout": CONNECT_TIMEOUT,
 }
 WEBSOCKET = "EIO=4&transport=websocket"
 PLACEHOLDERS = [{"_placeholder": True, "num": 0}, {"_placeholder": True, "num": 1}]
@@ -49,6 +53,13 @@ def _command(kind: str) -> list[str]:
 def calm(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     """A server whose heartbeat comes between no two packets."""
     with running_server(Launch(engine=CALM), _command(request.param)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def patient(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """A server that pings often, but gives much time for the answer."""
+    with running_server(Launch(engine=PATIENT), _command(request.param)) as server:
         yield server
 
 
@@ -206,15 +217,15 @@ def test_a_websocket_that_makes_no_sense_does_not_stay(
         Client(calm, query)
 
 
-def test_pings_are_answered_by_polling(quick: ServerProcess) -> None:
-    session = open_polling(quick)
+def test_pings_are_answered_by_polling(patient: ServerProcess) -> None:
+    session = open_polling(patient)
     for _ in range(3):
-        assert ask(quick, session).text == "2"
-        assert ask(quick, session, "POST", "3").status_code == 200
+        assert ask(patient, session).text == "2"
+        assert ask(patient, session, "POST", "3").status_code == 200
 
 
-def test_pings_are_answered_by_websocket(quick: ServerProcess) -> None:
-    with opened(quick) as client:
+def test_pings_are_answered_by_websocket(patient: ServerProcess) -> None:
+    with opened(patient) as client:
         client.next()
         for _ in range(3):
             assert client.next() == "2"
@@ -285,8 +296,8 @@ def test_a_namespace_that_is_none_is_refused(calm: ServerProcess) -> None:
         assert client.next() == '44/random,"Unable to connect"'
 
 
-def test_who_leaves_a_namespace_may_stay(quick: ServerProcess) -> None:
-    with connected(quick) as client:
+def test_who_leaves_a_namespace_may_stay(patient: ServerProcess) -> None:
+    with connected(patient) as client:
         client.send("41")
         assert client.next() == "2"
 
@@ -299,17 +310,17 @@ def test_who_leaves_one_namespace_is_still_in_the_other(calm: ServerProcess) -> 
         assert client.next() == '42["back","to the main one"]'
 
 
-def test_who_connects_to_no_namespace_has_to_go(quick: ServerProcess) -> None:
+def test_who_connects_to_no_namespace_has_to_go(patient: ServerProcess) -> None:
     begun = time.monotonic()
-    with opened(quick) as client:
+    with opened(patient) as client:
         client.next()
         assert set(client.wait_for_end(answers=True)) == {"2"}
     # It was not the heartbeat.
     assert time.monotonic() - begun > CONNECT_TIMEOUT - 0.1
 
 
-def test_who_has_connected_in_time_stays(quick: ServerProcess) -> None:
-    with connected(quick) as client:
+def test_who_has_connected_in_time_stays(patient: ServerProcess) -> None:
+    with connected(patient) as client:
         until = time.monotonic() + 1.5 * CONNECT_TIMEOUT
         while time.monotonic() < until:
             assert client.next() == "2"
