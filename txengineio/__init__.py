@@ -38,7 +38,7 @@ from txengineio.server.session import Session
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite
 
-# Loaded when asked for: a server starts a fifth faster without its client.
+# Loaded when asked for: a server starts 5 % faster without its client.
 _CLIENT: Final = {
     "ClientSession": "txengineio.client.session",
     "EngineIOClientService": "txengineio.client.service",
