@@ -14,6 +14,7 @@
 ``websocket``       WebSockets of a server
 ``deflate``         permessage-deflate: what was negotiated, and what goes out
 ``opening``         the opening request of a WebSocket
+``takeover``        a request's connection leaves HTTP and becomes a WebSocket
 ``upgrade``         from polling to WebSocket, without losing a message
 ==================  ==========================================================
 """

@@ -12,26 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from txengineio.checks import check_transports
-from txengineio.errors import ErrorCode, RequestRejected
 from txengineio.protocol.query import SessionQuery
-from txengineio.protocol.revisions import codec_for
 from txengineio.server.session import (
     ICarriesSession,
     IEngine,
     ITakesRequests,
     Session,
 )
-from txengineio.server.transports.answers import let_change
-from txengineio.server.transports.deflate import negotiate_deflate
 from txengineio.server.transports.newcomers import Newcomer
-from txengineio.server.transports.opening import BadOpening, OpeningRequest
+from txengineio.server.transports.opening import OpeningRequest
 from txengineio.server.transports.payloads import payloads_for
 from txengineio.server.transports.polling import PollingTransport
+from txengineio.server.transports.takeover import become_websocket, check_websocket
 from txengineio.server.transports.upgrade import UpgradeAttempt
-from txengineio.server.transports.websocket import (
-    EngineWebSocketFactory,
-    ServerWebSocket,
-)
+from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.session.timers import Schedule
 from txengineio.websocket.deflate import Deflater
@@ -44,8 +38,6 @@ __all__ = [
     "taker_of",
     "upgrades_from",
 ]
-
-_UNAVAILABLE: Final = 503
 
 _Start: TypeAlias = Callable[[ICarriesSession], Session]
 
@@ -121,53 +113,6 @@ def _open_polling(
 # --- WebSocket ------------------------------------------------------------------------
 
 
-def _check_websocket(
-    request: IncomingRequest, engine: IEngine
-) -> tuple[OpeningRequest, Deflater | None]:
-    if not engine.is_open:
-        raise BadOpening("Service Unavailable", _UNAVAILABLE)
-    if not request.can_take_over():
-        raise RequestRejected(
-            ErrorCode.BAD_REQUEST,
-            name="TRANSPORT_HANDSHAKE_ERROR",
-            context={"error": "no HTTP/1.1"},
-        )
-    asked = OpeningRequest.of(request)
-    options = engine.options.per_message_deflate
-    if options is None or not asked.extensions:
-        return asked, None
-    return asked, negotiate_deflate(asked.extensions, options)
-
-
-def _become_websocket(
-    workshop: Workshop,
-    request: IncomingRequest,
-    query: SessionQuery,
-    asked: tuple[OpeningRequest, Deflater | None],
-    *,
-    first: bool,
-) -> tuple[ServerWebSocket, bytes]:
-    """Make a request's connection a WebSocket.
-
-    Args:
-        workshop: The engine's.
-        request: The request.
-        query: What it asks for.
-        asked: What the row's ``check`` has returned.
-        first: Whether a session is opened on it; else it is to take one over.
-
-    Returns:
-        The WebSocket, and what has come after the request already.
-    """
-    headers = let_change(workshop.engine, request, request.headers_so_far(), first)
-    codec = codec_for(query.revision)
-    websocket = workshop.websockets.build(codec, query.supports_binary)
-    early = request.take_over(websocket.connection)
-    opening, deflate = asked
-    websocket.accept(opening, headers, deflate)
-    return websocket, early
-
-
 def _open_websocket(
     workshop: Workshop,
     request: IncomingRequest,
@@ -175,7 +120,9 @@ def _open_websocket(
     asked: tuple[OpeningRequest, Deflater | None],
     start: _Start,
 ) -> None:
-    websocket, early = _become_websocket(workshop, request, query, asked, first=True)
+    websocket, early = become_websocket(
+        workshop.engine, workshop.websockets, request, query, asked, first=True
+    )
     start(websocket)
     # Nothing has been sent only if the connection was lost meanwhile.
     websocket.connection.writer.flush()
@@ -190,7 +137,9 @@ def _move_to_websocket(
     asked: tuple[OpeningRequest, Deflater | None],
     session: Session,
 ) -> None:
-    websocket, early = _become_websocket(workshop, request, query, asked, first=False)
+    websocket, early = become_websocket(
+        workshop.engine, workshop.websockets, request, query, asked, first=False
+    )
     websocket.connection.writer.flush()
     if not _may_move(session, "websocket"):
         websocket.session_ended()
@@ -225,7 +174,7 @@ TRANSPORT_TABLE: Final = {
             name="websocket",
             revisions=frozenset({3, 4}),
             upgraded_from=frozenset({"polling"}),
-            check=_check_websocket,
+            check=check_websocket,
             open=_open_websocket,
             move=_move_to_websocket,
         ),
