@@ -30,9 +30,9 @@ LAYERS = [
     ["websocket", "websocket.*"],
     ["session", "session.*"],
     ["server.options", "server.options.*"],
-    ["server.web", "server.web.*"],
+    ["server.interfaces", "server.web", "server.web.*"],
     ["server.cluster", "server.statistics"],
-    ["server.handshake_request", "server.interfaces"],
+    ["server.handshake_request"],
     [
         "server.broadcast",
         "server.draining",

@@ -6,16 +6,16 @@ for another node's session is given to it, socket and all.
 =================  =====================================================================
 ``interfaces``     what an engine needs of a cluster, and of each other node
 ``targets``        which session the first bytes of a request are for
-``placement``      which node is to have a new session
-``packets``        what nodes of one machine send each other, sockets among it
+``placement``      which node gets a new session
+``packets``        what one machine's nodes send each other, sockets included
 ``pieces``         messages that come in pieces, put together again
-``links``          the ways from one node to another
+``links``          connections between nodes: one to send by, one to receive by
 ``forwarding``     requests whose connections cannot be moved
-``outbox``         what one node tells another, and what waits of it
-``workers``        the nodes of one machine, which find each other in a directory
+``outbox``         messages to another node, and those that wait for it
+``workers``        one machine's nodes: finding each other, giving connections away
 ``messages``       what engines say to each other, as bytes
-``questions``      what they ask, and wait for the answer
+``questions``      what they ask each other, and the wait for the answer
 ``channels``       who listens to what other nodes say
-``joined_engine``  one engine among others: what is for the sessions of all nodes
+``joined_engine``  one engine among others: what concerns the sessions of all
 =================  =====================================================================
 """

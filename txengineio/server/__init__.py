@@ -11,7 +11,7 @@
 ``health``             the page for load balancers
 ``handshake_request``  what is kept of the request that opened a session
 ``statistics``         what an engine counts once somebody wants to know
-``interfaces``         the seams of the server
+``interfaces``         what its parts may ask of each other, and of other processes
 ``options``            values of options, and their checks
 ``web``                the door to twisted.web: sites, requests, answers
 ``transports``         polling, JSONP, WebSocket, and the upgrade between them

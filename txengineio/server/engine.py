@@ -21,7 +21,7 @@ from txengineio.server.broadcast import EncodedMessage
 from txengineio.server.cluster import Cluster
 from txengineio.server.draining import close_all
 from txengineio.server.handshake_request import HandshakeRequest
-from txengineio.server.interfaces import ListeningPort, ServerEndpoint
+from txengineio.server.interfaces import Elsewhere, ListeningPort, ServerEndpoint
 from txengineio.server.options.engine import EngineArguments, EngineOptions
 from txengineio.server.ports import Ports
 from txengineio.server.registry import SessionRegistry
@@ -34,7 +34,7 @@ from txengineio.server.transports.table import check_enabled
 from txengineio.server.transports.websocket import EngineWebSocketFactory
 from txengineio.server.web.body_limits import BodyLimits
 from txengineio.server.web.foreign_request import incoming
-from txengineio.server.web.incoming_request import Elsewhere, IncomingRequest, Upload
+from txengineio.server.web.incoming_request import IncomingRequest, Upload
 from txengineio.server.web.site import DEFAULT_PATH, engine_site
 from txengineio.session.backlog import Buffers
 from txengineio.session.events import EventEmitter

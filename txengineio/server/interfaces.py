@@ -1,4 +1,4 @@
-"""The seams of the server: who may ask whom for what."""
+"""The interfaces of the server: what its parts may ask of each other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-__all__ = ["ISlot", "ListeningPort", "ServerEndpoint"]
+from txengineio.server.web.incoming_request import IncomingRequest
+
+__all__ = ["Elsewhere", "ISlot", "ListeningPort", "ServerEndpoint"]
 
 
 class ISlot(Interface):
@@ -36,3 +38,53 @@ class ServerEndpoint(Protocol):
 
     def listen(self, protocolFactory: Any) -> Deferred[Any]:
         """Listen; the Deferred fires with the port."""
+
+
+class Elsewhere(Protocol):
+    """What answers requests for sessions that are not here: the nodes of a cluster.
+
+    In a single process there is none, and each question costs one attribute test.
+    """
+
+    def takes_connection(self, channel: Any, received: bytes) -> bool:
+        """Take over a connection if its next request is for another node.
+
+        A connection of our own site asks this when the first bytes of a request come,
+        before anything is parsed. The bytes may name a session; they may also be less
+        than the first line.
+
+        Args:
+            channel: The connection: an `EngineIOChannel` between two requests.
+            received: What has come of the next request, and perhaps of others.
+
+        Returns:
+            Whether the connection and its bytes now belong to another node. Then the
+            channel is told nothing more but the end of its connection.
+        """
+
+    def answers(self, request: IncomingRequest, sid: str) -> bool:
+        """Answer a request for a session that is not here, if another node has it.
+
+        An engine asks this when the request is complete and the look-up finds nothing,
+        before its middlewares see it: those run where the session is.
+
+        Args:
+            request: The request; answer it, now or later, or take its connection over.
+            sid: The session that it names.
+
+        Returns:
+            Whether the request is or will be answered; if not, it is refused here.
+        """
+
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        """Tell another node that a POST to its session will never be complete.
+
+        An engine calls this when the client is gone, or the body goes beyond a limit.
+
+        Args:
+            request: The request, which is answered if it can be.
+            sid: The session that it names, which is not here.
+
+        Returns:
+            Whether another node has the session, and ends it for that.
+        """

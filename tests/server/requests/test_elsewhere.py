@@ -10,7 +10,8 @@ from tests.connection import make_request
 from tests.server.conftest import NewServer
 from tests.wiring import Server, opening_headers
 from txengineio.server.engine import Engine
-from txengineio.server.web.incoming_request import Elsewhere, IncomingRequest
+from txengineio.server.interfaces import Elsewhere
+from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.server.web.site import EngineIOSite
 
 

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from txengineio.errors import Refusal, RequestRejected, advice_in
 from txengineio.protocol.query import SessionQuery, parse_query, polling_sid
 from txengineio.server.handshake_request import client_address
+from txengineio.server.interfaces import Elsewhere
 from txengineio.server.options.proxies import TrustedProxies
 from txengineio.server.registry import SessionRegistry
 from txengineio.server.requests.checks import ConnectionErrorEvent, check_request
@@ -20,7 +21,7 @@ from txengineio.server.requests.middleware import Middleware, run_middlewares
 from txengineio.server.requests.uploads import ArrivingRequest
 from txengineio.server.session import IEngine, ITakesRequests, Session
 from txengineio.server.transports.table import TRANSPORT_TABLE, taker_of
-from txengineio.server.web.incoming_request import Elsewhere, IncomingRequest
+from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["Dispatcher"]
 

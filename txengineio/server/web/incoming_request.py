@@ -17,7 +17,7 @@ from twisted.web.http_headers import Headers
 from txengineio.errors import TransportError
 from txengineio.server.web.body_limits import BodyLimits
 
-__all__ = ["Elsewhere", "IReceivesRequests", "IncomingRequest", "Upload"]
+__all__ = ["IReceivesRequests", "IncomingRequest", "Upload"]
 
 
 class IncomingRequest(Protocol):
@@ -194,55 +194,4 @@ class IReceivesRequests(Protocol):
         """Learn that a request's headers are complete and its body begins.
 
         A request that comes whole is handed over at once, without this.
-        """
-
-
-class Elsewhere(Protocol):
-    """Who is asked for sessions that are not here: the other nodes of a cluster.
-
-    Where there is nobody to ask, each of the two questions costs one attribute test.
-    """
-
-    def takes_connection(self, channel: Any, received: bytes) -> bool:
-        """Take over a connection whose next request is for another node, if it is.
-
-        A connection of our own site asks it when the first bytes of a request come,
-        before anything is parsed. Whether they name a session, and which, is to be
-        found out from them; they may be less than the first line.
-
-        Args:
-            channel: The connection: an `EngineIOChannel` between two requests.
-            received: What has come of the next one, and perhaps of others.
-
-        Returns:
-            Whether the connection and its bytes are somebody else's now. Then the
-            channel receives nothing any more but the end of its connection.
-        """
-
-    def answers(self, request: IncomingRequest, sid: str) -> bool:
-        """Answer a request for a session that is not here, if another node has it.
-
-        An engine asks it when the request is complete and the look-up finds nothing,
-        before its middlewares see it: those run where the session is.
-
-        Args:
-            request: The request; answer it, now or later, or take its connection over.
-            sid: The session that it names.
-
-        Returns:
-            Whether that is or will be done; if not, the request is refused here.
-        """
-
-    def abandons(self, request: IncomingRequest, sid: str) -> bool:
-        """Let another node know of a POST to its session that has begun in vain.
-
-        An engine asks for it when the body of such a request will never be complete:
-        the client is gone, or it goes beyond a limit.
-
-        Args:
-            request: The request, which is answered if it can be.
-            sid: The session that it names, which is not here.
-
-        Returns:
-            Whether another node has it, and ends it for that.
         """

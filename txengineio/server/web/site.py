@@ -13,8 +13,9 @@ from typing_extensions import override
 from txengineio.errors import InvalidOption
 from txengineio.net.turns import turns_of
 from txengineio.reactor import AnyReactor
+from txengineio.server.interfaces import Elsewhere
 from txengineio.server.web.channel import engine_channel
-from txengineio.server.web.incoming_request import Elsewhere, IReceivesRequests
+from txengineio.server.web.incoming_request import IReceivesRequests
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.resource import EngineIOResource, check_engine
 from txengineio.session.timers import COARSE, TimerWheel
