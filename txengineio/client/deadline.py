@@ -31,7 +31,7 @@ class Deadline:
         self._call: IDelayedCall | None = None
 
     def schedule(self, entry: _Entry, delay: float) -> None:
-        """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
+        """Call ``entry.due()`` after ``delay`` seconds, replacing any earlier time."""
         if self._call is None:
             self._call = self._clock.callLater(delay, self._due, entry)
         else:

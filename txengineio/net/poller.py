@@ -65,9 +65,9 @@ As long as there are fewer it is cheaper to look once more than to go back.
 """
 
 _LONG: Final = 0.0001
-"""Seconds from which on it is kept how much time a connection has taken.
+"""Reads that take longer than this, in seconds, are charged to their connection.
 
-Nearly all take less. As many as are asked for at a time are over soon enough then.
+Nearly all take less; a round of such connections is over soon enough.
 """
 
 _SMALL: Final = 1024
@@ -83,7 +83,7 @@ _QUICK: Final = _LONG / 2
 """Seconds within which a read is quick."""
 
 _FEW: Final = 8
-"""Connections that a test may have left to it."""
+"""With fewer connections, the poller checks whether a test has removed it."""
 
 _MEMORY: Final = 1.0
 """Seconds of work after which what was taken before counts for half."""
@@ -94,7 +94,7 @@ _FAILURES: Final[Mapping[BaseException, Failure]] = {
 """How connections usually end: as Twisted's reactors, which make these once, too."""
 
 _pollers: Final[WeakValueDictionary[Any, Poller]] = WeakValueDictionary()
-"""Those that connections know, by their reactors."""
+"""The pollers in use, by reactor; they live as long as a connection refers to them."""
 
 
 def poller_of(reactor: Any) -> Poller | None:
@@ -176,7 +176,8 @@ class Poller:
         for _ in range(_ROUNDS):
             if not (began <= now < end and self._transports):
                 break
-            # The kernel goes round: what it has told comes after what it has not.
+            # epoll is round-robin: descriptors already reported come after those not
+            # yet reported.
             ready = self._epoll.poll(0, _AT_ONCE)
             if not ready:
                 # All have had what they wanted.
@@ -201,7 +202,7 @@ class Poller:
         self._grow_old(now - began)
 
     def _rest(self, count: int) -> None:
-        """Go back to the reactor: nobody waits, after so many reads."""
+        """Go back to the reactor: after this many reads, nothing is waiting."""
         self._is_quiet = count <= 1
         self._is_saturated = False
         self._taken.clear()
@@ -243,7 +244,7 @@ class Poller:
                 continue
             is_timed = not is_quick or untimed == _UNTIMED or len(data) > _SMALL
             if is_timed and untimed:
-                # What others took is not to be held against it.
+                # Do not charge it for the time that others took.
                 before, untimed = seconds(), 0
             try:
                 transport.protocol.dataReceived(data)
@@ -257,7 +258,7 @@ class Poller:
             took = now - before
             is_quick = took <= _QUICK
             if took > _LONG:
-                # It comes later next time; so those behind it are not passed over.
+                # It is served later next time, so those after it are not skipped.
                 self._charge(descriptor, transport, took)
                 if not began <= now < end:
                     break
@@ -299,7 +300,7 @@ class Poller:
         try:
             self._disconnect(transport, reason, is_reading)
         except BaseException:
-            # One protocol's trouble is not to become that of all the others.
+            # One protocol's failure must not affect the others.
             self._log.failure("closing {transport} failed", transport=transport)
 
     def _disconnect(
@@ -319,7 +320,7 @@ class Poller:
             transport.connectionLost(failure)
 
     def lets_go(self, transport: Any) -> bool:
-        """Let a connection go that nothing is to be written to any more.
+        """Close a connection to which nothing more will be written.
 
         Returns:
             Whether that will be done in this turn; if not, its transport has to do it.
@@ -329,7 +330,8 @@ class Poller:
         return self._is_going_round
 
     def _let_go(self, transport: Any) -> None:
-        # It may be lost by now, aborted, or written to all the same.
+        # By now it may be lost or aborted, or something may have been written to it
+        # after all.
         if (
             transport.connected
             and not is_aborting(transport)

@@ -1,4 +1,4 @@
-"""Letting a socket go that another process goes on with."""
+"""Releasing a socket so that another process can go on using it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def can_be_released(transport: Any) -> bool:
 
 
 def release_socket(transport: Any) -> socket.socket:
-    """Take the socket of a transport, which is over then.
+    """Take the socket from a transport, which cannot be used afterwards.
 
     Twisted's ways to end a connection shut it down or have it reset, which would end it
-    for whoever has the socket, too. Here nothing is done to it but that it is not
-    watched any more. The protocol is told that the connection is lost, and cleans up.
+    for the new owner of the socket, too. Here it only stops being watched. The protocol
+    is told that the connection is lost, and cleans up.
 
     Args:
         transport: One that `can_be_released`.

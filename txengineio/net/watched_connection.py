@@ -39,8 +39,8 @@ def watch_closely(transport: Any) -> bool:
     Returns:
         Whether that was done.
     """
-    # Not subclasses, which may read in ways of their own. Unix sockets do, too, for who
-    # takes descriptors from them; here nobody does.
+    # Not subclasses, which may read in ways of their own. Unix sockets do so too, for
+    # protocols that receive descriptors from them; none here does.
     if type(transport) not in _PLAIN or has_unsent_bytes(transport):
         return False
     poller = poller_of(transport.reactor)

@@ -1,8 +1,8 @@
-"""What waits for a peer that does not read as fast as it is sent to, and how much.
+"""What waits for a peer that reads more slowly than it is sent data, and how much.
 
-Nothing is counted as long as the transport takes what it is given. From the first
-packet on that stays behind, a session has a `Backlog`; the backlogs of an engine report
-to its `Buffers`, which knows the limits.
+Nothing is counted as long as the transport takes what it is given. Once a packet stays
+behind, the session has a `Backlog`; the backlogs of an engine report to its `Buffers`,
+which knows the limits.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Backlog:
 
 
 class Flow:
-    """Who waits until more can be sent: Deferreds, and at most one producer.
+    """What waits until more can be sent: Deferreds, and at most one producer.
 
     Args:
         is_writable: Whether more can be sent now.

@@ -249,7 +249,8 @@ class BaseSession(Consumer):
                 advice=advice_in(description),
             )
         self._stop_waiting()
-        # Unknown first: the last answer to a poll may let in a request behind it.
+        # Deregister first: once the last poll is answered, the next request on that
+        # connection may be served.
         self.engine.session_ended(self, reason)
         try:
             self.transport.session_ended()
@@ -429,10 +430,12 @@ class BaseSession(Consumer):
         Spec: Engine.IO v4, "Upgrade".
         """
         self.upgrade_attempt = None
-        # First: callbacks of what the old transport carried get that one.
+        # Before the switch: callbacks for what the old transport carried must be given
+        # that transport.
         self.transport.replaced()
         if self.closed is not None:
-            # By one of them, when the new transport was not the session's yet.
+            # One of those callbacks has ended the session, before the new transport
+            # belonged to it.
             transport.session_ended()
             return
         self.transport = transport

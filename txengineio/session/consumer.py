@@ -121,7 +121,7 @@ class Consumer(EventEmitter):
         self.send_queue.put((packet_type, data, True, None))
 
     def _closed_on_creation(self, packet_type: PacketType, data: PacketData) -> bool:
-        """Tell of a packet that is to be sent; say whether a handler has closed."""
+        """Emit ``packet_create``; say whether a handler has closed the session."""
         self.emit("packet_create", packet_type, data)
         return self.ready_state is not _OPEN
 

@@ -1,4 +1,4 @@
-"""Who wants to know when what was sent has been handed on."""
+"""Callbacks and Deferreds that fire when sent messages have been handed on."""
 
 from __future__ import annotations
 

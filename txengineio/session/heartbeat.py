@@ -57,7 +57,7 @@ class Heartbeat(ABC):
 
     @abstractmethod
     def sign_of_life(self, session: Any) -> None:
-        """Take that the peer is alive while its answer is `AWAITED`."""
+        """Note that the peer is alive while its answer is `AWAITED`."""
 
     @abstractmethod
     def rearm(self, session: Any) -> None:

@@ -1,4 +1,4 @@
-"""The seams of a session: who may ask whom for what."""
+"""The interfaces around a session: what each side may ask of the other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 OutgoingPacket = tuple[PacketType, PacketData, bool, bytes | None]
-"""Type, data, whether compressing pays, and a WebSocket frame that was made before."""
+"""Type, data, whether to compress, and the WebSocket frame if encoded already."""
 
 
 class IPacketReceiver(Interface):

@@ -277,7 +277,7 @@ class SendQueue:
     def _take_batch(self) -> list[OutgoingPacket]:
         """Take what the transport is given now: all that waits, or a part of it.
 
-        As it takes memory to give it away, a backlog leaves in pieces.
+        Handing packets over takes memory, so a backlog leaves in pieces.
         """
         batch, self.waiting = self.waiting or [], None
         backlog = self._backlog
@@ -310,7 +310,7 @@ class SendQueue:
 
     def _handed_on(self, session: Sender) -> None:
         self.in_flight = False
-        # Before the callbacks: they may send what gets stuck again.
+        # Before the callbacks: these may send messages that get stuck again.
         if self._backlog is not None:
             self._backlog.flushed()
         if self._flush_callbacks is not None:
@@ -319,7 +319,7 @@ class SendQueue:
             self._flow.resume()
 
     def end(self, closed: SessionClosed) -> None:
-        """Drop what waits; tell who waits for it that the session is over.
+        """Drop what is queued; tell everyone who waits for it that the session is over.
 
         A transport that has not noticed may still `uncork` and `flush`: nothing is left
         to send.

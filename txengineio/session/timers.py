@@ -52,7 +52,7 @@ class Schedule(Protocol):
     """What calls entries when their time has come."""
 
     def schedule(self, entry: HasDueTime, delay: float) -> None:
-        """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
+        """Call ``entry.due()`` after ``delay`` seconds, replacing any earlier time."""
 
     def cancel(self, entry: HasDueTime) -> None:
         """Forget the entry; nothing happens if nothing is scheduled for it."""
@@ -72,7 +72,7 @@ class TimerWheel:
         clock: Where the time comes from.
         resolution: The width of a bucket in seconds: how late a call may come.
         name: What a timer is, for the log: "the heartbeat of a session".
-        steady: Seconds of a time that nobody sets, if the clock's may be.
+        steady: A monotonic clock, in seconds, in case the other one may be set.
     """
 
     _log = Logger()
@@ -96,7 +96,7 @@ class TimerWheel:
         self._loop.clock = clock
 
     def schedule(self, entry: HasDueTime, delay: float) -> None:
-        """Call ``entry.due()`` after ``delay`` seconds, and at no earlier set time."""
+        """Call ``entry.due()`` after ``delay`` seconds, replacing any earlier time."""
         bucket = ceil((self._seconds() + delay - _EPSILON) / self._resolution)
         before = entry.due_bucket
         if bucket == before:

@@ -214,7 +214,8 @@ class WebSocketTransport:
         if len(packets) > 1 or self.deflate is not None:
             data = self._frames(packets)
         elif type(message) is str and packet_type is _MESSAGE:
-            # Without a list: of two that talk, most messages go alone.
+            # Without building a list: in a dialogue, most messages go out one at a
+            # time.
             data = frame or connection.encode_frame("4" + message)
         else:
             packet = self._codec.encode_frame(
@@ -269,7 +270,7 @@ class WebSocketTransport:
         """Send a close frame, unless that is done; forget the session."""
         session, self.receiver, self.session = self.session, None, None
         if session is not None and session.reading_paused:
-            # To hear the peer's goodbye.
+            # So that the peer's goodbye is still received.
             self.resume_reading()
         self.connection.close()
 

@@ -68,7 +68,7 @@ _PROTOCOL_ERROR: Final = WebSocketProtocol.CLOSE_STATUS_CODE_PROTOCOL_ERROR
 _POLICY_VIOLATION: Final = WebSocketProtocol.CLOSE_STATUS_CODE_POLICY_VIOLATION
 
 TOO_BIG: Final = WebSocketProtocol.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG
-"""The close code that a peer gets whose message is too large."""
+"""The close code sent to a peer whose message is too large."""
 
 
 @implementer(IFrameReceiver)
@@ -108,11 +108,11 @@ class Connection(WebSocketProtocol):
     _close_timeout: CloseTimeout | None = None
 
     def __init__(self, factory: Any) -> None:
-        # Not Autobahn's, which only prepares for listeners that there are none of.
+        # Not Autobahn's, which only prepares for listeners; there are none here.
         self.factory = factory
 
     def belong_to(self, owner: IWebSocketOwner) -> None:
-        """Let somebody have what comes in, and all that happens."""
+        """Give the connection an owner, which gets the input and is told of events."""
         self.owner = owner
         self.reader = FrameReader(
             owner,
@@ -138,7 +138,7 @@ class Connection(WebSocketProtocol):
             self.writer.flush()
 
     def read_in_turns(self) -> None:
-        """Read for a while; what is left then waits until others had their turn."""
+        """Read for a while; the rest waits until others have had their turn."""
         turns: Turns = self.factory.turns
         began = turns.seconds()
         while not self.reader.go_on():
@@ -340,7 +340,7 @@ class ServerConnection(Connection, WebSocketServerProtocol):  # type: ignore[mis
 
     @override
     def connectionLost(self, reason: Any = None) -> None:
-        # Not Autobahn's: that looks after timers that there are none of here.
+        # Not Autobahn's: that handles timers, which are not used here.
         self.factory.connection_lost(self)
         self.state = _CLOSED
         self.reader.ended = End.CLOSED

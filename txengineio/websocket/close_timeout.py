@@ -17,7 +17,7 @@ CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a peer has to answer a close frame before its connection is dropped."""
 
 SLOW_CLOSE_TIMEOUT: Final = 30.0
-"""The same if the peer has not even read what was sent before, and so is slow."""
+"""The same for a slow peer, which has not yet read what was sent before."""
 
 
 class CloseTimeout:

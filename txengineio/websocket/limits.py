@@ -1,4 +1,4 @@
-"""What a peer of a WebSocket may cost: more than its bytes tell."""
+"""What a WebSocket peer may cost, which its byte count alone does not show."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class End(Enum):
     """A rule or a limit was broken: only the peer's close frame is of interest."""
 
     CLOSED = "closed"
-    """The peer has sent its close frame, or cannot any more: nothing is."""
+    """The peer has sent its close frame, or no longer can: nothing more is read."""
 
 
 class FrameReader:
@@ -138,8 +138,8 @@ class FrameReader:
         """Take what was received, and read it if that takes no time to speak of.
 
         Returns:
-            False if `go_on` has to be called until that says that nothing is left. True
-            if all is read, or waits for what has come before and is not read yet.
+            False if the caller must call `go_on` until it returns True. True if
+            everything is read, or is queued after earlier unread data.
         """
         if self._unread:
             # Reading is paused, but TLS had decrypted this.

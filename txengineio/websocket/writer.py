@@ -28,7 +28,7 @@ class Writer:
         self._transport = transport
         self._is_direct = short_path and can_write_directly(transport)
         self.ahead: list[bytes] | None = None
-        # How long the first data is to wait, and what tells when it has waited.
+        # How long the first data must wait, and the call that ends the wait.
         self._delay: tuple[float, IReactorTime] | None = None
         self._call: IDelayedCall | None = None
 
@@ -55,7 +55,7 @@ class Writer:
             self.write(b"")
 
     def delay_data(self, seconds: float, clock: IReactorTime) -> None:
-        """Let what was put ahead leave some time before what is written next.
+        """Send what was put ahead at least this long before what is written next.
 
         If it is flushed before anything is written, nothing waits.
         """

@@ -41,7 +41,8 @@ class Dispatcher:
 
     Attributes:
         middlewares: What sees each request first.
-        elsewhere: Who is asked for sessions that are not here; None for nobody.
+        elsewhere: Where to ask for sessions that are not here; None if there is only
+            one process.
     """
 
     _log = Logger()
@@ -184,7 +185,7 @@ class Dispatcher:
         return sid is not None and elsewhere.answers(request, sid)
 
     def _abandon(self, request: IncomingRequest) -> bool:
-        """Let others know of a POST to one of their sessions that begun in vain."""
+        """Tell the node of its session that a POST will never be complete."""
         elsewhere = self.elsewhere
         if elsewhere is None or request.method != b"POST":
             return False

@@ -95,7 +95,7 @@ def _failed(error: Exception, request: IncomingRequest) -> None:
 
 
 def _end_what_was_begun(request: IncomingRequest) -> bool:
-    """Whether there was an answer already: there cannot be a second one."""
+    """Whether an answer was begun already; complete it, there cannot be a second."""
     if not request.is_begun:
         return False
     if not request.is_gone:
@@ -150,7 +150,7 @@ class CorsMiddleware:
 
 
 async def _result(answer: Any) -> Any:
-    # How long it may take is known to who runs the middleware.
+    # The code that runs the middleware decides how long it may take.
     waiting = as_deferred(answer)
     return answer if waiting is None else await waiting
 

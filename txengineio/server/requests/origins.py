@@ -54,7 +54,8 @@ class OriginCheck:
 
     Args:
         rules: Who else may come in, as `check_origins` returns it.
-        proxies: Those that are believed what the browser calls this server.
+        proxies: The proxies whose word is taken for the name that the browser uses for
+            this server.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class OriginCheck:
     def check(self, request: IncomingRequest) -> None:
         """Check a request that opens a session, or a WebSocket for one.
 
-        It is after the middlewares: whom these have allowed to read the answer, is
-        allowed to ask.
+        It runs after the middlewares: a page that they allow to read the answer may
+        also ask.
 
         Raises:
             RequestRejected: It comes from a page of another origin.

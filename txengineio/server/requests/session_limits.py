@@ -1,6 +1,7 @@
 """How many clients there may be, from one address and in all, and how fast they come.
 
-Who is refused costs nothing: it is done before anything is asked or built.
+Refusing a client costs nothing: it happens before the application is asked or anything
+is built.
 """
 
 from __future__ import annotations

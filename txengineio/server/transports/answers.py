@@ -92,7 +92,7 @@ def _completed(
     """Return the headers of an answer as the application wants them."""
     changed = let_change(engine, request, headers, first)
     move_added(changed, request.answer_headers)
-    # What is true of the body is not the application's to change.
+    # The application must not change headers that describe the body.
     return {
         name: value
         for name, value in changed.items()

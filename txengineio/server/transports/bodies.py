@@ -42,7 +42,7 @@ def hand_over(
                 session.message_received(data)
             else:
                 if packet_type is PacketType.CLOSE:
-                    # What answers earlier packets comes before the goodbye.
+                    # Replies to earlier packets go out before the goodbye.
                     session.send_queue.uncork()
                     transport.answer_with_noop()
                 session.packet_received(packet_type, data)

@@ -43,7 +43,7 @@ class JSONPPayloads:
     def read(self, request: IncomingRequest) -> Iterator[Packet]:
         """Return the packets of a POST."""
         payload = unwrap_jsonp_form(request.read_body())
-        # A form without a payload is taken, and nothing comes of it.
+        # A form without a payload is accepted and has no effect.
         return iter(()) if payload is None else self._codec.decode_payload(payload)
 
     def write(self, packets: Sequence[Packet]) -> tuple[Mapping[str, str], bytes]:

@@ -1,7 +1,7 @@
 """Clients that open a session and do not come back.
 
 A client polls again at once. One that does not, be it a scanner, a flood or a browser
-that was closed, is not worth a heartbeat's wait.
+that was closed, is not worth waiting a whole heartbeat for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Newcomer"]
 
 
 class Newcomer:
-    """Gives a session up whose client is not back in time after the handshake.
+    """Gives up a session whose client does not come back in time after the handshake.
 
     Args:
         session: The session.

@@ -13,8 +13,8 @@ A client has at most one GET under way and at most one POST, and the two know no
 each other.
 
 The *GET* is parked until there is something to say. Its answer may be too much for the
-connection to take at once: until it has left, another GET is refused, as whoever asks
-again and again and reads nothing would fill the memory. When the session wants to end
+connection to take at once: until it has left, another GET is refused, since a client
+that kept asking and read nothing would fill the memory. When the session wants to end
 and no GET is here, it waits for the next one to say goodbye to.
 
 The *POST* may be known before it is complete: then it is awaited. Once it is handled it
@@ -65,7 +65,7 @@ class PollState(Enum):
     CLOSING = "closing"
     """The next one is answered with the goodbye."""
     CLOSING_UNREAD = "closing, unread"
-    """So it is, but the last answer has not left yet."""
+    """As `CLOSING`, but the last answer has not left yet."""
     ENDED = "ended"
     """The session is over, or on another transport."""
 
@@ -234,7 +234,7 @@ class PostInput(Enum):
     HANDLED = "handled"
     """What one says was done, and the application takes more."""
     HANDLED_LATE = "handled late"
-    """What one says was done, and the application takes no more now."""
+    """Its packets were handled, but the application accepts no more for now."""
     RESUMED = "resumed"
     """The application takes more again."""
     LOST = "lost"

@@ -188,7 +188,7 @@ def taker_of(session: Session) -> ITakesRequests:
 
 
 def check_enabled(names: tuple[str, ...]) -> None:
-    """Raise for a transport that there is not.
+    """Raise for a transport that does not exist.
 
     Raises:
         InvalidOption: There is one among the names.

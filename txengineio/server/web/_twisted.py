@@ -78,7 +78,7 @@ class TwistedChannel(HTTPChannel):
         return self._handlingRequest
 
     def keeps_bytes(self) -> bool:
-        """Whether bytes were kept: a request waits behind the one that is handled."""
+        """Whether bytes were kept: another request waits for the current one."""
         return any(self._dataBuffer)
 
     def is_last(self) -> bool:
@@ -98,8 +98,8 @@ class TwistedChannel(HTTPChannel):
     def start_handling(self, request: Request) -> None:
         """Do what ``allContentReceived`` does before it hands a request over.
 
-        But for the idle time-out: to stop and start that costs more than to find out
-        when it is over.
+        Except for the idle time-out: stopping and restarting it costs more than
+        checking when it has expired.
         """
         self.requests.append(request)
         self._handlingRequest = True
@@ -157,13 +157,13 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
         protocol: Gets ``makeConnection`` and from then on all that is received.
 
     Returns:
-        What was received behind the request already; the caller hands it to the
+        What has already been received after the request; the caller hands it to the
         protocol when that is ready.
     """
     # Neither interface names what is needed of them here.
     channel: Any = request.channel
     transport: Any = channel.transport
-    # The channel is its transport's producer, and would stay it.
+    # The channel is its transport's producer, and would remain so.
     transport.unregisterProducer()
     channel.setTimeout(None)
     early = b"".join(channel._dataBuffer)

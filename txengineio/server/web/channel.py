@@ -38,8 +38,8 @@ class EngineIOChannel(TimedChannel):
     _is_between = True
     _served_at = 0.0
 
-    # Since when requests have been served in this turn of the reactor, and the one that
-    # is answered while the next has to wait until others had their turn.
+    # When the serving of requests began in this turn of the reactor; and the answered
+    # request whose successor waits until others have had their turn.
     _began: float | None = None
     _done: Request | None = None
 
@@ -186,7 +186,7 @@ class EngineIOChannel(TimedChannel):
         period = self.timeOut or 0
         passed = self.site.reactor.seconds() - self._served_at
         left = period if self.is_handling else period - passed
-        # What rounding leaves may be less than what makes the time go on.
+        # Rounding may leave a remainder too small to advance the clock.
         if left > _MIN_LEFT:
             self.site.timers.schedule(self, left)
         else:

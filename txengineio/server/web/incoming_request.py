@@ -154,7 +154,7 @@ class IncomingRequest(Protocol):
             protocol: Gets ``makeConnection`` and from then on all that is received.
 
         Returns:
-            What was received behind the request already; the caller hands it to the
+            What has already been received after the request; the caller hands it to the
             protocol when that is ready.
         """
 

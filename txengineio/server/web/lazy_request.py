@@ -76,8 +76,8 @@ class LazyRequest(Request):
         """Whether its answer has cookies already, beside those in its headers."""
         return bool(self._cookies)
 
-    # What Twisted gives to each request as an attribute. Whoever asks for headers or
-    # for the body may change them; whoever puts in others means those.
+    # What Twisted gives to each request as an attribute. Code that asks for the headers
+    # or the body may change them; if it assigns new ones, those count.
 
     @property  # type: ignore[explicit-override]
     def requestHeaders(self) -> Any:
@@ -186,7 +186,7 @@ _MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 class _WhenAsked:
-    """An attribute that an object does without until somebody asks for it.
+    """An attribute that is created only when it is first asked for.
 
     Args:
         name: Its name.

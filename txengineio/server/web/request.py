@@ -52,11 +52,11 @@ _REFUSAL: Final = b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n
 _DRAIN_TIMEOUT: Final = 5.0
 """Seconds that the rest of a body that is refused may keep the server waiting.
 
-It is read and forgotten: closing at once would reset the connection, and the client
+It is read and discarded: closing at once would reset the connection, and the client
 would never see the answer.
 """
 _DRAIN_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of such a rest that are read; who sends more does not read answers anyway."""
+"""Bytes of it that are read; a client that sends more does not read answers anyway."""
 
 _HTTP_1_1: Final = b"HTTP/1.1"
 _NO_HEADERS: Final[Mapping[str, Any]] = {}
@@ -92,7 +92,7 @@ class EngineIORequest(LazyRequest):
         if self.engine is None:
             super().gotLength(length)
             return
-        # As Twisted does it later: somebody may ask for it behind the answer.
+        # Twisted does this later; but someone may ask for it after the answer.
         self.site = channel.site
         self.content = BytesIO()
         if length != 0:
@@ -132,7 +132,7 @@ class EngineIORequest(LazyRequest):
         """
         self._refused = error
         self.content = BytesIO()
-        # Twisted would say "go on" behind the answer.
+        # Twisted would send "100 Continue" after the answer.
         self.requestHeaders.removeHeader(b"Expect")
         if self._is_stream:
             return
@@ -165,7 +165,7 @@ class EngineIORequest(LazyRequest):
         return False
 
     def _body_lost(self, error: TransportError) -> bool:
-        """Tell whom it concerns, once, that the body will never be complete."""
+        """Tell the upload, once, that its body will never be complete."""
         if not self._is_receiving or self._upload is None:
             return False
         self._is_receiving = False
@@ -303,7 +303,7 @@ class EngineIORequest(LazyRequest):
         )
 
     def _finish_soon(self) -> None:
-        """Finish; but a request that waits behind a parked one is not served right now.
+        """Finish; but do not serve a request that is queued after a parked one at once.
 
         A parked poll is answered from anywhere: in a call of the application, or in the
         middle of another session's work.

@@ -45,7 +45,7 @@ def serialize_headers(headers: Mapping[str, Any]) -> bytes | None:
 
 
 def serialize_beside(headers: Mapping[str, Any], others: Headers) -> bytes | None:
-    """Return how those of ``others`` are written that ``headers`` do not replace.
+    """Return the lines for those of ``others`` that ``headers`` do not replace.
 
     Returns:
         The lines; None if there is one among them that stands in each answer anyway.

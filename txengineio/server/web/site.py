@@ -46,8 +46,8 @@ class EngineIOSite(Site):
     Attributes:
         timers: When connections have been idle for too long.
         turns: Keeps a client from occupying the reactor.
-        elsewhere: Who takes connections whose next request is for a session of another
-            node, see `Elsewhere`; None for nobody.
+        elsewhere: What takes connections whose next request is for a session of another
+            node (see `Elsewhere`); None if there is no such node.
         short_path: Whether requests that come whole go around Twisted's parser, and
             ``watch`` counts. To be set before connections come; nothing but speed
             depends on it.
