@@ -4,7 +4,7 @@
 ``connect``      opens a session
 ``service``      keeps a session up
 ``session``      a session of the client
-``options``      what `connect` can be told
+``options``      the options of `connect`
 ``other_names``  what options are called in other libraries
 ``target``       URLs, and what each request says in its query
 ``opening``      the wait for the open packet
@@ -14,7 +14,7 @@
 ``deadline``     timers of a client
 ``failures``     what went wrong, as errors that say so
 ``http``         requests, and the connections that they use
-``cli_options``  what it can be told, and its help
+``cli_options``  the options of the command, and its help
 ``cli``          ``python -m txengineio connect``
 ===============  =============================================
 """

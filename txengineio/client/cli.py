@@ -60,7 +60,7 @@ class _Terminal(LineReceiver):
     def lineReceived(self, line: bytes) -> None:
         waiting = self._line_read(line)
         if waiting is not None and not waiting.called:
-            # The server takes less than there is to send.
+            # The server takes less than the input has.
             self.pauseProducing()
             waiting.addBoth(self._go_on)
 
@@ -84,7 +84,7 @@ class _Terminal(LineReceiver):
         self.closed.callback(None)
 
     def finish(self) -> None:
-        """Count the input as over."""
+        """Consider the input over."""
         if not self.finished.called:
             self.finished.callback(None)
 

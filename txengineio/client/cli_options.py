@@ -1,4 +1,4 @@
-"""What ``python -m txengineio`` can be told."""
+"""The command line of ``python -m txengineio``: flags, checks and help."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROGRAM: Final = "python -m txengineio"
 
 
 def _option(name: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return what makes an option of the client from a flag's text, and checks it."""
+    """Return a function that makes an option of the client from a flag's text."""
 
     def take(text: str) -> Any:
         value = parse(text)
@@ -109,7 +109,7 @@ _TERMINAL: Final = (
 
 
 class ConnectOptions(CommandLine):
-    """What ``connect`` can be told."""
+    """The options of ``connect``."""
 
     program = f"{_PROGRAM} connect"
     usage = f"{program} [options] URL"
@@ -174,7 +174,7 @@ The guide is in the folder docs of the source; client.md is about the client."""
             raise InvalidOption(name, error.expected, error.got) from error
 
     def connect_options(self) -> dict[str, Any]:
-        """Return what `connect` is told."""
+        """Return the arguments for `connect`."""
         return {
             "path": self["path"],
             "transports": self["transport"] or TRANSPORTS,

@@ -55,7 +55,7 @@ _OK = 200
 _Protocol = TypeVar("_Protocol", bound=EngineIOProtocol)
 
 _upgraded: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
-"""The origins with which sessions of an application have moved to WebSocket."""
+"""The servers' origins whose sessions have moved to WebSocket, by application."""
 
 
 @overload
@@ -99,7 +99,7 @@ def connect(  # the ones that are not options say where to and what for
         factory: An `EngineIOProtocol` subclass, or a factory that builds such a
             protocol once the session is open.
         reactor: By default the global one.
-        path: Where the engine is; a path in the URL may say it instead.
+        path: Where the engine is; the URL may have the path instead.
         query: Parameters for each request, beside those in the URL.
         options: See `ClientOptions`.
 
@@ -130,7 +130,7 @@ class Connection:
     Attributes:
         clock: The reactor.
         timers: When the session's heartbeat is due.
-        buffers: What the session keeps back.
+        buffers: The messages that the session keeps back.
         handlers: None: only sessions have events here.
     """
 
@@ -168,7 +168,7 @@ class Connection:
         """Do nothing: nobody can listen."""
 
     def session_ended(self, session: ClientSession, reason: CloseReason) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         if session.upgraded and self._options.remember_upgrade:
             _upgraded.setdefault(self._application, set()).add(self._target.origin)
         self._http.close()
@@ -191,7 +191,8 @@ class Connection:
             try:
                 return await self._open_by("websocket")
             except ConnectFailed as error:
-                # As it was before: this is not to keep anybody from connecting.
+                # Start with polling after all: a failed shortcut must not prevent a
+                # session.
                 self._log.info("no WebSocket this time: {error}", error=error)
                 remembered.discard(self._target.origin)
         return await self._open_by(self._options.transports[0])

@@ -1,4 +1,4 @@
-"""When something of a client is due: its heartbeat, the answer to its POST.
+"""The timers of a client: its heartbeat, and the answer to its POST.
 
 A server has many sessions and shares one loop between them; a client has one, whose
 heartbeat is due exactly when it should be.

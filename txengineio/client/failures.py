@@ -55,7 +55,7 @@ _MAX_TEXT: Final = 200
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _BAD_REQUEST: Final = 400
-# What a server of revision 3 makes of a handshake, in a text and in a binary payload.
+# The handshake of a server of revision 3, in a text and in a binary payload.
 _REVISION_3: Final = re.compile(rb"\d+:0\{|\x00[\x00-\x09]+\xff0\{")
 _REVISION_4: Final = re.compile(rb"0\{")
 
@@ -79,7 +79,7 @@ _WRAPPERS: Final = (RequestGenerationFailed, RequestTransmissionFailed, Response
 
 
 def connect_failed(error: BaseException) -> ConnectFailed:
-    """Return why no session was opened, from what a part of Twisted has raised.
+    """Return why no session was opened, from an exception of Twisted's.
 
     Raises:
         CancelledError: Nothing went wrong: the attempt was cancelled.
@@ -120,7 +120,7 @@ def _text(error: BaseException) -> str:
 def not_engine_io(
     message: str, *, status: int | None = None, error: BaseException | None = None
 ) -> ConnectFailed:
-    """Return that the server speaks something else."""
+    """Return the error for a server that speaks another protocol."""
     return ConnectFailed(
         ConnectCause.NOT_ENGINE_IO, message, status=status, error=error
     )
@@ -185,7 +185,7 @@ def _read_refusal(answer: Answer) -> tuple[ErrorCode | int | None, str | None]:
 
 
 def _read_text(body: bytes) -> tuple[ErrorCode | None, str | None]:
-    # engine.io refuses WebSockets so: the message alone.
+    # engine.io refuses WebSockets with the message alone.
     text = body.decode(errors="replace").strip()
     for code in ErrorCode:
         if text == code.message:

@@ -1,4 +1,4 @@
-"""What `connect` can be told, checked once."""
+"""The options of `connect`, checked once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check_headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
         if not isinstance(header, str) or not isinstance(text, str):
             raise InvalidOption(name, expected, value)
         if not header or not set(header) <= _TOKEN or not text.isprintable():
-            # It would end the header, and begin another one or a request.
+            # The text would end the header, and begin another one or a request.
             raise InvalidOption(name, expected, header)
     return tuple(value.items())
 
@@ -127,7 +127,7 @@ class VerifiesServers(Protocol):
     """The same for an ``IPolicyForHTTPS``."""
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> object:
-        """Return what makes the connections of TLS."""
+        """Return the object that makes TLS connections."""
 
 
 class ClientArguments(TypedDict, total=False):
@@ -152,16 +152,16 @@ class ClientArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientOptions:
-    """What a client is told when it connects.
+    """The options of one client.
 
     Attributes:
-        transports: What may be used, the one to start with first.
+        transports: The transports that may be used, the one to start with first.
         upgrade: Whether to move from polling to WebSocket where that is possible.
         remember_upgrade: Whether to start with WebSocket when a session of the same
             factory with the same server has moved there before.
         headers: More headers for each request.
-        cookies: Cookies to send, by name, or a jar. What the server sets is kept in
-            the jar, as a load balancer with sticky sessions needs it.
+        cookies: Cookies to send, by name, or a jar. Cookies that the server sets are
+            kept in the jar, as load balancers with sticky sessions require.
         agent: Makes the requests of polling, for example through a proxy. It must not
             repeat a request on its own: a poll that is repeated loses messages.
         endpoints: Where connections go: WebSocket and, without ``agent``, polling.

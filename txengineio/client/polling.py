@@ -35,7 +35,7 @@ _OVERHEAD: Final = 12
 """Bytes that a packet of any revision may need beside its data."""
 
 _DEFAULT_MAX_PAYLOAD: Final = 1_000_000
-"""What the servers take by default that do not say what they take."""
+"""The default limit of servers that do not announce theirs."""
 
 _CLOSE: Final = (PacketType.CLOSE, None)
 
@@ -149,7 +149,7 @@ class PollingTransport:
             poll.addBoth(self._poll_ended)
 
     def _next_url(self) -> str:
-        # Another URL each time: what stands between may not answer from a cache.
+        # Another URL each time, so that no proxy answers from a cache.
         self._count += 1
         return f"{self._resource}&t={self._count:x}"
 
@@ -165,7 +165,7 @@ class PollingTransport:
 
     def _polled(self, answer: Answer) -> None:
         if self._done or self._closing:
-            # Once the server is told goodbye, its answer to that is what counts.
+            # After the goodbye, only the server's answer to it counts.
             return
         if answer.status != _OK:
             self._fail("xhr poll error", answer_error(answer))
@@ -215,7 +215,7 @@ class PollingTransport:
             body, content_type = encode_utf8(payload), _TEXT
         else:
             body, content_type = payload, _BINARY
-        # Moved with each POST, and left alone afterwards: cheaper than to cancel it.
+        # Moved with each POST, and left alone afterwards: cheaper than cancelling it.
         self._deadline.schedule(self, self._request_timeout)
         self._post = post = self._http.post(self._next_url(), body, content_type)
         post.addBoth(self._post_ended, answered)
@@ -274,12 +274,12 @@ class PollingTransport:
         return False
 
     def _said_goodbye(self, _answer: Answer) -> None:
-        # Whatever the answer: a server that knows no session has none to end.
+        # Whatever the answer: a server that does not know the session need not end it.
         if not self._done:
             self.session.transport_done()
 
     def session_ended(self) -> None:
-        """Drop the requests that are under way; let the connections go."""
+        """Drop the requests that are under way; close the connections."""
         self._done = True
         self.writable = False
         self._paused = None
@@ -290,11 +290,11 @@ class PollingTransport:
         self._http.close()
 
     def replaced(self) -> None:
-        """Let the connections go: a WebSocket has taken the session over."""
+        """Close the connections: a WebSocket has taken the session over."""
         self.session_ended()
 
     def pause_reading(self) -> None:
-        """Make no other poll."""
+        """Stop polling."""
         self._reading_paused = True
 
     def resume_reading(self) -> None:
@@ -347,5 +347,5 @@ def _encoded_size(data: PacketData) -> int:
         return 0
     if isinstance(data, str):
         return len(data) if data.isascii() else len(encode_utf8(data))
-    # In base64, whatever the revision: that is the larger form.
+    # Count base64, whatever the revision: that is the larger form.
     return (len(data) + 2) // 3 * 4

@@ -44,7 +44,7 @@ class _State(Enum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     WAITING = "waiting"
-    """For the time of the next attempt."""
+    """The next attempt is due later."""
     STOPPING = "stopping"
 
 
@@ -144,7 +144,7 @@ class EngineIOClientService(Service, EventEmitter):
         return deferred
 
     def send(self, message: str | Buffer) -> Deferred[None]:
-        """Send a message by the session that there is, or queue it for the next one.
+        """Send a message in the current session, or queue it for the next one.
 
         Args:
             message: As for `ClientSession.send`.
@@ -175,7 +175,7 @@ class EngineIOClientService(Service, EventEmitter):
         return self._state in (_State.STOPPED, _State.STOPPING)
 
     def _hand_over(self) -> None:
-        """Give the session what waits for it, in order."""
+        """Send the queued messages in the session, in order."""
         while self._queue and self._protocol is not None:
             session = self._protocol.session
             if session.ready_state is not ReadyState.OPEN:
@@ -196,7 +196,7 @@ class EngineIOClientService(Service, EventEmitter):
 
     @override
     def stopService(self) -> Deferred[None]:
-        """Close the session, after what was sent has left; try no more.
+        """Close the session, once all messages have left; stop connecting.
 
         Returns:
             Fires when it is closed.
@@ -291,7 +291,7 @@ class EngineIOClientService(Service, EventEmitter):
 
     def _retry(self) -> None:
         if self._state is not _State.WAITING or self._retry_call is not None:
-            # Somebody who was told has stopped the service, or started it again.
+            # A handler has stopped the service, or started it again.
             return
         self._failures += 1
         delay = self._retry_policy(self._failures)

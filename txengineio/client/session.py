@@ -1,4 +1,4 @@
-"""A client's session: what the client has and a server has not."""
+"""A client's session: the parts that a server's session does not have."""
 
 from __future__ import annotations
 
@@ -65,13 +65,14 @@ class ClientSession(BaseSession):
     @override
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
         if self.upgrade_attempt is not None:
-            # What is still to be sent goes where the session is.
+            # The remaining messages go by the session's transport.
             self.upgrade_attempt.session_ended()
         return super().close(discard)
 
     @override
     def drained_for_close(self) -> None:
-        # Told goodbye too early, the server would not take what is on its way.
+        # After an early goodbye, the server would refuse messages that are on their
+        # way.
         if not self.send_queue.in_flight:
             super().drained_for_close()
 

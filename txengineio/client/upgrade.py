@@ -2,12 +2,13 @@
 
 The client opens a WebSocket with the session's id and sends a probe; polling goes on
 meanwhile. Once the probe is answered, polling comes to rest: the poll and the POST that
-are under way come to their ends, no other begins. Then nothing can be caught between
-the transports; the client sends the upgrade packet, and everything else after it.
-Whatever else happens before cancels the attempt, and polling goes on.
+are under way finish, and no others begin. Then no message can be caught between the
+transports; the client sends the upgrade packet, and everything else after it. Anything
+else that happens before cancels the attempt, and polling goes on.
 
-The protocol has no answer to the upgrade packet. A server that gives up just as this is
-on its way closes the WebSocket, which then ends the session: it is not lost in silence.
+The protocol has no answer to the upgrade packet. A server that gives up while the
+packet is on its way closes the WebSocket. That ends the session, so that nothing is
+lost in silence.
 
 Spec: Engine.IO v4, "Upgrade".
 """
@@ -126,7 +127,7 @@ class UpgradeAttempt:
         self._abort(error)
 
     def session_ended(self) -> None:
-        """Cancel: the session ends, or is going to."""
+        """Cancel: the session is ending."""
         self._take(ProbeInput.ABORTED)
 
     # --- the attempt ------------------------------------------------------------------

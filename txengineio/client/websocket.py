@@ -1,7 +1,7 @@
 """The WebSockets of a client.
 
-How a connection opens is in `txengineio.websocket`. Here is what is made of it when the
-server does not open it.
+`txengineio.websocket` opens the connection. This module explains why a server did not
+open it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ClientWebSocket(WebSocketTransport):
 
     Attributes:
         opened: Fires when the server has accepted the WebSocket, or fails with
-            `ConnectFailed`. To cancel it drops the connection.
+            `ConnectFailed`. Cancelling it drops the connection.
     """
 
     __slots__ = ("_answer", "_first_receiver", "_reason", "_said_goodbye", "opened")
@@ -59,7 +59,7 @@ class ClientWebSocket(WebSocketTransport):
         super().__init__(connection, codec, True)
         self.opened: Deferred[None] = Deferred(self._cancelled)
         self._first_receiver = receiver
-        # What has come of an answer that is not 101, and why that is not.
+        # The part of an answer that has come, if it is not 101; and why it is not.
         self._answer: bytes | None = None
         self._reason = ""
         self._said_goodbye = False
@@ -70,7 +70,8 @@ class ClientWebSocket(WebSocketTransport):
     @property
     def cookies(self) -> list[str]:
         """The cookies that the server has set with its answer."""
-        # Autobahn joins several headers by commas, which cookies have of their own.
+        # Autobahn joins several headers by commas, which cookies themselves may
+        # contain.
         lines = self.connection.http_response_data.decode("latin-1").split("\r\n")
         headers = (line.partition(":") for line in lines[1:])
         return [
@@ -107,7 +108,7 @@ class ClientWebSocket(WebSocketTransport):
         self._read_refusal()
 
     def websocket_opened(self) -> None:
-        """Tell who waits for that."""
+        """Tell those who wait for the end."""
         self.receiver = self._first_receiver
         self.opened.callback(None)
 
@@ -119,7 +120,7 @@ class ClientWebSocket(WebSocketTransport):
             super().websocket_closed(is_clean)
 
     def connection_lost(self, reason: Any) -> None:
-        """Tell who waits for the opening."""
+        """Tell those who wait for the opening."""
         if self._answer is not None:
             self._failed(self._refusal(self._answer))
         else:
@@ -166,7 +167,7 @@ class ClientWebSocket(WebSocketTransport):
     def close(self) -> bool:
         """Send a close frame; the session waits for the server's.
 
-        Only that tells that the server has got everything.
+        Only the server's close frame tells that it has received everything.
         """
         self._said_goodbye = True
         self.connection.close()

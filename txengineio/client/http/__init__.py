@@ -4,8 +4,8 @@
 ``http_client``    requests, with cookies and within limits
 ``connections``    connections that stay
 ``answer_parser``  answers that arrive in one segment
-``_twisted``       all that is private in Twisted's client and is used
+``_twisted``       the private names of Twisted's client that are used
 ``endpoints``      TCP, or TLS over it
-``certificates``   what is wrong with a server's certificate
+``certificates``   servers' certificates, and what is wrong with them
 =================  ============================================
 """

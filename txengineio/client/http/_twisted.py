@@ -1,4 +1,4 @@
-"""All that is private or undocumented in ``twisted.web``'s client and is used here.
+"""The private or undocumented names of ``twisted.web``'s client that are used here.
 
 Each name has a canary in ``tests/client/http/test_twisted_names.py``, which says what
 stops working without it.
@@ -6,7 +6,7 @@ stops working without it.
 ===============================  ==================================================
 ``twisted.web._newclient``       the class of its connections, in Twisted 26.10
 ``HTTP11ClientProtocol.state``   ``"QUIESCENT"`` while a connection has no request
-what it asks of a request        ``persistent``, ``writeTo``, ``stopWriting``
+what it calls on a request       ``persistent``, ``writeTo``, ``stopWriting``
 ===============================  ==================================================
 """
 

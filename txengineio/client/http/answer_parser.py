@@ -1,10 +1,9 @@
-"""Answers that come whole and have nothing unusual about them: a short path.
+"""A short path for answers that arrive whole and have nothing unusual.
 
-What a server answers to a poll or a POST is small, comes in one piece and looks the
-same each time. Such an answer is taken apart with one regular expression. Everything
-else, be it incomplete, chunked, compressed, folded, without a length, the last of its
-connection, with cookies, or wrong in any way, is not for this module: Twisted's parser
-finds out what it is.
+The answer to a poll or a POST is usually small, arrives in one piece and looks the same
+each time. Such an answer is taken apart with one regular expression. Everything else,
+be it incomplete, chunked, compressed, folded, without a length, the last of its
+connection, with cookies, or wrong in any way, is left to Twisted's parser.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ _HEAD: Final = re.compile(
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[\t ]*([0-9]{1,15})[\t ]*(?:\r|$)")
 
-# What changes how an answer is read, what becomes of its connection, or what else is to
-# be done about it.
+# Headers that change how an answer is read, what becomes of its connection, or what
+# else must be done.
 _UNUSUAL: Final = re.compile(rb"\r\n(?:transfer-encoding|set-cookie):|close")
 
 _TYPE: Final = b"\r\ncontent-type:"
@@ -47,7 +46,7 @@ class _Unusual(Exception):
 
 
 class Answer(NamedTuple):
-    """What the server answered.
+    """An answer of the server.
 
     Attributes:
         status: The HTTP status.

@@ -1,6 +1,6 @@
 """Servers' certificates: checked as Twisted does, with errors that say what is wrong.
 
-OpenSSL's own error, "certificate verify failed", hides the reason from who reads it.
+OpenSSL's own error, "certificate verify failed", does not give the reason.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class ExplainingCreator:
     Args:
         creator: Makes the connections; its check of certificates is Twisted's, as that
             of ``optionsForClientTLS`` is, and is replaced by the same one with reasons.
-        host: The name or address that a certificate has to be for.
+        host: The name or address that the certificate must be for.
     """
 
     def __init__(self, creator: Any, host: str) -> None:
@@ -137,7 +137,8 @@ class ExplainingCreator:
                 return tell(certificate.to_cryptography())
             return self._name_problem(certificate) if depth == 0 else None
         except Exception as error:
-            # Raised in OpenSSL's callback it would get lost, and the certificate pass.
+            # If raised in OpenSSL's callback, it would get lost, and the certificate
+            # pass.
             return f"the certificate cannot be read: {type(error).__name__}: {error}"
 
     def _name_problem(self, certificate: X509) -> str | None:

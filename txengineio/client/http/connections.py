@@ -1,10 +1,10 @@
-"""The connections of a client's requests: they stay, and take simple answers shortly.
+"""The connections of a client: kept open, with a short path for simple answers.
 
 A connection is Twisted's, with a short path around its parser: a request is written at
-once, and if the answer comes whole and is simple, that was all. As soon as anything
-else happens (an unusual answer, a part of one, a lost connection, a cancelled request),
-Twisted's own code is told of the request, as if it had been there from the beginning.
-Nothing but speed depends on the short path.
+once, and if the answer arrives whole and is simple, nothing else is needed. As soon as
+anything else happens (an unusual answer, a part of one, a lost connection, a cancelled
+request), Twisted's own code takes the request over, as if it had sent it. Nothing but
+speed depends on the short path.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ __all__ = ["ClientConnection", "Connections", "WrittenRequest"]
 _IDLE_TIMEOUT: Final = 3
 """Seconds that a connection is kept for the next request.
 
-A request that meets the server's own time-out is lost with its connection. Node.js has
-the shortest one that is common, five seconds.
+A request that is sent just as the server times the connection out is lost with it. The
+shortest common time-out is that of Node.js, five seconds.
 """
 
 _MAX_IDLE: Final = 2
@@ -42,7 +42,7 @@ _MAX_IDLE: Final = 2
 
 
 class WrittenRequest:
-    """What Twisted's connections write, and ask about, as a request.
+    """A request, as Twisted's connections expect one.
 
     Its own takes the headers apart, encodes them and counts the body for each request.
 
@@ -109,8 +109,8 @@ class ClientConnection(TwistedConnection):
         """Make a request.
 
         Returns:
-            The answer. It fails as requests of Twisted's do, and as the reading of an
-            answer that is not simple does. Cancelling it drops the connection.
+            The answer. It fails as Twisted's requests do, or as ``read`` of the pool
+            does. Cancelling it drops the connection.
         """
         if not self._connections.short_path or not self.is_quiescent:
             return self._request_by_twisted(request)
@@ -154,7 +154,7 @@ class ClientConnection(TwistedConnection):
             answer = parse_complete_answer(data, self._connections.limit)
             if answer is not None:
                 self._answered = self._request = None
-                # First: whoever gets the answer may have the next request.
+                # First: the code that gets the answer may make the next request.
                 self._connections.put(self)
                 answered.callback(answer)
                 return
@@ -210,7 +210,7 @@ class Connections:
         self.short_path = True
         self._clock = clock
         self._factory = _ConnectionFactory(self)
-        # The one that has been idle for longest first.
+        # The one that has been idle longest comes first.
         self._idle: list[ClientConnection] = []
         self._expiry: IDelayedCall | None = None
 
@@ -218,7 +218,7 @@ class Connections:
         """Return a connection that was idle, if there is one."""
         while self._idle:
             connection = self._idle.pop(0)
-            # It may have been lost meanwhile, or be about to: servers say so, unasked.
+            # It may have been lost meanwhile, or the server may be about to close it.
             if connection.is_usable:
                 return connection
         return None
@@ -229,7 +229,7 @@ class Connections:
         """Return a connection that was idle, or a new one.
 
         Args:
-            key: Not looked at: all requests have the same server.
+            key: Ignored: all requests go to the same server.
             endpoint: Makes new connections.
         """
         connection = self.take()
@@ -245,7 +245,8 @@ class Connections:
         if len(self._idle) > _MAX_IDLE:
             self._idle.pop(0).transport.loseConnection()
         if self._expiry is None:
-            # It is not moved with each request, but looks who is to go.
+            # The call is not moved with each request; it checks which connections are
+            # due.
             self._expiry = self._clock.callLater(_IDLE_TIMEOUT, self._expire)
 
     def _expire(self) -> None:

@@ -26,8 +26,8 @@ __all__ = ["Endpoints"]
 class Endpoints:
     """Makes the endpoint of a server, and keeps it.
 
-    An agent asks for it before each request. To make another one takes time, most of
-    all over TLS.
+    An agent asks for it before each request. Making another one takes time, most of all
+    for TLS.
 
     Args:
         reactor: Makes the connections.
@@ -53,7 +53,7 @@ class Endpoints:
         return endpoint
 
     def _make(self, secure: bool, host: bytes, port: int) -> IStreamClientEndpoint:
-        # What HostnameEndpoint needs of a reactor is more than one interface.
+        # HostnameEndpoint needs more than one interface of the reactor.
         reactor = cast(Any, self._reactor)
         endpoint = HostnameEndpoint(reactor, host.decode("ascii"), port)
         limited = _Limited(endpoint, self._reactor, self._timeout)
@@ -61,7 +61,7 @@ class Endpoints:
             return limited
         policy = self._tls or BrowserLikePolicyForHTTPS()
         creator = policy.creatorForNetloc(host, port)
-        # Another class may check certificates in a way of its own.
+        # A subclass may check certificates in its own way.
         if type(policy) is BrowserLikePolicyForHTTPS:
             creator = ExplainingCreator(creator, host.decode("ascii"))
         return wrapClientTLS(creator, limited)
@@ -69,7 +69,7 @@ class Endpoints:
 
 @implementer(IStreamClientEndpoint)
 class _Limited:
-    """Connects within some time; Twisted's own limit leaves the name's look-up out."""
+    """Connects within some time; Twisted's own limit excludes the name's look-up."""
 
     def __init__(
         self, endpoint: IStreamClientEndpoint, clock: IReactorTime, timeout: float

@@ -83,7 +83,7 @@ class HttpClient:
         self._jar = jar
         self._limit = options.max_http_buffer_size
         # Unlike Twisted's pool it makes no request again. A poll whose answer was lost
-        # must not be: what that carried would be missing, and nobody would notice.
+        # must not be repeated: its messages would be missing, and nobody would notice.
         self.connections = Connections(clock, self._limit, self._read)
         self._agent = options.agent or Agent.usingEndpointFactory(
             clock, endpoints, cast(Any, self.connections)
@@ -92,11 +92,10 @@ class HttpClient:
         self._endpoints = None if options.agent else endpoints
         self._heads: dict[tuple[str | None, str | None], bytes] = {}
         self._headers = Headers()
-        # Set here, it need not be added to a copy of these for each request.
+        # Set here, ``Host`` need not be added to a copy for each request.
         self._headers.setRawHeaders("Host", [target.netloc])
         self._headers.setRawHeaders("Accept", ["*/*"])
-        # What is inflated has no limit in Twisted: a small answer could fill the
-        # memory.
+        # Twisted inflates without a limit: a small answer could fill the memory.
         self._headers.setRawHeaders("Accept-Encoding", ["identity"])
         for name, value in dict(options.headers).items():
             self._headers.setRawHeaders(name, [value])
@@ -123,7 +122,7 @@ class HttpClient:
 
         Returns:
             The answer, whatever its status. It fails as Twisted's agent does, and with
-            `PayloadTooLarge`. To cancel it drops the connection.
+            `PayloadTooLarge`. Cancelling it drops the connection.
         """
         return self._request(b"POST", resource, body, content_type)
 
@@ -171,7 +170,7 @@ class HttpClient:
                 for name, values in self._headers_with(*key).getAllRawHeaders()
                 for value in values
             ]
-            # Cookies change; what was sent with other ones is not needed again.
+            # Cookies change; headers with earlier ones are not needed again.
             self._heads = {} if len(self._heads) > _MAX_HEADS else self._heads
             head = self._heads[key] = b"".join(lines)
         return head
@@ -184,7 +183,7 @@ class HttpClient:
         return reader.finished.addCallback(_answer, response)
 
     def cookies_for(self, resource: str) -> str | None:
-        """Return the cookie header of a request, if there is something for it."""
+        """Return the cookie header of a request; None if it has no cookies."""
         request = Request(self._origin + resource)
         self._jar.add_cookie_header(request)
         return request.get_header("Cookie")
@@ -206,7 +205,7 @@ class HttpClient:
 
 
 class _Cookies:
-    """The cookies of an answer, as a jar of the standard library wants to see them."""
+    """The cookies of an answer, in the form that a ``CookieJar`` reads."""
 
     def __init__(self, cookies: Sequence[str]) -> None:
         self._message = Message()
@@ -242,7 +241,7 @@ class _BodyReader(Protocol):
         finished: Fires with the body.
     """
 
-    # A response's body has a transport that knows little more than this.
+    # The transport of a response's body can do little more than `loseConnection`.
     transport: Any
 
     def __init__(self, limit: int) -> None:
@@ -311,7 +310,7 @@ class _PlainAgent:
         headers: Headers | None = None,
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
-        # treq has added what it can read to what it was given.
+        # treq has added the encodings that it can read.
         headers = Headers() if headers is None else headers.copy()
         headers.setRawHeaders("Accept-Encoding", ["identity"])
         deferred = self._agent.request(method, uri, headers, bodyProducer)
