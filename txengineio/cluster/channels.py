@@ -1,4 +1,4 @@
-"""Who on this node listens to which channel, and who answers on it."""
+"""The listeners of this node to each channel, and the one that answers on it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Channels:
         return partial(self._unsubscribe, channel, key)
 
     def answer(self, channel: str, callback: Answer) -> Callable[[], None]:
-        """Add who answers; see `Cluster.answer`.
+        """Set the function that answers; see `Cluster.answer`.
 
         Raises:
-            ValueError: There is somebody.
+            ValueError: There is one already.
         """
         if channel in self._answers:
             raise ValueError(f"somebody answers on the channel {channel!r} already")
@@ -45,7 +45,7 @@ class Channels:
         return partial(self._stop_answering, channel, callback)
 
     def published(self, node: str, channel: str, data: bytes) -> None:
-        """Tell those who listen."""
+        """Call the listeners."""
         for callback in list(self._subscribers.get(channel, {}).values()):
             call_guarded(callback, node, data)
 

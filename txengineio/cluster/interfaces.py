@@ -1,7 +1,7 @@
 """What an engine needs of a cluster, and of each other node in it.
 
-A node is one process with one engine. What is here is all that the other parts know of
-clusters, whatever connects their nodes.
+A node is one process with one engine. The other parts know no more of clusters than
+this, whatever connects the nodes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOAD: Final = struct.Struct("!I?")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a node tells the others of itself.
+    """What a node tells the others about itself.
 
     Attributes:
         worker: Its place on its machine.
@@ -63,11 +63,11 @@ class IPeer(Interface):
 
         Args:
             channel: An `EngineIOChannel` between two requests.
-            received: What was read from it and nobody has looked at.
+            received: The bytes that were read from it and not handled.
 
         Returns:
             Whether that was done. If not, the connection cannot be moved, and the
-            request on it is to be answered here.
+            request on it must be answered here.
         """
 
     def tell(kind: bytes, payload: bytes) -> bool:
@@ -90,7 +90,7 @@ class IPeer(Interface):
         """
 
     def abandon(request: IncomingRequest) -> None:
-        """Let the node know of a POST that has begun and will never be complete."""
+        """Tell the node about a POST that has begun and will never be complete."""
 
 
 class ICluster(Interface):
@@ -100,22 +100,22 @@ class ICluster(Interface):
     counts = Attribute("What this node counts, as `ClusterCounts`.")
 
     def owner_of(sid: str) -> IPeer | None:
-        """Return the node that a session is on; None for this one, and for none."""
+        """Return the node of a session; None if it is this one, or unknown."""
 
     def peer(name: str) -> IPeer | None:
-        """Return the node with a name; None for this one, and if there is none."""
+        """Return the node with a name; None if it is this one, or unknown."""
 
     def peers() -> list[IPeer]:
-        """List the nodes that are known to live, but for this one."""
+        """List the nodes that are known to live, except this one."""
 
     def tell_all(kind: bytes, payload: bytes) -> int:
         """Send a message to all peers, as `IPeer.tell`; return how many it goes to."""
 
     def announce(load: Load) -> None:
-        """Let all peers know how this node is, and those that come later."""
+        """Tell all peers about this node's load, and those that join later."""
 
     def when_told(callback: Callable[[str, bytes, bytes], object]) -> None:
-        """Have a function called with each message: its node's name, kind, payload."""
+        """Call a function with each message: its node's name, kind, payload."""
 
     def when_left(callback: Callable[[str], object]) -> None:
-        """Have a function called with the name of each node that is gone."""
+        """Call a function with the name of each node that is gone."""

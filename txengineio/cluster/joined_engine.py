@@ -38,7 +38,7 @@ _REPEAT: Final = 5.0
 """Seconds after which they are told even if it has not."""
 
 ORDER_TIMEOUT: Final = 10.0
-"""Seconds until a session counts as unknown whose node does not answer."""
+"""Seconds until a session whose node does not answer counts as unknown."""
 
 _SEND: Final = "engineio.send"
 _CLOSE: Final = "engineio.close"
@@ -54,8 +54,8 @@ class JoinedEngine:
         engine: The engine.
         nodes: The other nodes.
         worker: The place of this node on its machine.
-        restarts: How often workers were started anew, by their places, which are
-            numbers then; whoever supervises them keeps it up to date.
+        restarts: How often workers were restarted, by their places, which are numbers
+            then; the supervisor keeps it up to date.
 
     Attributes:
         worker: As above.
@@ -85,7 +85,7 @@ class JoinedEngine:
         nodes.when_left(self._questions.gone)
 
     def start(self) -> None:
-        """Tell the others of this node, and go on as its load changes."""
+        """Tell the others about this node, now and whenever its load changes."""
         load = Load(self.worker, len(self._engine.sessions), not self._engine.is_open)
         now = self._engine.clock.seconds()
         if load != self._announced or not 0 <= now - self._announced_at < _REPEAT:
@@ -94,7 +94,7 @@ class JoinedEngine:
         self._announcing = self._engine.clock.callLater(ANNOUNCE_INTERVAL, self.start)
 
     def stop(self) -> None:
-        """Tell nothing any more, and wait for no answers."""
+        """Stop telling, and stop waiting for answers."""
         if self._announcing is not None:
             self._announcing.cancel()
             self._announcing = None
@@ -110,19 +110,19 @@ class JoinedEngine:
 
     @property
     def sessions(self) -> int:
-        """How many sessions there are on all nodes; seconds old for the others'."""
+        """How many sessions all nodes have; the others' figures are seconds old."""
         others = sum(peer.sessions for peer in self.peers())
         return len(self._engine.sessions) + others
 
     @property
     def counts(self) -> ClusterCounts:
-        """What this node counts of what it has to do with the others."""
+        """What this node counts of its dealings with the others."""
         counts: ClusterCounts = self._nodes.counts
         return counts
 
     @property
     def restarts(self) -> Mapping[str, int]:
-        """How often workers were started anew, by their places."""
+        """How often workers were restarted, by their places."""
         return {str(place): count for place, count in enumerate(self._restarts)}
 
     def peers(self) -> Sequence[Peer]:
@@ -140,12 +140,12 @@ class JoinedEngine:
         ]
 
     def publish(self, channel: str, data: bytes) -> int:
-        """Send bytes to those who have subscribed on the other nodes."""
+        """Send bytes to the subscribers on the other nodes."""
         payload = Publication(channel, data).encode()
         return self._nodes.tell_all(Kind.PUBLICATION.value, payload)
 
     def subscribe(self, channel: str, callback: Subscriber) -> Callable[[], None]:
-        """Have a function called with what other nodes publish."""
+        """Call a function with each publication of other nodes."""
         return self._channels.subscribe(channel, callback)
 
     def ask(
@@ -159,7 +159,7 @@ class JoinedEngine:
         return Deferred.fromCoroutine(_all_of(asked))
 
     def answer(self, channel: str, callback: cluster.Answer) -> Callable[[], None]:
-        """Answer what other nodes ask."""
+        """Answer the questions of other nodes."""
         return self._channels.answer(channel, callback)
 
     # --- what the engine asks ---------------------------------------------------------

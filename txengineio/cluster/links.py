@@ -1,4 +1,4 @@
-"""The ways from one node of a machine to another: one to send by, one to receive by.
+"""The connections between two nodes of a machine: one to send by, one to receive by.
 
 Each node listens at a path, and connects to the others' paths. It sends by the links
 that it has opened, and receives by those that were opened to it; the end of either is
@@ -43,10 +43,10 @@ __all__ = [
 ]
 
 MAX_WAITING: Final = 256
-"""Connections that may wait for a node which takes none."""
+"""Connections that may wait for a node that accepts none."""
 
 _PAUSE: Final = 0.02
-"""Seconds until it is tried again to send a socket while too many are under way."""
+"""Seconds until the next attempt to send a socket, when too many are under way."""
 
 _BACKLOG: Final = 128
 _CREDENTIALS: Final = struct.Struct("iII")
@@ -57,7 +57,7 @@ _TOO_MANY: Final = errno.ETOOMANYREFS
 
 
 def new_socket() -> socket.socket:
-    """Make one that keeps packets whole."""
+    """Make a socket that keeps packets whole."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     made.setblocking(False)
     return made
@@ -71,7 +71,7 @@ def is_own_user(link: socket.socket) -> bool:
 
 
 def open_link(path: Path) -> socket.socket | None:
-    """Connect to a node; return None if nobody is there."""
+    """Connect to a node; return None if none is there."""
     link = new_socket()
     try:
         link.connect(os.fspath(path))
@@ -79,7 +79,7 @@ def open_link(path: Path) -> socket.socket | None:
             return link
     except OSError as problem:
         if problem.errno == errno.ECONNREFUSED:
-            # What a process leaves that was killed.
+            # A process that was killed leaves this.
             path.unlink(missing_ok=True)
     link.close()
     return None
@@ -106,7 +106,7 @@ class Watched:
         self.close()
 
     def close(self) -> None:
-        """Watch it no more, and close it; once is enough."""
+        """Stop watching it, and close it; once is enough."""
         if self._link.fileno() >= 0:
             self._reactor.removeReader(self)
             self._reactor.removeWriter(self)
@@ -115,7 +115,7 @@ class Watched:
 
 @implementer(IReadDescriptor)
 class Door(Watched):
-    """Where other nodes knock.
+    """Where other nodes connect.
 
     Args:
         reactor: The reactor.
@@ -138,7 +138,7 @@ class Door(Watched):
         super().__init__(reactor, link)
 
     def doRead(self) -> None:
-        """Let somebody in who runs as the same user."""
+        """Accept a process of the same user."""
         with suppress(OSError):
             link, _ = self._link.accept()
             link.setblocking(False)
@@ -149,7 +149,7 @@ class Door(Watched):
 
     @override
     def close(self) -> None:
-        """Take the path away, too."""
+        """Remove the path, too."""
         if self.fileno() >= 0:
             self._path.unlink(missing_ok=True)
         super().close()
@@ -168,7 +168,7 @@ class Receiver(Watched):
 
     _log = Logger()
     _buffer = new_buffer()
-    """What all have together: nothing stays in it."""
+    """One buffer for all links: nothing stays in it."""
 
     def __init__(
         self,
@@ -206,20 +206,20 @@ class Receiver(Watched):
             if packet is not None:
                 self._received(self, packet)
             if self._turns.is_over(began):
-                # What there is more brings the reactor back here, after the others.
+                # If there is more, the reactor comes back here, after the others.
                 return None
         return None
 
     @override
     def connectionLost(self, reason: Failure) -> None:
-        """Tell that there is nothing more to come."""
+        """Report that nothing more will come."""
         super().connectionLost(reason)
         self._ended(self)
 
 
 @implementer(IReadDescriptor, IWriteDescriptor)
 class Sender(Watched):
-    """Sends to another node, in order; keeps what that does not take at once.
+    """Sends to another node, in order; keeps what it does not take at once.
 
     Args:
         reactor: The reactor.
@@ -237,11 +237,11 @@ class Sender(Watched):
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits that nothing more is taken."""
+        """Whether so much is queued that nothing more is accepted."""
         return len(self._waiting) >= MAX_WAITING
 
     def send(self, packet: bytes, client: socket.socket | None = None) -> None:
-        """Send a packet, and a socket with it, which is closed here then."""
+        """Send a packet and, with it, a socket, which is then closed here."""
         self._waiting.append((packet, client))
         if len(self._waiting) == 1:
             self.doWrite()
@@ -264,19 +264,19 @@ class Sender(Watched):
         if error in _TAKES_NOTHING:
             self._reactor.addWriter(self)
         elif error == _TOO_MANY:
-            # The kernel does not tell when there are fewer under way.
+            # The kernel does not tell when fewer are under way.
             self._reactor.removeWriter(self)
             self._later = self._reactor.callLater(_PAUSE, self.doWrite)
         else:
             self.connectionLost(Failure(CONNECTION_LOST))
 
     def doRead(self) -> Any:
-        """Notice the end; nothing else comes this way."""
+        """Notice the end; nothing else is received here."""
         return CONNECTION_LOST
 
     @override
     def connectionLost(self, reason: Failure) -> None:
-        """Tell that nothing can be sent any more."""
+        """Report that nothing more can be sent."""
         was_open = self.fileno() >= 0
         super().connectionLost(reason)
         if was_open:
@@ -284,7 +284,7 @@ class Sender(Watched):
 
     @override
     def close(self) -> None:
-        """Let go what waits: those clients see their connections end."""
+        """Close what is queued: those clients see their connections end."""
         super().close()
         if self._later is not None:
             self._later.cancel()

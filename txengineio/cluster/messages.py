@@ -1,7 +1,7 @@
-"""What the engines of a cluster say to each other, as bytes; nothing is unpickled.
+"""The messages between the engines of a cluster, as bytes; nothing is unpickled.
 
-Whoever reads does not trust: what makes no sense is a ``ValueError``, and a kind that
-is not known is of another version.
+The reader trusts nothing: a message that makes no sense is a ``ValueError``, and an
+unknown kind comes from another version.
 
 =====  ====================================================================
 kind   payload
@@ -88,11 +88,11 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Something that is to be done with one session: the data of a question.
+    """An order that concerns one session: the data of a question.
 
     Attributes:
         sid: The session.
-        data: What is to be done.
+        data: The order.
     """
 
     sid: str
@@ -116,7 +116,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Data for those who have subscribed to a channel.
+    """Data for the subscribers of a channel.
 
     Attributes:
         channel: Its name.
@@ -143,7 +143,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something that wants an answer.
+    """A question, which wants an answer.
 
     Attributes:
         number: Which question it is; the answer has the same.
@@ -174,7 +174,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a question is answered.
+    """The answer to a question.
 
     Attributes:
         number: Which question.
@@ -234,7 +234,7 @@ def _channel(name: str) -> bytes:
 
 
 def _split(data: bytes, length: struct.Struct) -> tuple[str, bytes]:
-    """Return a text that comes after its length, and what comes after that."""
+    """Return a text that follows its length, and the rest."""
     if len(data) < length.size:
         raise ValueError(f"{len(data)} bytes, expected a length in {length.size}")
     end = length.size + length.unpack_from(data)[0]

@@ -1,7 +1,7 @@
-"""What one node tells another: messages, as many as that one takes, and some more.
+"""Messages to another node: as many as it takes, and a bounded number that wait.
 
 They have a link of their own, beside that for connections: a client whose connection
-moves does not wait until the node there has read what it was told before.
+moves need not wait until the other node has read the messages before it.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class Outbox(Watched):
         self._ended = ended
         self._turns = turns_of(reactor)
         self._queue: deque[tuple[bytes, bytes]] = deque()
-        # The packets of the first message, and the one of them that is next.
+        # The packets of the first message, and the next one of them.
         self._packets: Packets = iter(())
         self._next: Sequence[bytes | memoryview] | None = None
         self._log_at = self._turns.seconds()
         self._unlogged = 0
         super().__init__(reactor, link)
         with suppress(OSError):
-            # If nobody is there any more, the reactor says so.
+            # If the other node is gone, the reactor says so.
             link.send(hello_packet(names[0]))
 
     def tell(self, kind: bytes, payload: bytes) -> bool:
@@ -128,12 +128,12 @@ class Outbox(Watched):
         return True
 
     def doRead(self) -> Any:
-        """Notice the end; nothing else comes this way."""
+        """Notice the end; nothing else is received here."""
         return CONNECTION_LOST
 
     @override
     def connectionLost(self, reason: Failure) -> None:
-        """Tell that nothing can be sent any more."""
+        """Report that nothing more can be sent."""
         was_open = self.fileno() >= 0
         super().connectionLost(reason)
         if was_open:

@@ -1,9 +1,9 @@
-"""What the nodes of one machine send each other: packets, sockets among them.
+"""The packets that the nodes of one machine send each other, sockets included.
 
-The links between them keep packets whole (``SOCK_SEQPACKET``), so that a socket and
-the bytes that were read from it are one. In a stream they would be matched by their
-order, and a socket that the kernel drops, as the receiver has no descriptor left, would
-give each client the answers of the next one.
+The links between them keep packets whole (``SOCK_SEQPACKET``), so that a socket and the
+bytes that were read from it stay together. In a stream they would be matched by their
+order, and if the kernel dropped one socket because the receiver has no descriptor left,
+each later client would get the answers of the next one.
 
 =======  ==========================================================  =================
 tag      then                                                        it is
@@ -58,7 +58,7 @@ _PLACE: Final = struct.Struct("!cII")
 """The kind of a message, its size, and where in it a piece belongs."""
 
 _LONGEST: Final = 1 << 18
-"""Bytes: more than any packet has, as they carry what is read at a time."""
+"""Bytes: more than any packet has, as a packet carries what one read returns."""
 
 _MAX_DESCRIPTORS: Final = 4
 _DESCRIPTORS_SIZE: Final = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
@@ -92,7 +92,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class LostConnection:
-    """A connection that came without its socket; its client's is closed by now."""
+    """A connection that came without its socket; the client's end is closed by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ Packet = Hello | Connection | LostConnection | Piece
 
 
 def hello_packet(node: str) -> bytes:
-    """Return what a link begins with."""
+    """Return the packet that a link begins with."""
     return _HELLO + node.encode("ascii")
 
 
@@ -155,7 +155,7 @@ def send(
 
 
 def new_buffer() -> bytearray:
-    """Return what `receive` needs: longer than any packet, to be used again."""
+    """Return a buffer for `receive`: longer than any packet, to be used again."""
     return bytearray(_LONGEST)
 
 
@@ -171,7 +171,7 @@ def receive(link: socket.socket, buffer: bytearray) -> Packet | None:
 
     Raises:
         OSError: There is none now, or the link is broken.
-        ValueError: It is nothing that a node sends.
+        ValueError: No node sends such a packet.
     """
     size, ancillary, flags, _ = link.recvmsg_into([buffer], _DESCRIPTORS_SIZE)
     if not size:

@@ -11,7 +11,7 @@ __all__ = ["Message", "Pieces"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a node has told.
+    """A message of another node.
 
     Attributes:
         kind: What it is: one byte.
@@ -23,7 +23,7 @@ class Message:
 
 
 class Pieces:
-    """What has come of a message by one link: no more than one, and `MAX_MESSAGE`."""
+    """The part of one message that a link has received: at most `MAX_MESSAGE` bytes."""
 
     def __init__(self) -> None:
         self._kept: list[bytes] = []
@@ -33,14 +33,14 @@ class Pieces:
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether there is the beginning of a message."""
+        """Whether a message has begun and not ended."""
         return bool(self._kept)
 
     def add(self, piece: Piece) -> Message | None:
-        """Take the next piece; return the message that it is the end of.
+        """Take the next piece; return the message if this completes it.
 
         Raises:
-            ValueError: It is none that can come now; the link is not to be trusted.
+            ValueError: It cannot be the next one; the link must not be trusted.
         """
         size, got = piece.size, self._got + len(piece.data)
         if not self._kept:

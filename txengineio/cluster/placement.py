@@ -1,7 +1,7 @@
 """Where a new session goes: to the node that has the fewest, if they are uneven.
 
 Connections come to nodes by chance, or by a proxy that knows nothing of sessions, and
-sessions last for hours. What others have is known as of a second ago, or of what was
+sessions last for hours. The others' numbers are up to a second old, and count what was
 sent there since.
 """
 
@@ -17,13 +17,13 @@ __all__ = ["better_place", "has_come"]
 
 _SHARE: Final = 1.25
 _SLACK: Final = 50
-"""A node gives sessions away above so many times the mean, and so many more."""
+"""A node gives sessions away above the mean times the share, plus the slack."""
 
 
 def better_place(
     own: int, is_open: bool, limit: int | None, peers: Iterable[IPeer]
 ) -> IPeer | None:
-    """Return the node that is to have the next session.
+    """Return the node that should get the next session.
 
     Args:
         own: How many sessions this node has.

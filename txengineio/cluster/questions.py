@@ -1,4 +1,4 @@
-"""Questions to other nodes: they wait for an answer, but not for long."""
+"""Questions to other nodes, which wait for an answer, but not for long."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ class Questions:
         return True
 
     def gone(self, node: str) -> None:
-        """Wait no longer for a node that has gone."""
+        """Stop waiting for a node that is gone."""
         for number in [key for key, each in self._waiting.items() if each.node == node]:
             self._settle(number, None)
 
     def stop(self) -> None:
-        """Wait for nobody any more."""
+        """Stop waiting for answers."""
         for number in list(self._waiting):
             self._settle(number, None)
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a request are for: a session, or a new one."""
+"""The target of a request, from its first bytes: a session, or a new one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def target_of(received: bytes) -> tuple[bytes, str] | None:
 
     Returns:
         The target, and the id of the session that it names. None if it names none, if
-        its first line is not complete, or if it is no plain request. A parser finds out
-        all there is to know of those.
+        its first line is not complete, or if it is no plain request. The parser looks
+        at those.
     """
     line = _LINE.match(received)
     sid = line and _SID.search(line[1])
