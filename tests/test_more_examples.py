@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import socketserver
 import sqlite3
 import ssl
+import subprocess
+import sys
 from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import engineio
 import pytest
+from typing_extensions import override
 
 from tests.conftest import RequireProgram
 from tests.examples import DEADLINE, EXAMPLES, RunExample, connected, converse, read
@@ -183,3 +188,32 @@ def test_library_for_asyncio_is_called(run_example: RunExample) -> None:
 
     assert answers[:2] == ["200 Latency", "404 404 - No Such Resource"]
     assert str(answers[2]).startswith("failed: ")
+
+
+class EchoesLines(socketserver.StreamRequestHandler):
+    @override
+    def handle(self) -> None:
+        self.wfile.write(b"hello\n")
+        for line in self.rfile:
+            self.wfile.write(line.upper())
+
+
+def test_tunnel_leads_to_a_tcp_port(run_example: RunExample) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), EchoesLines) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = run_example("tunnel.py", "serve", str(server.server_address[1]), "0")
+        command = [sys.executable, str(EXAMPLES / "tunnel.py"), "connect", url]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            assert client.stdout.readline() == b"hello\n"
+            for line in (b"a line\n", b"x" * 500_000 + b"\n"):
+                client.stdin.write(line)
+                client.stdin.flush()
+                assert client.stdout.readline() == line.upper()
+            client.stdin.close()
+            assert client.wait(DEADLINE) == 0
+        server.shutdown()

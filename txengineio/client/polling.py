@@ -293,6 +293,10 @@ class PollingTransport:
         """Close the connections: a WebSocket has taken the session over."""
         self.session_ended()
 
+    def certificate(self) -> Any:
+        """Return the server's certificate, unless an agent has the connections."""
+        return self._http.certificate()
+
     def pause_reading(self) -> None:
         """Stop polling."""
         self._reading_paused = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred
 from typing_extensions import override
@@ -54,6 +54,14 @@ class ClientSession(BaseSession):
     @override
     def ping_timeout(self) -> float:
         return self.handshake.ping_timeout
+
+    @property
+    def certificate(self) -> Any:
+        """The server's certificate: an ``OpenSSL.crypto.X509``, or None without TLS.
+
+        None also where an ``agent`` of the application's makes the requests.
+        """
+        return cast(Any, self.transport).certificate()
 
     def open(self) -> None:
         """Begin to watch the heartbeat; the server has opened the session."""

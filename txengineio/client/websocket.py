@@ -17,6 +17,7 @@ from txengineio.client.failures import connect_failed, not_engine_io, refused
 from txengineio.client.http.http_client import Answer
 from txengineio.client.target import Target
 from txengineio.errors import ConnectFailed
+from txengineio.net.certificates import certificate_of
 from txengineio.protocol.codec import Codec
 from txengineio.session.interfaces import IPacketReceiver
 from txengineio.session.websocket import WebSocketTransport
@@ -77,6 +78,10 @@ class ClientWebSocket(WebSocketTransport):
         return [
             value.strip() for name, _, value in headers if name.lower() == "set-cookie"
         ]
+
+    def certificate(self) -> Any:
+        """Return the server's certificate: see `certificate_of`."""
+        return certificate_of(self.connection.transport)
 
     # --- IClientWebSocketOwner --------------------------------------------------------
 

@@ -8,6 +8,7 @@ own; nothing about them changes but the time that they take.
 ``watched_connection``  the connections that a poller watches
 ``direct_writes``       writing to a socket at once, without asking the reactor first
 ``release``             letting a socket go that another process goes on with
+``certificates``        who is at the other end of a TLS connection
 ``endpoints``           where to listen, from a string
 ``_twisted``            all that is private in ``twisted.internet`` and is used
 ``turns``               what keeps one peer from occupying the reactor

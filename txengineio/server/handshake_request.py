@@ -32,6 +32,8 @@ class HandshakeRequest(NamedTuple):
             a trusted proxy says; None if it has none (Unix).
         secure: Whether it came over TLS.
         user: Who the client is, if ``allow_request`` has said so by an `Admit`.
+        certificate: The certificate that the client has shown, if the server has asked
+            for one: an ``OpenSSL.crypto.X509``, or None.
     """
 
     method: str
@@ -42,6 +44,7 @@ class HandshakeRequest(NamedTuple):
     remote_address: str | None
     secure: bool
     user: Any = None
+    certificate: Any = None
 
     @classmethod
     def of(
@@ -53,6 +56,7 @@ class HandshakeRequest(NamedTuple):
     ) -> HandshakeRequest:
         """Keep what matters of a request, which comes from a user at an address."""
         method = request.method
+        secure = request.is_secure()
         return cls(
             # Kept as long as the session: nearly all have this one.
             method="GET" if method == b"GET" else method.decode("latin-1"),
@@ -61,8 +65,9 @@ class HandshakeRequest(NamedTuple):
             headers=request.copy_headers(),
             client_address=request.peer(),
             remote_address=client,
-            secure=request.is_secure(),
+            secure=secure,
             user=user,
+            certificate=request.certificate() if secure else None,
         )
 
     def header(self, name: str) -> str | None:

@@ -109,6 +109,9 @@ class RecordingTransport:
         """Take no frames: packets are recorded, not their bytes."""
         return False
 
+    def certificate(self) -> None:
+        """Return None: there is no TLS."""
+
     def close(self) -> bool:
         """Record it."""
         self.calls.append("close")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,14 +11,15 @@ from twisted.internet import reactor as _reactor  # noqa: TID251  # real sockets
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.internet.error import ConnectionDone, NoProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
-from twisted.protocols.amp import AMP, Command, Integer
 from twisted.protocols.basic import LineReceiver
-from twisted.spread.pb import PBClientFactory, PBServerFactory, Root
 from typing_extensions import override
+from zope.interface import implementer
 
 from tests.integrations.streams.doubles import RecordingStream
+from tests.integrations.streams.scenarios import SCENARIOS, Asking
 from txengineio.errors import ConnectFailed
 
 reactor: Any = _reactor
@@ -42,87 +44,23 @@ def connect(number: int, factory: Any, transports: str) -> Deferred[Any]:
     return connecting
 
 
-class Echo(LineReceiver):
-    @override
-    def lineReceived(self, line: bytes) -> None:
-        self.sendLine(line)
-
-
-class Asking(LineReceiver):
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.enough: Deferred[None] = Deferred()
-        self.lost: Deferred[Any] = Deferred()
-
-    @override
-    def lineReceived(self, line: bytes) -> None:
-        self.lines.append(line)
-        if line == b"last":
-            self.enough.callback(None)
-
-    @override
-    def connectionLost(self, reason: Any = None) -> None:
-        self.lost.callback(reason.type)
-
-
 @each_transport
+@pytest.mark.parametrize("name", SCENARIOS)
 @pytest_twisted.ensureDeferred
-async def test_lines(transports: str) -> None:
-    port, number = await listen(Factory.forProtocol(Echo))
-    client = await connect(number, Factory.forProtocol(Asking), transports)
-    lines = [b"%d" % each for each in range(500)] + [b"x" * 10_000, b"last"]
-    for line in lines:
-        client.sendLine(line)
-    await client.enough
-    assert client.lines == lines
-    client.transport.loseConnection()
-    assert await client.lost is ConnectionDone
+async def test_every_protocol(name: str, transports: str) -> None:
+    make_server, talk = SCENARIOS[name]
+    port, number = await listen(make_server())
+    await talk(partial(connect, number, transports=transports))
     await port.stopListening()
 
 
-class Sum(Command):
-    arguments = [(b"a", Integer()), (b"b", Integer())]  # noqa: RUF012
-    response = [(b"total", Integer())]  # noqa: RUF012
-
-
-class Calculator(AMP):
-    @Sum.responder
-    def sum(self, a: int, b: int) -> dict[str, int]:
-        return {"total": a + b}
-
-
-@each_transport
-@pytest_twisted.ensureDeferred
-async def test_amp(transports: str) -> None:
-    port, number = await listen(Factory.forProtocol(Calculator))
-    client = await connect(number, Factory.forProtocol(AMP), transports)
-    answers = [await client.callRemote(Sum, a=each, b=1) for each in range(5)]
-    assert [answer["total"] for answer in answers] == [1, 2, 3, 4, 5]
-    client.transport.loseConnection()
-    await port.stopListening()
-
-
-class Greeter(Root):
-    def remote_greet(self, name: str) -> str:
-        return f"hello {name}"
-
-
-@each_transport
-@pytest_twisted.ensureDeferred
-async def test_perspective_broker(transports: str) -> None:
-    port, number = await listen(PBServerFactory(Greeter()))
-    factory = PBClientFactory()
-    await connect(number, factory, transports)
-    root = await factory.getRootObject()
-    assert await root.callRemote("greet", "world") == "hello world"
-    factory.disconnect()
-    await port.stopListening()
+# --- readers that pause ---------------------------------------------------------------
 
 
 class Source(Protocol):
     """Sends a lot, as fast as it may; knows how much it has sent."""
 
-    TOTAL = 8_000_000
+    TOTAL = 30_000_000
     PIECE = b"x" * 50_000
 
     sent = 0
@@ -188,31 +126,124 @@ class Paused(Asking):
         transport.pauseProducing()
 
 
-@pytest.mark.parametrize("transports", ["polling", "websocket"])
+class Keeping(Factory):
+    """Builds protocols, and keeps them.
+
+    Attributes:
+        built: The protocols.
+    """
+
+    noisy = False
+
+    def __init__(self, protocol: type[Protocol]) -> None:
+        self.built: list[Any] = []
+        self._protocol = protocol
+
+    @override
+    def buildProtocol(self, addr: object) -> Protocol:
+        self.built.append(self._protocol())
+        return self.built[-1]  # type: ignore[no-any-return]  # as was just built
+
+
+@pytest.mark.parametrize("transports", ["polling", "websocket", "polling,websocket"])
+@pytest.mark.parametrize("writer", ["server", "client"])
 @pytest_twisted.ensureDeferred
-async def test_a_reader_that_pauses_stops_the_writer(transports: str) -> None:
-    sources: list[Source] = []
-
-    class Sources(Factory):
-        @override
-        def buildProtocol(self, addr: object) -> Source:
-            sources.append(Source())
-            return sources[-1]
-
-    port, number = await listen(Sources())
-    sink = await connect(number, Factory.forProtocol(Sink), transports)
+async def test_a_reader_that_pauses_stops_the_writer(
+    writer: str, transports: str
+) -> None:
+    sources, sinks = Keeping(Source), Keeping(Sink)
+    of_server, of_client = (sources, sinks) if writer == "server" else (sinks, sources)
+    port, number = await listen(of_server)
+    await connect(number, of_client, transports)
+    (source,), (sink,) = sources.built, sinks.built
     before = -1
-    while sources[0].sent != before:
-        before = sources[0].sent
-        await deferLater(reactor, 0.2)
+    while source.sent != before:
+        before = source.sent
+        await deferLater(reactor, 0.3)
     # What is on its way fits into the buffers of two processes and the kernel.
     assert sink.received == 0
-    assert sources[0].pauses > 0
+    assert source.pauses > 0
     assert before < Source.TOTAL
     sink.transport.resumeProducing()
     await sink.lost
     assert sink.received == Source.TOTAL
     await port.stopListening()
+
+
+# --- half-closed connections ----------------------------------------------------------
+
+
+@implementer(IHalfCloseableProtocol)
+class AnswersAtTheEnd(Protocol):
+    """Reads until the other side has said all, and answers with how much that was."""
+
+    size = 0
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        self.size += len(data)
+
+    def readConnectionLost(self) -> None:
+        transport: Any = self.transport
+        transport.write(b"%d" % self.size)
+        transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Nobody tells: what was written is on its way."""
+
+
+@implementer(IHalfCloseableProtocol)
+class SaysAllAtOnce(Asking):
+    """Says a lot, and that this was all; then it only reads."""
+
+    answer = b""
+
+    @override
+    def connectionMade(self) -> None:
+        self.setRawMode()
+        transport: Any = self.transport
+        transport.write(b"x" * 1_000_000)
+        transport.loseWriteConnection()
+        transport.write(b"too late")
+
+    @override
+    def rawDataReceived(self, data: bytes) -> None:
+        self.answer += data
+
+    def readConnectionLost(self) -> None:
+        raise AssertionError
+
+    def writeConnectionLost(self) -> None:
+        raise AssertionError
+
+
+@each_transport
+@pytest.mark.parametrize("first", ["client", "server"])
+@pytest_twisted.ensureDeferred
+async def test_a_connection_that_is_half_closed(first: str, transports: str) -> None:
+    asking, answering = Keeping(SaysAllAtOnce), Keeping(AnswersAtTheEnd)
+    pair = (answering, asking) if first == "client" else (asking, answering)
+    port, number = await listen(pair[0])
+    await connect(number, pair[1], transports)
+    (asked,) = asking.built
+    assert await asked.lost is ConnectionDone
+    assert asked.answer == b"1000000"
+    await port.stopListening()
+
+
+@each_transport
+@pytest_twisted.ensureDeferred
+async def test_who_knows_nothing_of_half_closed_connections_loses_them(
+    transports: str,
+) -> None:
+    port, number = await listen(Factory.forProtocol(LineReceiver))
+    client = await connect(number, Factory.forProtocol(SaysAllAtOnce), transports)
+    assert await client.lost is ConnectionDone
+    assert client.answer == b""
+    await port.stopListening()
+
+
+# --- ends and failures ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("transports", ["polling", "websocket"])

@@ -184,9 +184,13 @@ def test_a_request_may_be_secure(server: Server) -> None:
     seen: list[bool] = []
     server.engine.use(lambda request: seen.append(request.isSecure()))
     connection = server.connect()
-    directlyProvides(connection.transport, ISSLTransport)
+    transport: Any = connection.transport
+    directlyProvides(transport, ISSLTransport)
+    transport.getPeerCertificate = lambda: "the client's"
     connection.request("GET", server.target())
     assert seen == [True]
+    (session,) = server.engine.sessions.values()
+    assert session.request.certificate == "the client's"
 
 
 def test_a_proxy_may_say_that_a_request_is_secure(server: Server) -> None:

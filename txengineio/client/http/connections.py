@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from txengineio.client.http._twisted import TwistedConnection
 from txengineio.client.http.answer_parser import Answer, parse_complete_answer
+from txengineio.net.certificates import certificate_of
 from txengineio.net.direct_writes import can_write_directly, write_directly
 
 __all__ = ["ClientConnection", "Connections", "WrittenRequest"]
@@ -176,7 +177,8 @@ class _ConnectionFactory(Factory):
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> ClientConnection:
-        return ClientConnection(self._connections)
+        self._connections.last = connection = ClientConnection(self._connections)
+        return connection
 
 
 class Connections:
@@ -193,6 +195,7 @@ class Connections:
     Attributes:
         limit: As given.
         read: As given.
+        last: The connection that was made last; None before the first.
         persistent: True: connections are used again.
         short_path: Whether answers that come whole go around Twisted's parser.
     """
@@ -207,6 +210,7 @@ class Connections:
     ) -> None:
         self.limit = limit
         self.read = read
+        self.last: ClientConnection | None = None
         self.short_path = True
         self._clock = clock
         self._factory = _ConnectionFactory(self)
@@ -257,6 +261,13 @@ class Connections:
         if self._idle:
             delay = self._idle[0].idle_since - last
             self._expiry = self._clock.callLater(delay, self._expire)
+
+    def certificate(self) -> Any:
+        """Return the server's certificate: see `certificate_of`."""
+        # One that has just been made does not know it yet.
+        known = (certificate_of(each.transport) for each in self._idle)
+        last = None if self.last is None else certificate_of(self.last.transport)
+        return last or next(known, None)
 
     def close(self) -> None:
         """Drop the idle connections."""

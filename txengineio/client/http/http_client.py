@@ -199,6 +199,10 @@ class HttpClient:
             request = Request(self._origin + resource)
             self._jar.extract_cookies(cast(Any, _Cookies(cookies)), request)
 
+    def certificate(self) -> Any:
+        """Return the server's certificate, unless an agent has the connections."""
+        return self.connections.certificate()
+
     def close(self) -> None:
         """Drop the connections that wait for another request."""
         self.connections.close()

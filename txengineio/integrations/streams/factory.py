@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
+from zope.interface import alsoProvides
 
 from txengineio.application import AnySession, EngineIOProtocol
+from txengineio.client.session import ClientSession
 from txengineio.errors import CloseReason, SessionClosed
 from txengineio.integrations.streams.transport import (
     END_OF_STREAM,
@@ -52,7 +60,11 @@ class StreamSession(EngineIOProtocol[Any]):
         if self.wrapped is None:
             self.session.close(discard=True)
             return
-        self._transport = StreamTransport(self.session, host, peer)
+        self._transport = StreamTransport(
+            self.session, host, peer, partial(_certificate, self.session)
+        )
+        if self._transport.getPeerCertificate() is not None:
+            alsoProvides(self._transport, ISSLTransport)
         self.wrapped.makeConnection(self._transport)
 
     def stream(self) -> IProtocol:
@@ -157,6 +169,13 @@ def _addresses(session: AnySession) -> tuple[IAddress, IAddress]:
             peer = address_of(request.remote_address, 0)
         return _called(request.header("Host") or ""), peer
     return address_of(None, 0), _named(session.remote_address or "")
+
+
+def _certificate(session: AnySession) -> Any:
+    """Return the certificate that the other side has shown, if there is one."""
+    if isinstance(session, Session):
+        return session.request.certificate
+    return session.certificate if isinstance(session, ClientSession) else None
 
 
 def _called(host: str) -> HostnameAddress:

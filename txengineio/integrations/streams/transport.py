@@ -7,7 +7,7 @@ one direction only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -41,6 +41,7 @@ class StreamTransport:
         session: The session, of a server or of a client.
         host: The address of this side.
         peer: The address of the other side.
+        certificate: Returns the certificate of the other side; None if there is none.
 
     Attributes:
         session: The session.
@@ -49,8 +50,15 @@ class StreamTransport:
         aborted: Whether nothing is handed over any more.
     """
 
-    def __init__(self, session: AnySession, host: IAddress, peer: IAddress) -> None:
+    def __init__(
+        self,
+        session: AnySession,
+        host: IAddress,
+        peer: IAddress,
+        certificate: Callable[[], Any] = lambda: None,
+    ) -> None:
         self.session = session
+        self._certificate = certificate
         self.disconnecting = False
         self.aborted = False
         self._host = host
@@ -152,6 +160,14 @@ class StreamTransport:
     def getPeer(self) -> IAddress:
         """Return the address of the other side: what a trusted proxy has said of it."""
         return self._peer
+
+    def getPeerCertificate(self) -> Any:
+        """Return the certificate that the other side has shown, as TLS does.
+
+        It is an ``OpenSSL.crypto.X509``; None without TLS, and for a client that has
+        shown none. With one, the transport provides ``ISSLTransport``.
+        """
+        return self._certificate()
 
     # What protocols ask TCP for, and what others answer for the connection below.
 

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.http_headers import Headers
 
+from txengineio.net.certificates import certificate_of
 from txengineio.server.web._twisted import take_over
 from txengineio.server.web.headers import headers_so_far
 from txengineio.server.web.incoming_request import IncomingRequest
@@ -96,6 +97,12 @@ class ForeignRequest:
 
     def is_secure(self) -> bool:
         return bool(self.for_application.isSecure())
+
+    def certificate(self) -> Any:
+        # A stream of HTTP/2 has no transport of its own.
+        channel = self.channel
+        is_http1 = isinstance(channel, HTTPChannel)
+        return certificate_of(channel.transport) if is_http1 else None
 
     # --- its answer -------------------------------------------------------------------
 

@@ -94,6 +94,9 @@ class IncomingRequest(Protocol):
     def is_secure(self) -> bool:
         """Whether it came over TLS."""
 
+    def certificate(self) -> Any:
+        """Return the client's certificate: see `certificate_of`."""
+
     # --- its answer -------------------------------------------------------------------
 
     @property

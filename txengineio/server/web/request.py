@@ -22,6 +22,7 @@ from twisted.web.server import Request
 from typing_extensions import override
 
 from txengineio.errors import TransportError, advice_in
+from txengineio.net.certificates import certificate_of
 from txengineio.net.direct_writes import write_directly
 from txengineio.server.web._twisted import head_of, is_disconnected, take_over
 from txengineio.server.web.body_limits import (
@@ -424,6 +425,12 @@ class EngineIORequest(LazyRequest):
 
     def is_secure(self) -> bool:
         return self.isSecure()
+
+    def certificate(self) -> Any:
+        # A stream of HTTP/2 has no transport of its own.
+        channel = self.channel
+        is_http1 = isinstance(channel, HTTPChannel)
+        return certificate_of(channel.transport) if is_http1 else None
 
     @property
     def answer_headers(self) -> Headers:
