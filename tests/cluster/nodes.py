@@ -21,6 +21,7 @@ __all__ = [
     "LinkReactor",
     "MemoryNode",
     "MemoryPeer",
+    "acquainted",
     "deliver_all",
     "linked",
     "make_nodes",
@@ -89,16 +90,20 @@ class MemoryPeer:
 class MemoryNode:
     """A node with an engine in memory; `deliver` brings what others have told.
 
+    Args:
+        name: Its name.
+        server: A server whose engine it is to be; by default one that records.
+
     Attributes:
         server: Its engine.
         joined: What its engine has of the others.
         told: To whom what kind of message was sent.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, server: Server | None = None) -> None:
         self.node = name
         self.counts = ClusterCounts()
-        self.server = Server.new(RecordingApplication(), node_name=name)
+        self.server = server or Server.new(RecordingApplication(), node_name=name)
         self.told: list[tuple[str, bytes]] = []
         self.under_way: list[tuple[str, bytes, bytes]] = []
         self.known: dict[str, MemoryPeer] = {}
@@ -150,7 +155,11 @@ class MemoryNode:
 
 def make_nodes(count: int) -> list[MemoryNode]:
     """Make nodes ``n0`` … that know each other."""
-    nodes = [MemoryNode(f"n{number}") for number in range(count)]
+    return acquainted([MemoryNode(f"n{number}") for number in range(count)])
+
+
+def acquainted(nodes: list[MemoryNode]) -> list[MemoryNode]:
+    """Let nodes know each other."""
     for one in nodes:
         for other in nodes:
             if one is not other:

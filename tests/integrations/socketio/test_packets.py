@@ -12,7 +12,7 @@ from socketio.packet import Packet
 from tests.integrations.socketio.harness import wired
 from txengineio.errors import PacketDecodeError
 from txengineio.integrations.socketio import packets
-from txengineio.integrations.socketio.managers import confirm, register
+from txengineio.integrations.socketio.managers.clients import confirm, register
 from txengineio.socketio import Server
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'

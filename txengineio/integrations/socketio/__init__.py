@@ -4,7 +4,7 @@
 ``server``            `Server`: handlers in the reactor, which may return Deferreds
 ``threaded_server``   `ThreadedServer`: handlers in the reactor's thread pool
 ``async_server``      `AsyncServer`: handlers as coroutines of asyncio
-``managers``          who is in which room; broadcasts without a task per recipient
+``managers``          who is in which room; sending to those, in all processes
 ``engine_adapter``    what python-socketio asks of an engine, answered by ours
 ``concurrency``       running things in the reactor, in threads, in asyncio
 ``packets``           what clients send, put together and checked

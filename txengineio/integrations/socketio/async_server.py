@@ -14,7 +14,7 @@ from typing_extensions import override
 from txengineio.errors import PacketDecodeError
 from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
 from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
-from txengineio.integrations.socketio.managers import AsyncManager
+from txengineio.integrations.socketio.managers.cluster import AsyncClusterManager
 from txengineio.integrations.socketio.packets import EVENTS, next_packet
 from txengineio.server.engine import Engine
 
@@ -27,7 +27,7 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
     It needs Twisted's asyncio reactor: ``twistd --reactor asyncio``.
 
     Args:
-        client_manager: Who is in which room; see `managers`.
+        client_manager: Who is in which room; by default an `AsyncClusterManager`.
         connect_timeout: Seconds that a client has to connect to a namespace.
         reactor: As for `txengineio.Engine`, whose other options are taken, too.
     """
@@ -35,7 +35,9 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
     _log = Logger()
 
     def __init__(self, client_manager: Any = None, **options: Any) -> None:
-        super().__init__(client_manager=client_manager or AsyncManager(), **options)
+        super().__init__(
+            client_manager=client_manager or AsyncClusterManager(), **options
+        )
 
     @property
     def engine(self) -> Engine:

@@ -24,11 +24,12 @@ from txengineio.integrations.socketio.concurrency import (
 )
 from txengineio.integrations.socketio.engine_adapter import EngineAdapter
 from txengineio.integrations.socketio.events import EventQueue
-from txengineio.integrations.socketio.managers import (
+from txengineio.integrations.socketio.managers.clients import (
     confirm,
     forget,
     register,
 )
+from txengineio.integrations.socketio.managers.cluster import ClusterManager
 from txengineio.integrations.socketio.packets import EVENTS, next_packet
 from txengineio.server.engine import Engine
 from txengineio.session.callbacks import as_deferred, call_guarded
@@ -46,6 +47,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     end of ``disconnect`` wait for them.
 
     Args:
+        client_manager: Who is in which room; by default a `ClusterManager`.
         connect_timeout: Seconds that a client has to connect to a namespace.
         reactor: As for `txengineio.Engine`, whose other options are taken, too.
     """
@@ -54,8 +56,10 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
 
     _log = Logger()
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self, client_manager: Any = None, *arguments: Any, **options: Any
+    ) -> None:
+        super().__init__(client_manager or ClusterManager(), *arguments, **options)
         if isinstance(self.manager, PubSubManager) and not self.manager.write_only:
             # It would change rooms, and send, from the thread in which it listens.
             expected = "one that does not listen in a thread; AsyncServer takes others"

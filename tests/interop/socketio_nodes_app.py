@@ -1,0 +1,63 @@
+"""A Socket.IO application that runs in several processes: ``twistd socketio --app``.
+
+The environment says by ``SOCKETIO_KIND`` which of our servers it is.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tests.interop.socketio_serve import as_coroutine
+from txengineio import socketio
+
+KIND = os.environ["SOCKETIO_KIND"]
+
+sio: Any = getattr(socketio, KIND)()
+
+
+def handler(function: Any) -> Any:
+    sio.on(
+        function.__name__, as_coroutine(function) if KIND == "AsyncServer" else function
+    )
+    return function
+
+
+@handler
+def where(sid: str) -> int:
+    return os.getpid()
+
+
+@handler
+def enter(sid: str, who: str, room: str) -> Any:
+    return sio.enter_room(who, room)
+
+
+@handler
+def leave(sid: str, who: str, room: str) -> Any:
+    return sio.leave_room(who, room)
+
+
+@handler
+def close(sid: str, room: str) -> Any:
+    return sio.close_room(room)
+
+
+@handler
+def tell(sid: str, room: str | None, *values: Any) -> Any:
+    return sio.emit("told", values, room=room, skip_sid=sid)
+
+
+@handler
+def ask(sid: str, who: str, value: Any) -> Any:
+    return sio.call("question", value, to=who)
+
+
+@handler
+def kick(sid: str, who: str) -> Any:
+    return sio.disconnect(who)
+
+
+@handler
+def disconnect(sid: str, reason: str) -> Any:
+    return sio.emit("left", (sid, reason))

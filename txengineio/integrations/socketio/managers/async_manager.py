@@ -1,0 +1,44 @@
+"""`AsyncManager`: rooms of one process, for `AsyncServer`, without tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import socketio
+from typing_extensions import override
+
+from txengineio.integrations.socketio.managers.delivery import Audience, emit
+
+__all__ = ["AsyncManager"]
+
+
+class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]  # no annotations
+    """Keeps rooms as `socketio.AsyncManager`; sends at once, not by tasks.
+
+    Any manager of python-socketio sends so with this one behind it::
+
+        class RedisManager(socketio.AsyncRedisManager, AsyncManager):
+            pass
+    """
+
+    @override
+    async def emit(  # as upstream
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send an event to those who are in a room: one client, some, or all."""
+        audience = Audience.of(namespace, to or room, skip_sid)
+        emit(self, event, data, audience, callback)
+
+    def number_question(self, sid: str, callback: Callable[..., Any]) -> int:
+        """Return the number by which a client is to answer, to a callback."""
+        number: int = self._generate_ack_id(sid, callback)
+        return number
