@@ -122,6 +122,25 @@ def test_answers_that_are_not_read_do_not_pile_up(new_server: NewServer) -> None
     assert problem.message == "poll before the last answer was read"
 
 
+def test_a_connection_of_a_proxy_is_congested_for_one_client_at_a_time(
+    short_path: bool,
+) -> None:
+    server = Server.new(own_site=True, short_path=short_path)
+    one, two = server.open_polling(), server.open_polling()
+    connection = server.connect()
+    connection.transport.stop_reading()
+    poll = connection.request("GET", server.target(sid=one.sid))
+    one.session.send(LARGE)
+    connection.transport.start_reading()
+    assert poll.answer.status == 200
+    # The same connection is used for somebody else, who is slow.
+    connection.transport.stop_reading()
+    connection.request("GET", server.target(sid=two.sid))
+    two.session.send(LARGE)
+    assert one.poll().is_pending
+    assert two.poll().answer.status == 400
+
+
 def test_a_long_answer_that_is_read_late_costs_nothing(new_server: NewServer) -> None:
     server = new_server()
     client = server.open_polling()

@@ -245,6 +245,21 @@ def test_what_a_slow_reader_leaves_holds_up_nobody_else(nodes: TwoNodes) -> None
     assert len(list(nodes.links())) == 1
 
 
+def test_a_slow_client_of_the_same_link_costs_nobody_the_session(
+    nodes: TwoNodes,
+) -> None:
+    one, two = nodes.open(), nodes.open()
+    poll = one.poll()
+    nodes.send(one, LARGE)
+    assert poll.answer.packets == ["4" + LARGE]
+    connection = nodes.near.connect()
+    connection.transport.stop_reading()
+    connection.request("GET", nodes.near.target(sid=two.sid))
+    nodes.send(two, LARGE)
+    assert len(list(nodes.links())) == 1
+    assert one.poll().is_pending
+
+
 # --- WebSockets -----------------------------------------------------------------------
 
 

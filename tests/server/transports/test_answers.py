@@ -3,9 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.testing import StringTransport
+from twisted.web.http import HTTPChannel
 
 from tests.conftest import FlushLoggedErrors
 from tests.server.conftest import NewServer
+from txengineio.server.transports.answers import Congestion
+from txengineio.server.web._twisted import TwistedChannel, is_congested
 
 IE_8 = "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)"
 IE_6 = "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)"
@@ -113,3 +117,22 @@ def test_several_cookies_of_a_101_have_lines_of_their_own(
     )
     answer = server.open_websocket().opening.answer
     assert answer.all("Set-Cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize("kind", [TwistedChannel, HTTPChannel])
+def test_a_congestion_is_over_once_the_connection_takes_more(
+    kind: type[HTTPChannel],
+) -> None:
+    channel: Any = kind()
+    channel.makeConnection(StringTransport())
+    channel.pauseProducing()
+    assert is_congested(channel)
+    first = Congestion(channel)
+    states = [first.is_over]
+    channel.resumeProducing()
+    states.append(first.is_over)
+    channel.pauseProducing()
+    assert not Congestion(channel).is_over
+    assert states == [False, True]
+    # A stranger's connection does not tell what it is congested with.
+    assert first.is_over is (kind is TwistedChannel)

@@ -9,11 +9,20 @@ from twisted.logger import Logger
 
 from txengineio.server.options.compression import HttpCompression
 from txengineio.server.session import IEngine, Session
+from txengineio.server.web._twisted import TwistedChannel, is_congested
 from txengineio.server.web.headers import add_vary, check_headers, move_added
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.server.web.responses import OK, ConstantHeaders
 
-__all__ = ["BINARY", "TEXT", "acknowledge", "compressed", "let_change", "respond"]
+__all__ = [
+    "BINARY",
+    "TEXT",
+    "Congestion",
+    "acknowledge",
+    "compressed",
+    "let_change",
+    "respond",
+]
 
 
 def _not_stored(content_type: str) -> ConstantHeaders:
@@ -31,6 +40,32 @@ _POSTED: Final = _not_stored("text/html")
 _ACCEPTED: Final = ("accept-encoding",)
 
 _log = Logger()
+
+
+class Congestion:
+    """What a congested connection has not taken yet, until it has.
+
+    Later it may be congested again, by the answer of somebody else: a proxy uses one
+    connection for many clients. Only connections of our own site tell that apart.
+
+    Args:
+        channel: The connection; `is_congested` is true of it.
+    """
+
+    __slots__ = ("_channel", "_drains")
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._drains = self._count()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection has taken all that it had not taken at first."""
+        return not is_congested(self._channel) or self._count() != self._drains
+
+    def _count(self) -> int:
+        channel = self._channel
+        return channel.drains if isinstance(channel, TwistedChannel) else 0
 
 
 def compressed(

@@ -6,14 +6,19 @@ Spec: Engine.IO v4, "HTTP long-polling".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from zope.interface import implementer
 
 from txengineio.errors import TransportError
 from txengineio.protocol.packets import PacketType
 from txengineio.server.session import ITakesRequests, Session
-from txengineio.server.transports.answers import acknowledge, compressed, respond
+from txengineio.server.transports.answers import (
+    Congestion,
+    acknowledge,
+    compressed,
+    respond,
+)
 from txengineio.server.transports.newcomers import Newcomer
 from txengineio.server.transports.payloads import Payloads
 from txengineio.server.transports.polling_states import (
@@ -89,7 +94,7 @@ class PollingTransport:
         self._posts = Posts(payloads)
         self._state = PollState.OPENING
         # The connection that has not taken the whole of the last answer.
-        self._unread: Any = None
+        self._unread: Congestion | None = None
         self._parked: IncomingRequest | None = request
         request.on_lost(self._poll_lost)
 
@@ -135,7 +140,7 @@ class PollingTransport:
         return self._posts.lost(request, error)
 
     def _poll(self, request: IncomingRequest) -> None:
-        if self._unread is not None and not is_congested(self._unread):
+        if self._unread is not None and self._unread.is_over:
             self._take(PollInput.LEFT)
         action, self._state = POLL_STEPS[self._state][_GET]
         if action is _PARK:
@@ -213,7 +218,7 @@ class PollingTransport:
         if self._state is not PollState.UNREAD:
             # Another GET has come meanwhile, or the session has ended.
             return True
-        self._unread = channel
+        self._unread = Congestion(channel)
         return False
 
     def send_frame(self, frame: bytes) -> bool:

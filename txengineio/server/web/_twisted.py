@@ -12,6 +12,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IProtocol
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.web.http import HTTPChannel, Request, _GenericHTTPChannelProtocol
+from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly, has_unsent_bytes
 
@@ -65,7 +66,19 @@ def was_set_secure(request: Request) -> bool:
 
 
 class TwistedChannel(HTTPChannel):
-    """Twisted's connection, with names for what is private in it."""
+    """Twisted's connection, with names for what is private in it.
+
+    Attributes:
+        drains: How often the transport has taken everything, after it did not.
+    """
+
+    drains = 0
+
+    @override
+    def resumeProducing(self) -> None:
+        """Learn that the transport has taken everything."""
+        self.drains += 1
+        super().resumeProducing()
 
     @property
     def version(self) -> bytes:
