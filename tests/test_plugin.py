@@ -174,7 +174,12 @@ def test_in_the_background_it_fails_at_once_as_well(tmp_path: Path) -> None:
         assert b"cannot listen on unix:/nonexistent/app.s" in output.read()
     assert status == 1
     line = "cannot listen on unix:/nonexistent/app.sock: No such file or directory"
-    log = (tmp_path / "log").read_text("utf-8")
+    # The command is over a moment before the process that is in the background.
+    deadline = time.monotonic() + ANSWER_DEADLINE
+    log = ""
+    while not log.rstrip().endswith(line) and time.monotonic() < deadline:
+        log = (tmp_path / "log").read_text("utf-8")
+        time.sleep(0.05)
     assert log.rstrip().endswith(line)
     assert "Traceback" not in log
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,28 +16,29 @@ from pathlib import Path
 import pytest
 
 from tests.connection import make_request, parse_response
+from tests.examples import EXAMPLES
 from tests.frames import CLOSE, TEXT, make_frame
 from tests.interop.certificates import make_certificates
+from tests.supervised import DEADLINE, PAUSE, Workers, assert_gone, running, until
 from tests.test_plugin import (
     ANSWER_DEADLINE,
     POLLING,
     PROJECT,
     RUN_TWISTD,
-    Running,
+    WEBSOCKET,
     command,
     get,
     open_websocket,
     read_frame,
     receive,
 )
+from tests.wiring import opening_headers
 
 pytestmark = [
     pytest.mark.socket,
     pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="needs Linux"),
 ]
 
-DEADLINE = 60.0
-PAUSE = 0.05
 
 AS_SYSTEMD = """\
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="a")"""
@@ -54,113 +56,10 @@ class App(EngineIOProtocol):
 """
 
 
-class Workers(Running):
-    """A supervisor and its workers; ended with the test, whatever happens."""
-
-    def __init__(self, *arguments: str) -> None:
-        super().__init__("--workers", "3", *arguments)
-
-    def pids(self) -> list[int]:
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
-        return [int(each) for each in children.split()]
-
-    def pid_of(self, slot: int) -> int:
-        for pid in self.pids():
-            if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"\0w%d\0" % slot):
-                return pid
-        raise AssertionError(f"nobody has slot {slot}")
-
-    def directory(self) -> Path:
-        """Where the workers find each other."""
-        environment = Path(f"/proc/{self.pids()[0]}/net/unix").read_text("ascii")
-        found = re.findall(r"(/\S*/engineio-\w+)/w\d\w+$", environment, re.MULTILINE)
-        mine = [each for each in found if Path(each).stat().st_uid == os.geteuid()]
-        return Path(mine[0])
-
-    def open(self) -> str:
-        """Open a session; return its target."""
-        with self.connect() as connection:
-            sid = get(connection, POLLING).partition('"sid":"')[2].partition('"')[0]
-        return f"{POLLING}&sid={sid}"
-
-    def open_on(self, slot: int) -> str:
-        """Open a session on a worker."""
-        for _ in range(1000):
-            session = self.open()
-            if f"sid=w{slot}" in session:
-                return session
-        raise AssertionError(f"slot {slot} gets no session")
-
-    def ask(self, target: str, body: bytes | None = None) -> tuple[int, str]:
-        method = "GET" if body is None else "POST"
-        with self.connect() as connection:
-            connection.sendall(make_request(method, target, body))
-            parsed = parse_response(receive(connection, parse_response))
-        assert parsed is not None
-        return parsed[0].status, parsed[0].text
-
-    def say(self, session: str, text: str = "hello") -> str:
-        """Send a message; return the answer."""
-        assert self.ask(session, f"4{text}".encode()) == (200, "ok")
-        status, answer = self.ask(session)
-        assert status == 200
-        return answer.removeprefix("4")
-
-    def read(self) -> str:
-        """Return the log, as far as it has come."""
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
-        while data := self.process.stdout.read():
-            self.lines.append(data.decode())
-        os.set_blocking(self.process.stdout.fileno(), True)
-        return self.output
-
-    def logs(self, text: str) -> None:
-        until(lambda: text in self.read(), lambda: f"no {text!r} in:\n{self.output}")
-
-    def stopped(self) -> str:
-        """Stop it; return the log."""
-        self.read()
-        status, _ = self.stop(signal.SIGTERM)
-        assert status in (0, -signal.SIGTERM)
-        return self.output
-
-
-def until(holds: Callable[[], object], problem: Callable[[], str]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline, problem()
-        time.sleep(PAUSE)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("ascii").split()[2] == "Z"
-    except OSError:
-        return True
-
-
-def assert_gone(*pids: int) -> None:
-    until(lambda: all(map(is_gone, pids)), lambda: f"not all of {pids} are gone")
-
-
 @pytest.fixture
 def run() -> Iterator[Callable[..., Workers]]:
-    started: list[Workers] = []
-
-    def start(*arguments: str) -> Workers:
-        started.append(Workers(*arguments))
-        return started[-1]
-
-    yield start
-    for each in started:
-        # The workers of one that is killed end by themselves.
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait()
-        assert each.process.stdout is not None
-        each.process.stdout.close()
+    with running() as start:
+        yield start
 
 
 @pytest.fixture
@@ -204,6 +103,36 @@ def test_one_worker_is_a_server_as_well(run: Callable[..., Workers]) -> None:
     assert len(server.pids()) == 1
     assert server.say(server.open()) == "hello"
     assert "Traceback" not in server.stopped()
+
+
+def test_members_of_the_example_are_on_all_workers(
+    run: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(EXAMPLES), str(PROJECT))))
+    server = run("--app", "workers_chat:Chat")
+    members: dict[str, socket.socket] = {}
+    for _ in range(200):
+        connection = server.connect()
+        connection.sendall(make_request("GET", WEBSOCKET, None, opening_headers()))
+        greeting = receive(connection, lambda data: data.endswith(b"is your name?"))
+        found = re.search(rb"4worker (w\d\w+), \d+ members", greeting)
+        assert found is not None, greeting
+        worker = found[1].decode()
+        if members.setdefault(worker, connection) is not connection:
+            connection.close()
+        if len(members) == 3:
+            break
+    assert {worker[:2] for worker in members} == {"w0", "w1", "w2"}
+    ada, *others = members.values()
+    for said, heard in [(b"Ada", b"Ada has joined"), (b"hi", b"Ada says: hi")]:
+        ada.sendall(make_frame(TEXT, b"4" + said))
+        for member in members.values():
+            assert read_frame(member) == (TEXT, b"4" + heard)
+    ada.close()
+    for member in others:
+        assert read_frame(member) == (TEXT, b"4Ada has left")
+        member.close()
+    server.stopped()
 
 
 # --- what cannot start ----------------------------------------------------------------
@@ -499,8 +428,10 @@ def test_in_the_background(tmp_path: Path) -> None:
         output.seek(0)
         assert b"--app nowhere:Name cannot be loaded" in output.read()
     assert status == 1
-    assert not pid.exists()
-    assert not path.exists()
+    # It is told a moment before the process that is in the background ends.
+    until(
+        lambda: not pid.exists() and not path.exists(), lambda: log.read_text("utf-8")
+    )
 
 
 def test_the_other_command_that_runs_plugins() -> None:
@@ -540,6 +471,37 @@ def test_websockets_say_what_they_say_without_workers(
             websocket.sendall(make_frame(TEXT, b"4hello"))
             assert read_frame(websocket) == (TEXT, b"4hello")
     server.stopped()
+
+
+def test_sessions_over_tls_that_the_workers_do(tmp_path: Path) -> None:
+    files = make_certificates(tmp_path)
+    key = f"privateKey={files.server_key}:certKey={files.server}"
+    context = ssl.create_default_context(cafile=files.authority)
+    with running("--listen", f"ssl:0:interface=127.0.0.1:{key}") as start:
+        server = start()
+        server.logs("3 workers serve")
+        found = re.search(r"served at https://127\.0\.0\.1:(\d+)/", server.output)
+        assert found is not None
+        port = int(found[1])
+
+        def ask(target: str, body: bytes | None = None) -> str:
+            """Ask on a connection of its own, which cannot be moved."""
+            method = "GET" if body is None else "POST"
+            with (
+                socket.create_connection(("127.0.0.1", port), DEADLINE) as plain,
+                context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+            ):
+                secure.sendall(make_request(method, target, body))
+                parsed = parse_response(receive(secure, parse_response))
+            assert parsed is not None
+            return parsed[0].text
+
+        sid = ask(POLLING).partition('"sid":"')[2].partition('"')[0]
+        session = f"{POLLING}&sid={sid}"
+        for number in range(20):
+            assert ask(session, b"4%d" % number) == "ok"
+            assert ask(session) == f"4{number}"
+        assert "Traceback" not in server.stopped()
 
 
 def test_a_certificate_that_is_not_there_is_told_before_anything_starts(

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.connection import make_request, parse_response
+from tests.supervised import DEADLINE, PAUSE, Workers, until
 from tests.test_plugin import POLLING, receive
-from tests.test_workers import DEADLINE, PAUSE, Workers, run, until
+from tests.test_workers import run
 
 __all__ = ["run"]
 

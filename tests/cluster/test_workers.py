@@ -490,3 +490,46 @@ async def test_a_message_without_its_end_or_its_sender_is_dropped_and_counted(
         (broken,) = packets.pieces_of(b"l", b"?")
         link.sendmsg(broken)
         await until(lambda: flush_logged_errors(ValueError))
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_new_goes_to_the_successor(nodes: list[Node]) -> None:
+    def before(idle: Client, busy: Client, _: Client) -> None:
+        # Both are connected to the first node.
+        busy.http.port = idle.http.port
+        assert idle.ask("/nothing")[0] == 501
+        session = busy.open()
+        assert session.partition("sid=")[2].startswith("n0-")
+        sessions.append(session)
+
+    def after(idle: Client, busy: Client, _: Client) -> None:
+        name = idle.name
+        # Its socket is the successor's by now, and it is the same connection.
+        assert idle.open().partition("sid=")[2].startswith("n1-")
+        assert idle.name == name
+        # The old one serves its sessions on.
+        assert busy.ask(sessions[0], "4hello") == (200, b"ok")
+        assert busy.ask(sessions[0])[1].startswith(b"4n0 5")
+        assert busy.open().partition("sid=")[2].startswith("n1-")
+
+    sessions: list[str] = []
+    clients = [Client(node) for node in nodes]
+    await deferToThread(before, *clients)
+    leaving = nodes[0].workers
+    leaving.retire("n1")
+    await deferLater(CLOCK, 0.3)
+    assert leaving.counts.moved["out"] >= 2
+    assert nodes[0].site.idle_connections() == []
+    await deferToThread(after, *clients)
+    for client in clients:
+        client.http.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_successor_that_is_not_there_gets_nothing(nodes: list[Node]) -> None:
+    def work(one: Client, _two: Client, _three: Client) -> None:
+        assert one.open().partition("sid=")[2].startswith("n0-")
+
+    nodes[0].workers.retire("n7")
+    await with_clients(nodes, work)
+    assert nodes[0].workers.counts.moved["out"] == 0

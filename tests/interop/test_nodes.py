@@ -7,105 +7,34 @@ every request comes to a node that has not its session.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import RequireProgram
-from tests.interop.launch import LOOPBACK, Launch
-from tests.interop.messages import ECHOES, LARGE, LARGE_LIMIT, digest
+from tests.interop.launch import Launch
+from tests.interop.round_robin import ENGINE, PROXIES, check, running_in_front
 from tests.interop.servers import (
     HERE,
     PYTHON_CLIENT,
     ServerProcess,
-    run_client,
     running_server,
 )
 from tests.interop.test_proxies import (
     DEADLINE,
     POLLING,
     Proxy,
-    command,
-    free_port,
     open_session,
     request,
-    wait_until_it_listens,
 )
 
 pytestmark = pytest.mark.socket
 
-# Those that ask in a second session how the first one ended do not fit: it may be on
-# another node.
-SCENARIOS = ["opening", "echoes", "ordered", "large"]
 NODES = 3
-ENGINE = {"ping_interval": 300.0, "max_http_buffer_size": LARGE_LIMIT}
-
-
-def haproxy(port: int, servers: list[int], folder: Path, reuse: str) -> str:
-    lines = [f"    server s{each} {LOOPBACK}:{each}" for each in servers]
-    return "\n".join(
-        [
-            "defaults",
-            "    mode http",
-            "    timeout connect 5s",
-            "    timeout client 60s",
-            "    timeout server 60s",
-            "    timeout tunnel 60s",
-            "frontend web",
-            f"    bind {LOOPBACK}:{port}",
-            "    default_backend nodes",
-            "backend nodes",
-            "    balance roundrobin",
-            f"    http-reuse {reuse}",
-            *lines,
-            "",
-        ]
-    )
-
-
-def nginx(port: int, servers: list[int], folder: Path, keep: str) -> str:
-    temporary = "\n".join(
-        f"{kind}_temp_path {folder / kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    lines = "\n".join(f"server {LOOPBACK}:{each};" for each in servers)
-    return f"""
-        events {{ worker_connections 1024; }}
-        http {{
-            {temporary}
-            access_log off;
-            upstream nodes {{ {lines} {keep} }}
-            map $http_upgrade $upgrade {{ default upgrade; '' ''; }}
-            server {{
-                listen {LOOPBACK}:{port};
-                location / {{
-                    proxy_pass http://nodes;
-                    proxy_http_version 1.1;
-                    proxy_set_header Upgrade $http_upgrade;
-                    proxy_set_header Connection $upgrade;
-                    proxy_next_upstream off;
-                    proxy_read_timeout 60s;
-                    client_max_body_size 2m;
-                }}
-            }}
-        }}
-    """
-
-
-Configuration = Callable[[int, list[int], Path, str], str]
-PROXIES: dict[str, tuple[str, Configuration, str]] = {
-    "haproxy never": ("haproxy", haproxy, "never"),
-    "haproxy safe": ("haproxy", haproxy, "safe"),
-    "haproxy always": ("haproxy", haproxy, "always"),
-    "nginx": ("nginx", nginx, ""),
-    "nginx keepalive": ("nginx", nginx, "keepalive 16;"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -134,44 +63,10 @@ def proxy(
     nodes: list[ServerProcess],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Proxy]:
-    name, configuration, detail = PROXIES[request.param]
-    program = require_program(name, f"the Debian package {name}")
-    folder = tmp_path_factory.mktemp("proxy")
-    port = free_port()
-    path = folder / "configuration"
     servers = [node.port or 0 for node in nodes]
-    path.write_text(configuration(port, servers, folder, detail), "utf-8")
-    output = folder / "output"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            command(name, program, path), stdout=file, stderr=subprocess.STDOUT
-        )
-    try:
-        wait_until_it_listens(process, port, output)
-        yield Proxy(port, name, output)
-    finally:
-        process.terminate()
-        process.wait(DEADLINE)
-
-
-def check(proxy: Proxy, program: list[str | Path], mode: str, **details: Any) -> None:
-    results = run_client(
-        program,
-        url=f"http://{LOOPBACK}:{proxy.port}",
-        mode=mode,
-        names=SCENARIOS,
-        echoes=ECHOES,
-        **details,
-    )
-    ends_on = "polling" if mode in ("polling", "keepalive") else "websocket"
-    assert results["opening"]["transport"] == ends_on
-    assert results["opening"]["trouble"] == []
-    assert results["echoes"] == ECHOES
-    assert results["ordered"]["echoed"] == [f"c{number}" for number in range(1000)]
-    assert results["ordered"]["streamed"] == [f"s{number}" for number in range(1000)]
-    assert results["ordered"]["trouble"] == []
-    assert results["large"]["text"] == digest("€" * (LARGE // 3))
-    assert results["large"]["text_from_server"] == digest("0123456789" * (LARGE // 10))
+    folder = tmp_path_factory.mktemp("proxy")
+    with running_in_front(request.param, require_program, servers, folder) as proxy:
+        yield proxy
 
 
 @pytest.mark.parametrize("mode", ["polling", "keepalive", "websocket", "upgrade"])

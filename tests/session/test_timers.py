@@ -107,6 +107,19 @@ def test_the_loop_ends_by_itself_and_starts_again(clock: Clock) -> None:
     assert clock.getDelayedCalls() == []
 
 
+def test_the_entries_are_those_that_wait(clock: Clock) -> None:
+    timers = TimerWheel(clock, 0.5, "a timer")
+    one, two, three = (Entry(clock) for _ in range(3))
+    for delay, entry in enumerate((one, two, three), 1):
+        timers.schedule(entry, delay)
+    timers.cancel(two)
+    assert timers.entries() == [one, three]
+    pump(clock, 2)
+    assert timers.entries() == [three]
+    pump(clock, 2)
+    assert timers.entries() == []
+
+
 def test_a_cancelled_entry_is_not_called(clock: Clock) -> None:
     timers = TimerWheel(clock, 0.5, "a timer")
     cancelled, other = Entry(clock), Entry(clock)

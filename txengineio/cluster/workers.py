@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -42,6 +43,9 @@ __all__ = ["Workers"]
 
 _LOAD: Final = b"l"
 """The kind of message that has the load of a node."""
+
+_MOVE_IDLE: Final = 0.1
+"""Seconds between two looks at connections that may be idle by now."""
 
 _OTHERS: Final = 0o077
 """What others than the owner may do with a file."""
@@ -148,6 +152,7 @@ class Workers:
         self._joined = JoinedEngine(engine, self, self._load.worker, restarts)
         engine.cluster = self._joined
         self._successor: str | None = None
+        self._moves_idle = LoopingCall(self._move_idle)
 
     def serve(self, site: EngineIOSite) -> None:
         """Let connections of a site be moved.
@@ -179,14 +184,33 @@ class Workers:
     def retire(self, successor: str) -> None:
         """Give everything away that is not for a session of this node, from now on.
 
+        Connections that are idle go, too: a client that sends its next request just
+        when this node ends finds nobody otherwise.
+
         Args:
             successor: The name of the node that it goes to.
         """
         self._successor = successor
+        self._moves_idle.clock = self._reactor
+        self._moves_idle.start(_MOVE_IDLE)
+
+    def _move_idle(self) -> None:
+        """Move the connections that are idle now, as many as the successor takes."""
+        peer = self.peer(self._successor or self.node)
+        if peer is None:
+            return
+        for site in self._sites:
+            for channel in site.idle_connections():
+                if peer.sender.is_full:
+                    return
+                self.move(peer.sender, channel, b"")
 
     def stop(self) -> None:
         """Leave; connections that come from others meanwhile are lost."""
         self._joined.stop()
+        if self._moves_idle.running:
+            self._moves_idle.stop()
+            self._move_idle()
         if self._door is not None:
             self._door.close()
             self._door = None
@@ -352,6 +376,9 @@ class Workers:
             return
         self.counts.moved["in"] += 1
         channel = channel.http_channel
+        if not packet.received:
+            # It was idle.
+            return
         self._is_adopting = True
         try:
             channel.dataReceived(packet.received)

@@ -116,6 +116,10 @@ class TimerWheel:
             self._remove(entry)
             self._stop_if_empty()
 
+    def entries(self) -> list[HasDueTime]:
+        """List the entries for which something is scheduled."""
+        return [entry for entries in self._buckets.values() for entry in entries]
+
     def _begin(self, bucket: int, entry: HasDueTime) -> None:
         self._buckets[bucket] = {entry: None}
         if not self._loop.running:

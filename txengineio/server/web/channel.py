@@ -102,6 +102,11 @@ class EngineIOChannel(TimedChannel):
         finally:
             self._began = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request has come, and every answer has left."""
+        return self._is_between and not self.is_handling
+
     def _take_whole(self, data: bytes) -> bool:
         """Serve a request for an engine that has come whole; say whether it is one."""
         site = self.site

@@ -14,7 +14,7 @@ from txengineio.errors import InvalidOption
 from txengineio.net.turns import turns_of
 from txengineio.reactor import AnyReactor
 from txengineio.server.interfaces import Elsewhere
-from txengineio.server.web.channel import engine_channel
+from txengineio.server.web.channel import EngineIOChannel, engine_channel
 from txengineio.server.web.incoming_request import IReceivesRequests
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.resource import EngineIOResource, check_engine
@@ -101,6 +101,16 @@ class EngineIOSite(Site):
             if path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
                 return engine
         return None
+
+    def idle_connections(self) -> list[EngineIOChannel]:
+        """List the connections on which the next thing to come begins a request."""
+        # Each of them waits for the time-out of idle connections.
+        entries = self.timers.entries()
+        return [
+            entry
+            for entry in entries
+            if isinstance(entry, EngineIOChannel) and entry.is_idle
+        ]
 
     def start_of(self, status: int) -> bytes:
         """Return the beginning of an answer: its first line, and its ``Date``."""

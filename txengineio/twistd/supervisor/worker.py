@@ -7,7 +7,6 @@ life now and then.
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import signal
@@ -40,6 +39,7 @@ from txengineio.twistd.supervisor.control import (
 )
 from txengineio.twistd.supervisor.logs import EventReporter
 from txengineio.twistd.supervisor.process import TICKS
+from txengineio.twistd.supervisor.watchdog import Watchdog
 
 __all__ = ["Orders", "Reports", "Worker", "main"]
 
@@ -131,16 +131,23 @@ class Worker:
         service: The service, which has been started.
         assignment: What the worker is.
         reports: Where it reports.
+        watchdog: Is told each time the reactor has turned.
     """
 
     def __init__(
-        self, reactor: Any, service: Any, assignment: Assignment, reports: Reports
+        self,
+        reactor: Any,
+        service: Any,
+        assignment: Assignment,
+        reports: Reports,
+        watchdog: Watchdog,
     ) -> None:
         self._reactor = reactor
         self._service = service
         self._settings = assignment.settings
         self._timeout = assignment.timeout
         self._reports = reports
+        self._watchdog = watchdog
         self._is_ending = False
         self._has_drained = False
         self._orders: dict[str, Callable[[Any], object]] = {
@@ -159,10 +166,7 @@ class Worker:
 
     def _report_life(self) -> None:
         self._reports.tell(Report.ALIVE)
-        # If this process hangs, it says where, and ends even without a supervisor.
-        faulthandler.dump_traceback_later(
-            self._timeout, exit=True, file=sys.__stderr__ or 2
-        )
+        self._watchdog.turned()
 
     def ordered(self, order: str, value: Any) -> None:
         """Do what the supervisor wants."""
@@ -224,12 +228,14 @@ def main() -> None:
     except Exception as problem:
         _log.failure("the worker cannot start")
         _cannot_start(reports, f"{type(problem).__name__}: {problem}")
-    worker = Worker(reactor, service, assignment, reports)
+    watchdog = Watchdog(assignment.timeout)
+    worker = Worker(reactor, service, assignment, reports, watchdog)
+    reactor.callWhenRunning(watchdog.start)
     reactor.callWhenRunning(worker.begin)
     reactor.addReader(Orders(ORDERS, worker.ordered, worker.orders_ended))
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
-    faulthandler.cancel_dump_traceback_later()
+    watchdog.stop()
     # The last of those whose supervisor was killed leaves nothing behind.
     with suppress(OSError):
         Path(assignment.settings.directory).rmdir()
