@@ -81,6 +81,7 @@ setup(
             "msgpack>=1.1",
             "python-engineio[asyncio-client,client]>=4.15",
             "python-socketio>=5.13",
+            "redis>=5",
             "requests>=2.32",
             "websocket-client>=1.8",
             # Exact, so that a new release does not turn a green check red;

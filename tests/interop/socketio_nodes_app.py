@@ -1,19 +1,38 @@
 """A Socket.IO application that runs in several processes: ``twistd socketio --app``.
 
-The environment says by ``SOCKETIO_KIND`` which of our servers it is.
+The environment says by ``SOCKETIO_KIND`` which of our servers it is; and by
+``SOCKETIO_REDIS``, a name and a URL in JSON, which manager, and which Redis.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
+
+from socketio import AsyncRedisManager
 
 from tests.interop.socketio_serve import as_coroutine
 from txengineio import socketio
 
 KIND = os.environ["SOCKETIO_KIND"]
 
-sio: Any = getattr(socketio, KIND)()
+
+class DirectRedisManager(AsyncRedisManager, socketio.AsyncManager):  # type: ignore[misc]
+    """Sends without a task for each recipient."""
+
+
+MANAGERS = {each.__name__: each for each in (AsyncRedisManager, DirectRedisManager)}
+
+
+def manager() -> Any:
+    if "SOCKETIO_REDIS" not in os.environ:
+        return None
+    name, url = json.loads(os.environ["SOCKETIO_REDIS"])
+    return MANAGERS[name](url)
+
+
+sio: Any = getattr(socketio, KIND)(client_manager=manager())
 
 
 def handler(function: Any) -> Any:

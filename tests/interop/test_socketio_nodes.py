@@ -29,7 +29,7 @@ SERVED = re.compile(r"served at (http://127\.0\.0\.1:\d+)/socket\.io/")
 
 
 @contextmanager
-def twistd(kind: str, log: Path, *flags: str) -> Iterator[str]:
+def twistd(kind: str, log: Path, *flags: str, **environment: str) -> Iterator[str]:
     """Run ``twistd socketio``; yield its origin. It must end well at the end."""
     reactor = ["--reactor", "asyncio"] if kind == "AsyncServer" else []
     app = ["--app", "tests.interop.socketio_nodes_app:sio", "--port", "0"]
@@ -38,7 +38,7 @@ def twistd(kind: str, log: Path, *flags: str) -> Iterator[str]:
         process = subprocess.Popen(
             [sys.executable, "-c", RUN_TWISTD, *command],
             cwd=ROOT,
-            env={**os.environ, "SOCKETIO_KIND": kind},
+            env={**os.environ, "SOCKETIO_KIND": kind, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -66,10 +66,14 @@ def _origin(process: subprocess.Popen[bytes], log: Path) -> str:
     pytest.fail(f"it does not serve:\n{log.read_text()}", pytrace=False)
 
 
-def check(node: str, urls: Sequence[str], mode: str) -> None:
+def check(node: str, urls: Sequence[str], mode: str, *, binary: bool = True) -> None:
     facts = run_client(
-        [node, HERE / "node" / "socketio_nodes.mjs"], urls=list(urls), mode=mode
+        [node, HERE / "node" / "socketio_nodes.mjs"],
+        urls=list(urls),
+        mode=mode,
+        binary=binary,
     )
+    nine = {"bytes": [9]} if binary else 9
     assert dict(facts) == {
         "processes": 3,
         "all": [[], [["all", {"bytes": [0, 255]}]], [["all", {"bytes": [0, 255]}]]],
@@ -80,8 +84,8 @@ def check(node: str, urls: Sequence[str], mode: str) -> None:
         ],
         "leave": [[["one is left"]], [], []],
         "close": [[], [], []],
-        "asked": [{"bytes": [7]}, {"bytes": [9]}],
-        "asked_itself": ["me", {"bytes": [9]}],
+        "asked": [{"bytes": [7]}, nine],
+        "asked_itself": ["me", nine],
         "kicked": "io server disconnect",
         "told": "server disconnect",
     }

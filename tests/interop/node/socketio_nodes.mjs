@@ -1,11 +1,12 @@
-// Clients of a Socket.IO application that runs in several processes: reads {urls, mode} as JSON,
+// Clients of a Socket.IO application that runs in several processes: reads {urls, mode, binary}
+// as JSON, where binary is whether clients may answer so;
 // prints what each of three clients, on three processes, has seen. The events are those of
 // socketio_nodes_app.py.
 import { readFileSync } from "node:fs";
 
 import { io } from "socket.io-client";
 
-const { urls, mode } = JSON.parse(readFileSync(0, "utf8"));
+const { urls, mode, binary } = JSON.parse(readFileSync(0, "utf8"));
 const TRANSPORTS = {
   polling: ["polling"],
   websocket: ["websocket"],
@@ -29,7 +30,9 @@ async function connect(url) {
   const seen = [];
   socket.on("told", (...values) => seen.push(values.map(plain)));
   socket.on("left", (sid, reason) => seen.push(["left", reason]));
-  socket.on("question", (value, answer) => answer(plain(value), Uint8Array.of(9)));
+  socket.on("question", (value, answer) =>
+    answer(plain(value), binary ? Uint8Array.of(9) : 9),
+  );
   await new Promise((resolve) => socket.once("connect", resolve));
   return { socket, seen };
 }
@@ -49,6 +52,14 @@ const [one, two, three] = found.values();
 const clients = [one, two, three];
 const id = (client) => client.socket.id;
 
+// Until the processes have heard of each other.
+const met = ({ seen }) =>
+  new Set(seen.filter(([text]) => text === "hello").map(([, from]) => from)).size === 2;
+while (!clients.every(met)) {
+  for (const { socket } of clients) await ask(socket, "tell", null, "hello", socket.id);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
 // What comes next comes after whatever is under way: told by all, seen by all others.
 async function settled(last) {
   for (const { socket } of clients) await ask(socket, "tell", null, last);
@@ -65,6 +76,7 @@ facts.all = await settled("1");
 // From where they are, and from elsewhere.
 await ask(one.socket, "enter", id(one), "room");
 await ask(one.socket, "enter", id(two), "room");
+await settled("entered");
 await ask(one.socket, "tell", "room", "from one");
 await ask(three.socket, "tell", "room", "from three");
 await ask(three.socket, "tell", id(one), "alone");
