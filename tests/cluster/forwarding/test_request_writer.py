@@ -46,8 +46,7 @@ TARGET = "/engine.io/?EIO=4&transport=polling&sid=b-x"
 
 def test_headers_of_the_connection_stay_here(server: Server) -> None:
     headers = {
-        "Connection": "keep-alive, X-Hop",
-        "X-Hop": "1",
+        "Connection": "keep-alive",
         "X-End": "2",
         "Keep-Alive": "5",
         "TE": "trailers",
@@ -97,6 +96,31 @@ def test_an_upgrade_is_asked_for(server: Server, upgrade: str) -> None:
     written = write_request(request)
     assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in written
     assert written.lower().count(b"upgrade:") == 1
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "X-Upgrade"])
+def test_the_other_node_refuses_an_upgrade_that_the_connection_does_not_name(
+    server: Server, connection: str
+) -> None:
+    target = TARGET.replace("polling", "websocket")
+    headers = opening_headers(Connection=connection)
+    written = write_request(
+        caught(server, make_request("GET", target, None, headers))
+    ).lower()
+    assert b"\r\nupgrade: websocket\r\n" in written
+    assert b"\r\nconnection:" not in written
+
+
+def test_a_client_strips_nothing_by_its_connection(server: Server) -> None:
+    headers = {
+        "Connection": "keep-alive, X-Forwarded-For, Origin, Host",
+        "X-Forwarded-For": "203.0.113.7",
+        "Origin": "http://elsewhere.example",
+    }
+    written = write_request(caught(server, make_request("GET", TARGET, None, headers)))
+    assert b"\r\nX-Forwarded-For: 203.0.113.7\r\n" in written
+    assert b"\r\nOrigin: http://elsewhere.example\r\n" in written
+    assert b"\r\nHost: test.example\r\n" in written
 
 
 def test_another_upgrade_is_none(server: Server) -> None:

@@ -31,12 +31,17 @@ _OF_THIS_CONNECTION: Final = frozenset(
     }
 )
 """Headers that are about the client's connection, or about how its body came: RFC 9110,
-section 7.6.1."""
+section 7.6.1.
+
+Those that its ``Connection`` names go on: to the client both nodes are one server,
+which reads them. Else it could strip what a proxy has added: ``X-Forwarded-For``.
+"""
 
 _REMEMBERED: Final = 256
 """Heads that are remembered."""
 
-_UPGRADE: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_CONNECTION: Final = b"Connection: Upgrade\r\n"
+_UPGRADE: Final = b"Upgrade: websocket\r\n"
 
 
 def asks_for_tunnel(request: IncomingRequest) -> bool:
@@ -80,9 +85,16 @@ def _write_head(request: IncomingRequest, length: int | None) -> bytes:
         request.method,
         request.uri,
         _write_fields(request.copy_headers()) if lines is None else _as_sent(lines),
-        _UPGRADE if asks_for_tunnel(request) else b"",
+        _write_upgrade(request) if asks_for_tunnel(request) else b"",
         b"" if length is None else b"Content-Length: %d\r\n" % length,
     )
+
+
+def _write_upgrade(request: IncomingRequest) -> bytes:
+    """Ask for a WebSocket no better than the client: RFC 6455, section 4.2.1."""
+    tokens = b",".join(request.header_values(b"Connection")).lower().split(b",")
+    is_named = b"upgrade" in [each.strip() for each in tokens]
+    return _CONNECTION + _UPGRADE if is_named else _UPGRADE
 
 
 @lru_cache(_REMEMBERED)
@@ -92,19 +104,13 @@ def _as_sent(lines: bytes) -> bytes:
 
 
 def _write_fields(headers: Headers) -> bytes:
-    dropped = _OF_THIS_CONNECTION | _named_by_connection(headers)
     lines = [
         b"%b: %b\r\n" % (name, value)
         for name, values in headers.getAllRawHeaders()
-        if name.lower() not in dropped
+        if name.lower() not in _OF_THIS_CONNECTION
         for value in values
     ]
     if not headers.hasHeader(b"Host"):
         # HTTP/1.0 does without.
         lines.append(b"Host: \r\n")
     return b"".join(lines)
-
-
-def _named_by_connection(headers: Headers) -> set[bytes]:
-    values = headers.getRawHeaders(b"Connection", ())
-    return {each.strip().lower() for each in b",".join(values).split(b",")}
