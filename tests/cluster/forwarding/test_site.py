@@ -6,6 +6,7 @@ import json
 
 import pytest
 from twisted.internet.address import IPv4Address
+from twisted.web.http import Request
 
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection, make_request
@@ -16,7 +17,7 @@ from txengineio.cluster.forwarding.site import ForwardedSite
 CLIENTS = [
     Client(
         IPv4Address("TCP", f"192.0.2.{number}", number),
-        IPv4Address("TCP", "192.0.2.99", 443),
+        IPv4Address("TCP", "192.0.2.99", 443 + number),
         bool(number % 2),
     )
     for number in range(3)
@@ -52,6 +53,24 @@ def test_each_request_has_a_client_of_its_own(
         assert request.client_address == client.peer
         assert request.remote_address == client.peer.host  # type: ignore[attr-defined]
         assert request.secure is client.is_secure
+
+
+def test_a_request_that_is_kept_does_not_forget_its_client(
+    server: Server, connection: Connection
+) -> None:
+    kept: list[Request] = []
+    opening = connection.expect()
+    connection.send(forwarded(CLIENTS[0], make_request("GET", server.target())))
+    sid = json.loads(opening.answer.text[1:])["sid"]
+    server.engine.use(kept.append)
+    for client in CLIENTS:
+        exchange = connection.expect()
+        request = make_request("POST", server.target(sid=sid), b"4x")
+        connection.send(forwarded(client, request))
+        assert exchange.answer.text == "ok"
+    # Not before now does anybody ask.
+    assert [each.getClientAddress() for each in kept] == [each.peer for each in CLIENTS]
+    assert [each.getHost() for each in kept] == [each.host for each in CLIENTS]
 
 
 def test_the_path_does_not_matter(server: Server, connection: Connection) -> None:

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPFactory
+from twisted.web.http import HTTPFactory, Request
 from typing_extensions import override
 
 from txengineio.cluster.forwarding.preface import UNKNOWN, read_preface
@@ -77,6 +77,12 @@ class ForwardedChannel(EngineIOChannel):
             return 0
         self._client, self._left, end = found
         return end
+
+    @override
+    def start_handling(self, request: Request) -> None:
+        """Tell a request its client, which is not that of the connection."""
+        request.client, request.host = self._client.peer, self._client.host
+        super().start_handling(request)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
