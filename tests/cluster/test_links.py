@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from tests.cluster.nodes import LinkReactor, linked
 from tests.conftest import FlushLoggedErrors
-from txengineio.cluster.links import Receiver
+from txengineio.cluster.links import Door, Receiver, new_socket, open_link
 from txengineio.cluster.packets import (
     MAX_MESSAGE,
     Connection,
@@ -78,3 +82,79 @@ def test_whatever_comes_is_taken_or_ends_the_link(
     given(st.lists(st.tuples(PACKETS, st.integers(0, 3)), max_size=12))(check)()
     # Those that ended one say so.
     assert flush_logged_errors(ValueError)
+
+
+def test_a_path_is_there_when_somebody_listens_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    class Slow(socket.socket):
+        @override
+        def listen(self, backlog: int = 0) -> None:
+            # Meanwhile another node looks who is there.
+            assert open_link(tmp_path / "w0a") is None
+            seen.append([each.name for each in tmp_path.iterdir()])
+            super().listen(backlog)
+
+    monkeypatch.setattr(
+        "txengineio.cluster.links.new_socket",
+        lambda: Slow(socket.AF_UNIX, socket.SOCK_SEQPACKET),
+    )
+    door = Door(LinkReactor(), tmp_path / "w0a", lambda link: None)
+    monkeypatch.undo()
+    # No node has such a name.
+    assert seen == [[".w0a"]]
+    assert [each.name for each in tmp_path.iterdir()] == ["w0a"]
+    link = open_link(tmp_path / "w0a")
+    assert link is not None
+    link.close()
+    with pytest.raises(FileExistsError):
+        Door(LinkReactor(), tmp_path / "w0a", lambda link: None)
+    door.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_descriptors_there_is_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> socket.socket:
+        raise OSError(errno.EMFILE, "none left")
+
+    monkeypatch.setattr("txengineio.cluster.links.new_socket", none)
+    assert open_link(Path("/nowhere")) is None
+
+
+def test_without_descriptors_nobody_is_accepted_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_out = True
+
+    class Exhausted(socket.socket):
+        @override
+        def accept(self) -> tuple[socket.socket, object]:
+            if is_out:
+                raise OSError(errno.EMFILE, "none left")
+            return super().accept()
+
+    monkeypatch.setattr(
+        "txengineio.cluster.links.new_socket",
+        lambda: Exhausted(socket.AF_UNIX, socket.SOCK_SEQPACKET),
+    )
+    opened: list[socket.socket] = []
+    reactor = LinkReactor()
+    door = Door(reactor, tmp_path / "a", opened.append)
+    monkeypatch.undo()
+    with new_socket() as link:
+        link.connect(os.fspath(tmp_path / "a"))
+        door.doRead()
+        assert door not in reactor.readers
+        is_out = False
+        reactor.advance(1)
+        assert door in reactor.readers
+        door.doRead()
+    (accepted,) = opened
+    accepted.close()
+    is_out = True
+    door.doRead()
+    door.close()
+    assert reactor.getDelayedCalls() == []
+    assert door not in reactor.readers

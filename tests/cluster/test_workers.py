@@ -416,7 +416,7 @@ async def test_two_nodes_of_one_name_are_one_too_many(
     nodes: list[Node], directory: Path
 ) -> None:
     engine = Engine(Named, reactor=CLOCK, node_name="n1")
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match="exists"):
         Workers(engine, directory, CLOCK).start()
 
 

@@ -13,7 +13,6 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +47,11 @@ MAX_WAITING: Final = 256
 _PAUSE: Final = 0.02
 """Seconds until the next attempt to send a socket, when too many are under way."""
 
+_DOOR_PAUSE: Final = 1.0
+"""Seconds until it is tried again to accept a node, when no descriptor is left."""
+
+_NOTHING_THERE: Final = (errno.EAGAIN, errno.ECONNABORTED)
+
 _BACKLOG: Final = 128
 _CREDENTIALS: Final = struct.Struct("iII")
 """Process, user and group."""
@@ -71,8 +75,11 @@ def is_own_user(link: socket.socket) -> bool:
 
 
 def open_link(path: Path) -> socket.socket | None:
-    """Connect to a node; return None if none is there."""
-    link = new_socket()
+    """Connect to a node; return None if none is there, or no descriptor is left."""
+    try:
+        link = new_socket()
+    except OSError:
+        return None
     try:
         link.connect(os.fspath(path))
         if is_own_user(link):
@@ -128,31 +135,61 @@ class Door(Watched):
     ) -> None:
         link = new_socket()
         try:
-            link.bind(os.fspath(path))
-            link.listen(_BACKLOG)
+            _listen_at(link, path)
         except BaseException:
             link.close()
             raise
         self._path = path
         self._opened = opened
+        self._later: IDelayedCall | None = None
         super().__init__(reactor, link)
 
     def doRead(self) -> None:
         """Accept a process of the same user."""
-        with suppress(OSError):
+        try:
             link, _ = self._link.accept()
-            link.setblocking(False)
-            if is_own_user(link):
-                self._opened(link)
-            else:
-                link.close()
+        except OSError as problem:
+            if problem.errno not in _NOTHING_THERE:
+                # It would call again at once.
+                self._reactor.removeReader(self)
+                self._later = self._reactor.callLater(_DOOR_PAUSE, self._go_on)
+            return
+        link.setblocking(False)
+        if is_own_user(link):
+            self._opened(link)
+        else:
+            link.close()
+
+    def _go_on(self) -> None:
+        self._later = None
+        self._reactor.addReader(self)
 
     @override
     def close(self) -> None:
         """Remove the path, too."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self.fileno() >= 0:
             self._path.unlink(missing_ok=True)
         super().close()
+
+
+def _listen_at(link: socket.socket, path: Path) -> None:
+    """Let a socket listen at a path, which appears when it does and not before.
+
+    Others take a path at which nobody listens for one that a dead process has left.
+
+    Raises:
+        OSError: There is something at that path, or near it.
+    """
+    unfinished = path.with_name(f".{path.name}")
+    link.bind(os.fspath(unfinished))
+    try:
+        link.listen(_BACKLOG)
+        os.link(unfinished, path)
+    finally:
+        unfinished.unlink()
 
 
 @implementer(IReadDescriptor)
