@@ -243,6 +243,33 @@ def test_without_descriptors_it_tries_again_later() -> None:
     assert port not in clock.readers
 
 
+class NoRoom(MemoryReactorClock):
+    """Has no descriptor for the copy of a socket."""
+
+    @override
+    def adoptStreamConnection(self, *_arguments: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_without_a_second_descriptor_it_tries_again_later(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as us:
+        listener.bind(path)
+        listener.listen()
+        listener.setblocking(False)
+        us.connect(path)
+        us.settimeout(DEADLINE)
+        clock = NoRoom()
+        port = UnixPort(clock, listener, named(b""))
+        port.startListening()
+        port.doRead()
+        assert us.recv(1) == b""
+        assert port not in clock.readers
+        clock.advance(1.0)
+        assert port in clock.readers
+        port.stopListening()
+
+
 @pytest_twisted.ensureDeferred
 async def test_tls_is_put_on_in_the_worker(tmp_path: Path) -> None:
     files = make_certificates(tmp_path)

@@ -352,9 +352,14 @@ class UnixPort:
                 return
             with connection:
                 connection.setblocking(False)
-                self._reactor.adoptStreamConnection(
-                    connection.fileno(), socket.AF_UNIX, self._factory
-                )
+                try:
+                    # It takes a copy, for which there may be no descriptor left.
+                    self._reactor.adoptStreamConnection(
+                        connection.fileno(), socket.AF_UNIX, self._factory
+                    )
+                except OSError as problem:
+                    self._pause(problem)
+                    return
 
     def _pause(self, problem: OSError) -> None:
         """Leave the socket alone for a while: it would call again at once."""
