@@ -15,10 +15,12 @@ import runpy
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from zope.interface import implementer
 
@@ -65,7 +67,8 @@ def _run(path: Path, seconds: float) -> int:
 def _stop() -> None:
     from twisted.internet import reactor  # noqa: PLC0415, TID251 - one for each process
 
-    if reactor.running:
+    # It may have been stopped just now, and still run.
+    with suppress(ReactorNotRunning):
         reactor.stop()
 
 

@@ -142,6 +142,10 @@ def test_the_examples_pass_and_so_do_the_tests_that_the_guide_shows(
     (tmp_path / "guide").mkdir()
     for block in blocks(GUIDE / "testing.md", "python"):
         (tmp_path / "guide" / block.name).write_text(block.text, "utf-8")
+    # Its steps take files of the same names further.
+    (tmp_path / "tutorial").mkdir()
+    for block in blocks(GUIDE / "tutorial.md", "python"):
+        (tmp_path / "tutorial" / block.name).write_text(block.text, "utf-8")
     assert check(tmp_path) == {}
 
 
