@@ -35,7 +35,7 @@ class SessionTransport(TypingProtocol):
 
 
 class AnySession(TypingProtocol):
-    """What sessions offer on either side; nothing has to inherit from this.
+    """The interface of sessions on either side; nothing has to inherit from it.
 
     A server's is a ``txengineio.Session``, which also has ``engine`` and ``request``; a
     client's is a ``txengineio.ClientSession``, which also has ``handshake``.
@@ -83,7 +83,7 @@ class AnySession(TypingProtocol):
 
     @property
     def writable(self) -> bool:
-        """Whether the peer keeps up: whether what is sent now can leave soon."""
+        """Whether the peer keeps up: whether a message sent now can leave soon."""
 
     @property
     def buffered_bytes(self) -> int:
@@ -91,7 +91,7 @@ class AnySession(TypingProtocol):
 
     @property
     def write_buffer(self) -> Sequence[Packet]:
-        """What has not left yet."""
+        """The packets that have not left yet."""
 
     def send(
         self,
@@ -120,7 +120,7 @@ class AnySession(TypingProtocol):
         """Send a message; this is for producers."""
 
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
-        """End the session, after what was sent has left unless ``discard``."""
+        """End the session, once all messages have left unless ``discard``."""
 
     def when_closed(self) -> Deferred[CloseReason]:
         """Return a Deferred that fires with the reason when the session is over."""
@@ -231,7 +231,7 @@ def factory_of(application: object, name: str = "application") -> IProtocolFacto
 def _builds_protocols(application: object) -> bool:
     if not callable(getattr(application, "buildProtocol", None)):
         return False
-    # Twisted's factories build what this names; others may build what they like.
+    # Twisted's factories build what this names; other factories may build anything.
     protocol = getattr(application, "protocol", None)
     return not isinstance(protocol, type) or issubclass(protocol, EngineIOProtocol)
 

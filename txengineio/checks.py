@@ -33,7 +33,7 @@ _Group = TypeVar("_Group")
 _NODE_NAME: Final = re.compile(r"[0-9A-Za-z]{1,12}")
 _SEPARATORS: Final = frozenset(";,")
 _LONGEST: Final = 3600.0
-"""Seconds: whatever is longer was meant to be milliseconds."""
+"""Seconds: a longer duration was meant to be milliseconds."""
 _DURATIONS: Final = ("_interval", "_timeout")
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z]+)")
 _NO_OTHERS: Final[Mapping[str, str]] = {}
@@ -82,7 +82,7 @@ def check_whole_number(
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Return a truth value; nothing else is taken for one."""
+    """Return a truth value; other types are not converted."""
     if not isinstance(value, bool):
         raise InvalidOption(name, "True or False", value)
     return value
@@ -170,7 +170,7 @@ def check_names(
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    """Return what somebody should have written."""
+    """Return advice: the name that was probably meant."""
     snake_case = _CAPITAL.sub(r"_\1", name).lower()
     if snake_case in known:
         unit = ", in seconds" if snake_case.endswith(_DURATIONS) else ""

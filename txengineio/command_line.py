@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 NONE: Final = "none"
-"""What a flag is given for no limit; it stays so, as None stands for "not given"."""
+"""The value of a flag for no limit; it is kept, as None stands for "not given"."""
 
 _TEXT_COLUMN: Final = 30
 _MAX_WIDTH: Final = 100

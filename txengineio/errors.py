@@ -102,12 +102,12 @@ class CloseReason(StrEnum):
     FORCED_CLOSE = "forced close"
     """This side closed the session."""
     BUFFER_OVERFLOW = "buffer overflow"
-    """More waited for a peer that does not read than may wait."""
+    """More data waited for a peer that does not read than is allowed."""
 
 
 @unique
 class ConnectCause(StrEnum):
-    """What kept a client from opening a session, in words, which it equals."""
+    """What kept a client from opening a session; each equals its text."""
 
     DNS = "the host's name was not found"
     REFUSED = "the connection was refused"
@@ -183,7 +183,7 @@ class PayloadTooLarge(RemoteProtocolError):
 
 
 class BufferOverflow(EngineIOError):
-    """More is kept back for peers that do not read than is allowed.
+    """More data is kept back for peers that do not read than is allowed.
 
     Args:
         size: Bytes that are kept back.
@@ -219,7 +219,7 @@ class Refusal(EngineIOError):
         status, headers, body: As above.
         severity: The level of the line in the log, by its name; empty for no line.
         is_counted: Whether it is among the rejections of the engine's statistics.
-        closes_connection: Whether the connection is closed behind the answer.
+        closes_connection: Whether the connection is closed after the answer.
     """
 
     severity: str = "info"
@@ -241,11 +241,11 @@ class Refusal(EngineIOError):
 
     @property
     def number(self) -> int:
-        """What it is counted as: the wire's code, or the status where there is none."""
+        """The number it is counted under: the wire's code, or else the status."""
         return self.status
 
     def answered(self) -> None:
-        """Do what has to follow the answer; as a rule there is nothing."""
+        """Do what must follow the answer; usually nothing."""
 
 
 class RequestRejected(RemoteProtocolError, Refusal):
@@ -311,8 +311,8 @@ class TransportError(EngineIOError):
         message: The reference implementation's text for the failure.
         description: The exception that caused it, if there is one. Its hint is this
             one's, too.
-        peer_left: Whether the peer has just gone away, as a browser does whose tab is
-            closed. That is nobody's fault, and leaves no line in the log.
+        peer_left: Whether the peer has just gone away, such as a browser whose tab is
+            closed. That is not a fault, and leaves no line in the log.
         hint: What to change, if the description does not say it.
     """
 
@@ -377,7 +377,7 @@ class ConnectFailed(EngineIOError):
         status: The HTTP status that the server answered with, if it did.
         code: The error code that it answered with: one that Engine.IO knows, as an
             `ErrorCode`, or another number.
-        error: The exception behind it, where there is one.
+        error: The exception that caused it, if there is one.
     """
 
     def __init__(
@@ -448,7 +448,7 @@ class UnknownOption(InvalidOption):
 
 
 def advice_in(error: BaseException) -> str:
-    """Return what a line in the log adds about what to change; often there is nothing.
+    """Return the advice that a line in the log adds; often there is none.
 
     Args:
         error: What the line is about.

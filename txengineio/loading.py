@@ -1,4 +1,4 @@
-"""Objects by their names: what a command line and a configuration file can say."""
+"""Objects by their names, as command lines and configuration files give them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STANDARD_LIBRARY: Final = str(Path(os.__file__).parent) + os.sep
 
 
 class NotLoadable(EngineIOError):
-    """A name leads nowhere, or to something else than is needed."""
+    """A name leads nowhere, or to an object of the wrong kind."""
 
 
 def load_object(name: str) -> Any:
@@ -36,7 +36,7 @@ def load_object(name: str) -> Any:
         raise NotLoadable(f"must be package.module:name, not {name!r}")
     try:
         found = import_module(module)
-    # A program that ends when it is imported must not end this one without a word.
+    # A program that exits when it is imported must not end this one silently.
     except (Exception, SystemExit) as error:
         problem = _import_problem(module, error)
         raise NotLoadable(f"{name} cannot be loaded: {problem}") from error

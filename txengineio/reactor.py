@@ -1,4 +1,4 @@
-"""The reactor that is used when none is given, and a time that nobody sets."""
+"""The reactor that is used when none is given, and a monotonic time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def reactor_or_global(reactor: AnyReactor | None) -> IReactorTime:
 def steady_seconds(clock: IReactorTime) -> Callable[[], float]:
     """Return a function that tells the time in seconds, from some moment on.
 
-    Reactors use the time of day, which administrators and NTP set. Nobody should be
+    Reactors use the time of day, which administrators and NTP set. No peer should be
     taken for dead because of that.
     """
     seconds: Callable[[], float] = clock.seconds

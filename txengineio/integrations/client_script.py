@@ -95,7 +95,7 @@ class _File:
         tag = f'"{self._hash}{encoding and "-" + encoding}"'
         if request.setETag(tag.encode()) is not CACHED:
             request.setHeader(b"Content-Length", str(len(body)).encode())
-            # Of an answer to HEAD, Twisted sends the head alone.
+            # Twisted sends only the head of an answer to HEAD.
             request.write(body)
         request.finish()
 
@@ -108,10 +108,10 @@ class _File:
 
 
 def _find(path: Path) -> Path:
-    """Return the script that a path leads to.
+    """Return the script at a path, or in the package there.
 
     Raises:
-        InvalidOption: It leads to none.
+        InvalidOption: There is none.
     """
     if path.is_dir():
         for name in _SCRIPTS:

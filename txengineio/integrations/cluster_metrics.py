@@ -21,7 +21,7 @@ from txengineio.server.cluster import Cluster
 __all__ = ["CHANNEL", "Merged", "as_bytes", "node_families"]
 
 CHANNEL: Final = "engineio.metrics"
-"""Where nodes are asked for their metrics."""
+"""The channel on which nodes are asked for their metrics."""
 
 _LABEL: Final = "worker"
 
@@ -33,7 +33,7 @@ _DROPPED: Final = ("full", "large", "gone", "torn", "broken", "unknown", "late")
 
 
 def node_families(cluster: Cluster) -> Iterator[Metric]:
-    """Yield what a node counts of what it has to do with the others."""
+    """Yield what a node counts of its dealings with the others."""
     counts = cluster.counts
     yield _counted(
         "engineio_handed_over",
@@ -113,10 +113,10 @@ class Merged:
         self._up = dict.fromkeys(self._restarts, 0)
 
     def add(self, worker: str, metrics: bytes | None) -> None:
-        """Add what a node has answered; None if it has not.
+        """Add a node's answer; None if it has not answered.
 
         Raises:
-            ValueError: That is nothing that `as_bytes` returns.
+            ValueError: `as_bytes` returns no such bytes.
         """
         # A process that leaves its place to another one is still there for a while.
         while metrics is not None and self._up.get(worker):

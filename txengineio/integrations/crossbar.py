@@ -66,7 +66,7 @@ class EngineIOResource(resource.EngineIOResource):
     """Serves an engine as a web service of Crossbar.io.
 
     Crossbar makes it and says nothing more, not even that the node stops: the engine
-    sees to its own end once it has served something.
+    arranges its own end once it has served something.
 
     Args:
         extra: What the configuration says; see the module.
@@ -200,7 +200,7 @@ class _Bridge:
 
     def _ended(self, _result: object) -> None:
         if self._is_wanted:
-            # As a session does that an operator has closed by Crossbar's API.
+            # As when an operator has closed the session by Crossbar's API.
             self._log.error(
                 "the router has closed the bridge to WAMP for good; start the worker "
                 "again to reconnect"

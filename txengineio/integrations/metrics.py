@@ -180,8 +180,8 @@ class MetricsResource(Resource):
         registry: What is to be served.
         engine: If it is one of several (`Engine.cluster`, by now), what the other
             nodes' resources serve is shown with it, by a label ``worker``; and the
-            other nodes get what is to be served here. Who has not answered within a
-            second is left out, and ``engineio_worker_up`` says so.
+            other nodes get what is to be served here. A node that has not answered
+            within a second is left out, and ``engineio_worker_up`` says so.
 
     Raises:
         ValueError: There is such a resource for the engine already.

@@ -15,7 +15,7 @@ from twisted.web.resource import Resource
 
 __all__ = ["PagePart", "answer_page", "page_of", "parts_of"]
 
-# What a page is made of, beside its HTML.
+# The types of a page's files, beside its HTML.
 _CONTENT_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
 _HEADERS: Final = {

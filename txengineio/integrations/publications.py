@@ -1,10 +1,10 @@
 """Publishing into a WAMP realm that is not always there, in order and within bounds.
 
-What is published is kept until the router has acknowledged it. A connection to the
-router that breaks leaves the fate of what was under way unknown: it is published again
-when the router is back, so that subscribers may see it twice, but never in a different
-order. What is under way when that happens a second time is given up: it may be what the
-router hangs up on, because it is too large for it.
+An event is kept until the router has acknowledged it. A connection to the router that
+breaks leaves the fate of what was under way unknown: it is published again when the
+router is back, so that subscribers may see it twice, but never in a different order.
+What is under way when that happens a second time is given up: the router may hang up
+because of it, if it is too large.
 """
 
 from __future__ import annotations

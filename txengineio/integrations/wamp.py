@@ -21,9 +21,9 @@ carried: in WAMP's JSON a string that begins with U+0000 means bytes, so a text 
 that begins so is published as the bytes of its UTF-8, lest it breaks the subscribers'
 connections.
 
-An id is made for WAMP: who knows the id of an Engine.IO session could take it over.
-Everybody in the realm whom the router lets do so may call the procedures and see the
-messages: say in the router's configuration who that is.
+An id is made for WAMP: anyone who knows the id of an Engine.IO session could take it
+over. Anyone in the realm may call the procedures and see the messages, if the router
+allows it: restrict that in the router's configuration.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class WampBridge:
     before the first session opens, give it a connection to a router (most simply
     ``bridge.component(url, realm).start(reactor)``), and it goes on from there.
 
-    While the router is away, events wait for it. When there is no more room, a session
-    that sends is closed and so is one that opens, rather than that messages are lost
-    without a word. Only what the router has acknowledged is forgotten; what was under
-    way as the connection broke is published again.
+    While the router is away, events wait for it. When there is no more room, sessions
+    that send or open are closed, so that no message is lost silently. Only events that
+    the router has acknowledged are forgotten; those under way when the connection broke
+    are published again.
 
     Args:
         engine: The engine.
@@ -232,7 +232,8 @@ class WampBridge:
 
     def _closed(self, public_id: str, reason: CloseReason, _why: object) -> None:
         del self._sessions[public_id], self._details[public_id]
-        # Whoever has seen a session come sees it go, however little room there is.
+        # Subscribers that have seen a session open also see it close, however little
+        # room there is.
         self._publish("closed", public_id, reason.value, urgent=True)
 
     def _publish(self, topic: str, *arguments: object, urgent: bool = False) -> bool:

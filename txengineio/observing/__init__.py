@@ -1,7 +1,7 @@
 """Watching sessions from outside, whichever side and engine they belong to.
 
 ==============  ====================================================
-``observers``   who is told of each session that opens
+``observers``   functions that are called with each session that opens
 ``packet_log``  the packets of chosen sessions, in the log
 ==============  ====================================================
 """

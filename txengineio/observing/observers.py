@@ -1,7 +1,7 @@
-"""Who is told of each session that opens in this process, on either side.
+"""Functions that are called with each session that opens in this process.
 
-An engine tells of its own sessions by its event ``connection``; these are for those who
-know no engine, or look at clients, too: a log of packets, the checks of a test.
+An engine's event ``connection`` reports its own sessions. Observers need no engine, and
+see the sessions of clients, too: a log of packets, the checks of a test.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["OBSERVERS", "Observer", "observe_sessions"]
 Observer = Callable[[AnySession], object]
 
 OBSERVERS: Final[list[Observer]] = []
-"""Those who are told; the list is empty where nobody watches, as in most processes."""
+"""The observers; the list is empty in most processes."""
 
 
 def observe_sessions(observer: Observer) -> Callable[[], None]:
-    """Call something with each session that opens, before anything is sent on it.
+    """Call a function with each session that opens, before anything is sent on it.
 
     Args:
         observer: An exception in it is logged.

@@ -1,7 +1,7 @@
-"""A log of the packets of chosen sessions, for who wants to know what goes wrong.
+"""A log of the packets of chosen sessions, to find out what goes wrong.
 
-It listens to the events of these sessions. Others, and all as long as nobody asks, cost
-nothing more for it.
+It listens to the events of these sessions. Other sessions cost nothing extra; without a
+log, none do.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class PacketLog:
             self._look_at(session)
 
     def stop(self) -> None:
-        """Log nothing any more."""
+        """Stop logging."""
         if self._stop is not None:
             self._stop()
             self._stop = None
@@ -150,7 +150,7 @@ class PacketLog:
         name = packet_type.name.lower()
         if not data:
             return name if data is None else f"{name} {data!r}"
-        # As Python writes it: no character of it means anything to a terminal.
+        # In Python's notation, which contains no control characters for a terminal.
         shown = ascii(data[: self._max_length])
         if len(data) <= self._max_length:
             return f"{name} {shown}"

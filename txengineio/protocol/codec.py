@@ -67,8 +67,8 @@ class Codec(ABC):
     def decode_payload(self, body: str | bytes) -> Iterator[Packet]:
         """Yield the packets of a text body (str) or a binary body (bytes).
 
-        Packets are decoded one by one, so that whoever iterates may count them and
-        stop. Nothing is raised before the first step of the iteration.
+        Packets are decoded one by one, so that the caller may count them and stop.
+        Nothing is raised before the first step of the iteration.
 
         Raises:
             PacketDecodeError: At the first packet that cannot be read; all before it

@@ -49,7 +49,7 @@ class Handshake:
         return _encode_json(fields)
 
     def template(self) -> HandshakeTemplate:
-        """Return what makes the data of open packets that differ in the sid alone."""
+        """Return a template for open packets that differ only in the sid."""
         head, sid, tail = self.to_json().partition(_encode_json(self.sid))
         assert sid, "the sid comes first"
         return HandshakeTemplate(head, tail)
@@ -73,13 +73,13 @@ class Handshake:
 
 
 class HandshakeTemplate(NamedTuple):
-    """The data of an open packet, but for the sid.
+    """The data of an open packet, without the sid.
 
     A server opens all its sessions with the same.
 
     Attributes:
         head: What comes before the sid.
-        tail: What comes behind it.
+        tail: What comes after it.
     """
 
     head: str

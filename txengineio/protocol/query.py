@@ -45,7 +45,7 @@ class SessionQuery(NamedTuple):
 
 
 def parse_query(query_string: bytes, transports: Collection[str]) -> SessionQuery:
-    """Return what a query string says; nothing in it is an error but the transport.
+    """Return what a query string says; only the transport can be an error.
 
     Args:
         query_string: What follows the ``?``, as it came.
@@ -59,7 +59,7 @@ def parse_query(query_string: bytes, transports: Collection[str]) -> SessionQuer
     if transport is None or transport not in transports:
         context = {} if transport is None else {"transport": transport}
         raise RequestRejected(ErrorCode.UNKNOWN_TRANSPORT, context=context)
-    # In their order: names would take half as long again.
+    # Positional: keywords would take half as long again.
     return SessionQuery(
         transport,
         parameters.get("sid") or None,
@@ -72,9 +72,9 @@ def parse_query(query_string: bytes, transports: Collection[str]) -> SessionQuer
 
 
 def polling_sid(query_string: bytes) -> str | None:
-    """Return the session's id of what nearly every request by polling is.
+    """Return the session's id if the query is that of an ordinary poll or POST.
 
-    It saves `parse_query`, which would say the same.
+    It saves a call of `parse_query`, which would return the same id.
 
     Returns:
         The id; None if there is anything unusual about the query.
@@ -86,7 +86,7 @@ def polling_sid(query_string: bytes) -> str | None:
 def _parse_parameters(query_string: bytes) -> dict[str, str]:
     """Return names and values; of several values for a name the last one counts."""
     text = query_string.decode("utf-8", "replace")
-    # Hardly any request of an Engine.IO client has something to decode.
+    # Requests of Engine.IO clients hardly ever have anything to decode.
     encoded = "%" in text or "+" in text
     if not encoded:
         try:

@@ -72,8 +72,8 @@ class Revision3Codec(Codec):
 
     @override
     def decode_frame(self, frame: str | bytes) -> Packet:
-        # First what nearly every frame is. The name saves a look-up in the enum, which
-        # costs half as much as all the rest.
+        # First the most common kind of frame. The name saves a look-up in the enum,
+        # which costs half as much as all the rest.
         if isinstance(frame, str) and frame[:1] == "4":
             return _MESSAGE, frame[1:]
         if isinstance(frame, bytes):

@@ -64,8 +64,8 @@ class Revision4Codec(Codec):
 
     @override
     def decode_frame(self, frame: str | bytes) -> Packet:
-        # First what nearly every frame is. The name saves a look-up in the enum, which
-        # costs half as much as all the rest.
+        # First the most common kind of frame. The name saves a look-up in the enum,
+        # which costs half as much as all the rest.
         if isinstance(frame, str) and frame[:1] == "4":
             return _MESSAGE, frame[1:]
         if isinstance(frame, bytes):
@@ -102,7 +102,7 @@ class Revision4Codec(Codec):
 
 
 def _frames_in(body: str) -> Iterable[str]:
-    """Return what is between the separators.
+    """Yield the parts between the separators.
 
     A body of a million of them does not become as many strings before anybody could
     count them.

@@ -3,8 +3,8 @@
 Rules:
 
 1. Every transition and every decision about the type of a packet is an entry in one of
-   the three tables of this module. Whoever runs a session looks the answer up and acts;
-   it never asks on its own whether a packet is welcome.
+   the three tables of this module. The code that runs a session looks the answer up and
+   acts; it never decides on its own whether a packet is allowed.
 2. This module does not know how an answer is carried out: no data, no clock, no
    transport. Time-outs and lost connections come in as inputs.
 
@@ -105,7 +105,7 @@ READY_TRANSITIONS: Final[Mapping[ReadyState, Mapping[SessionInput, ReadyState]]]
         SessionInput.ENDED: ReadyState.CLOSED,
     },
     ReadyState.CLOSING: {
-        # To close twice is allowed, and changes nothing.
+        # Closing twice is allowed, and changes nothing.
         SessionInput.CLOSE_CALLED: ReadyState.CLOSING,
         SessionInput.ENDED: ReadyState.CLOSED,
     },
@@ -145,9 +145,9 @@ class PacketAction(Enum):
     PEER_CLOSED = "peer closed"
     """End the session; the peer has."""
     IGNORE = "ignore"
-    """Nothing; it was meant for the transport, or has no meaning here."""
+    """Do nothing; the packet was meant for the transport, or has no meaning here."""
     WRONG_DIRECTION = "wrong direction"
-    """End the session; the peer sent a heartbeat that was not its to send."""
+    """End the session; the peer sent a heartbeat that the other side must send."""
 
 
 def _packet_actions(
@@ -218,10 +218,10 @@ class ProbeInput(Enum):
 
 @unique
 class ProbeAction(Enum):
-    """What is to be done about an upgrade."""
+    """What to do about an upgrade."""
 
     ANSWER_PROBE = "answer probe"
-    """Server: send ``3probe`` and see to it that pending polls end."""
+    """Server: send ``3probe`` and make sure that pending polls end."""
     PAUSE_POLLING = "pause polling"
     """Client: start no new poll; POLLING_PAUSED follows when none is pending."""
     COMPLETE = "complete"
@@ -229,7 +229,7 @@ class ProbeAction(Enum):
     CANCEL = "cancel"
     """Close the second transport; a client takes up polling again."""
     IGNORE = "ignore"
-    """Nothing; it was on its way when the attempt failed."""
+    """Do nothing; the packet was on its way when the attempt failed."""
 
 
 _ProbeStep = tuple[ProbeAction, ProbeState]

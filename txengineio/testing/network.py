@@ -1,4 +1,4 @@
-"""Connections in memory between clients and a server: what lies between the two.
+"""Connections in memory between clients and a server.
 
 Nothing arrives by itself: `MemoryNetwork.flush` lets everything arrive that is under
 way. The bytes are those that sockets would carry.
@@ -26,7 +26,7 @@ from txengineio.testing.transport import MemoryTransport
 __all__ = ["EVERYTHING", "MemoryConnection", "MemoryEndpoints", "MemoryNetwork"]
 
 EVERYTHING = 1 << 30
-"""More bytes than are ever under way."""
+"""More bytes than can ever be under way."""
 
 
 class MemoryConnection:
@@ -40,7 +40,8 @@ class MemoryConnection:
         uri: As given.
         client: The client's end.
         server: The server's end.
-        is_cut: Whether nothing arrives, in either direction, and nobody is told.
+        is_cut: Whether nothing arrives, in either direction, without either end being
+            told.
     """
 
     def __init__(self, uri: URI, client: IPv4Address | None = None) -> None:
@@ -87,7 +88,7 @@ class MemoryConnection:
         return True
 
     def hang_up(self) -> bool:
-        """Tell of ends of the connection; say whether there was something to tell."""
+        """Report the end of the connection; say whether there was one to report."""
         happened = False
         for end, other in self.ends:
             happened |= end.settle()
@@ -104,7 +105,7 @@ class MemoryConnection:
         return happened
 
     def lose(self) -> None:
-        """Break the connection: both ends are told, what was under way is gone."""
+        """Break the connection: both ends are told, and bytes under way are lost."""
         for end, _ in self.ends:
             if end.disconnected is None:
                 end.disconnected = Failure(ConnectionLost())
@@ -143,7 +144,7 @@ class MemoryEndpoints:
         return self._is_cut or not self._reads
 
     def cut(self) -> None:
-        """Let nothing arrive any more, and nobody be told, as if a cable were pulled.
+        """Stop all traffic without telling either end, as if a cable were pulled.
 
         New connections are not made, either: connecting does not end before `mend`.
         """
@@ -163,13 +164,13 @@ class MemoryEndpoints:
             connection.is_cut = is_cut
 
     def stop_reading(self) -> None:
-        """Let the client read nothing any more, on any connection."""
+        """Stop the client's reading, on all connections."""
         self._reads = False
         for connection in self.open_connections:
             connection.server.stop_reading()
 
     def start_reading(self) -> None:
-        """Let the client read what was kept back, and go on."""
+        """Let the client read what was kept back, and continue."""
         self._reads = True
         for connection in self.open_connections:
             connection.server.start_reading()

@@ -18,7 +18,7 @@ __all__ = ["RecordingPolling", "RecordingTransport", "recording_transport"]
 
 @implementer(ICarriesSession)
 class RecordingTransport:
-    """A transport that only writes down what it is asked.
+    """A transport that only records what it is asked to do.
 
     Args:
         name: ``websocket`` or ``polling``.
@@ -75,7 +75,7 @@ class RecordingTransport:
         ]
 
     def stop_reading(self) -> None:
-        """Let the peer read no more: the next batch gets stuck."""
+        """Stop the peer's reading: the next batch gets stuck."""
         self._peer_reads = False
 
     def start_reading(self) -> None:

@@ -40,9 +40,9 @@ _REVISION = 4
 
 
 class _Recording(BaseSession):
-    """What a test asks a session, and what it does in the place of the peer.
+    """The questions of a test to a session, and the actions of its peer.
 
-    The names are other ones than those of sessions, which an application may use.
+    The names differ from those of sessions, which an application may use.
     """
 
     __slots__ = ()
@@ -81,7 +81,7 @@ class _Recording(BaseSession):
         self.packet_received(PacketType.CLOSE, None)
 
     def stop_reading(self) -> None:
-        """Let the peer read no more: from the next message on, what is sent waits."""
+        """Stop the peer's reading: from the next message on, all that is sent waits."""
         self.transport.stop_reading()
 
     def start_reading(self) -> None:
@@ -89,7 +89,7 @@ class _Recording(BaseSession):
         self.transport.start_reading()
 
     def fall_silent(self) -> None:
-        """Let the peer give no sign of life any more, which `advance` will show."""
+        """Let the peer fall silent, which `advance` will show."""
         self.transport.silent = True
 
     def advance(self, seconds: float) -> None:
@@ -104,7 +104,7 @@ class _Recording(BaseSession):
                     session.beat()
 
     def beat(self) -> None:
-        """Do what the peer has to do for the heartbeat; `advance` calls this."""
+        """Do the peer's part of the heartbeat; `advance` calls this."""
         raise NotImplementedError
 
     def _companions(self) -> list[_Recording]:
@@ -143,8 +143,8 @@ class RecordingSession(_Recording, Session[Any]):
             address: Where the client is said to be: ``session.remote_address``.
             query: What the client has added to its URL: ``session.request.query``.
             headers: What its first request has said: ``session.request.headers``.
-            user: Who ``allow_request``, which is not asked, would have said that it is:
-                ``session.user``.
+            user: The user, as ``allow_request``, which is not asked, would have
+                returned it: ``session.user``.
             transport: ``polling`` or ``websocket``.
 
         Returns:
@@ -260,7 +260,7 @@ class _Owner:
         """Do nothing: nobody can listen."""
 
     def session_ended(self, session: Any, reason: CloseReason) -> None:
-        """Do nothing: nobody has to forget it."""
+        """Do nothing: no registry has it."""
 
 
 def _engine_of(application: Application | EngineIOProtocol | Engine) -> Engine:

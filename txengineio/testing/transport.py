@@ -33,9 +33,11 @@ class MemoryTransport:
         host: The address of this end.
 
     Attributes:
-        protocol: Who has the transport; to be set before anything happens.
-        writes: What was written and the peer reads; whoever plays the peer empties it.
-        producer: Who is told to pause, if somebody has registered.
+        protocol: The protocol on the transport; set it before anything happens.
+        writes: What was written and the peer reads; the code that plays the peer
+            empties it.
+        producer: The registered producer, which is told to pause; None if there is
+            none.
         reading: Whether the protocol reads.
         peer_reads: Whether the peer does; see `stop_reading`.
         disconnecting: Whether the protocol has closed the connection.
@@ -130,7 +132,7 @@ class MemoryTransport:
     # --- for whoever plays the peer ---------------------------------------------------
 
     def stop_reading(self) -> None:
-        """Let the peer read nothing any more."""
+        """Stop the peer's reading."""
         self.peer_reads = False
 
     def start_reading(self) -> None:
@@ -159,7 +161,7 @@ class MemoryTransport:
             self.protocol.dataReceived(incoming)
 
     def settle(self) -> bool:
-        """Report what happens only later; say whether anything did."""
+        """Report what is reported only later; say whether there was anything."""
         if self.reading and self._incoming and self.disconnected is None:
             self.deliver()
             return True

@@ -1,4 +1,4 @@
-"""What test cases of trial and of unittest take of the kit."""
+"""The kit for test cases of trial and of unittest."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The inspector's page, and what it asks for, as resources of a site.
 
-The page is for the people who run the server. What tells about sessions, or closes one,
-answers no page of another site: nor one whose name was made to lead here (DNS
-rebinding), which is why it wants to be asked by an address or as ``localhost``.
+The page is for the people who run the server. The resources that list or close sessions
+answer no page of another site, nor one whose name was made to lead here (DNS
+rebinding): so they must be asked by an address or as ``localhost``.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ _OWN_HEADER: Final = b"X-Inspector"
 class InspectorResource(Resource):
     """The inspector, for a site of your own: mount it where you like.
 
-    It shows all sessions of an engine, and closes any: let nobody in but the people who
-    run the server, by ``twisted.web.guard`` for example.
+    It shows all sessions of an engine, and closes any: let in only the people who run
+    the server, by ``twisted.web.guard`` for example.
 
     Args:
         engine: The engine that it looks into.
         path: Where the same site serves the engine.
         hosts: The names of hosts under which it answers, without ports, beside IP
             addresses and ``localhost``. Under any other name it says nothing about
-            sessions, as somebody else's page may have made that name lead here.
+            sessions, as another site may have made that name lead here.
 
     Raises:
         InvalidOption: ``hosts`` is a single name.
@@ -124,11 +124,11 @@ class _State(Resource):
         self._own_page = own_page
         self._echoes = echoes
         self._is_named = is_named
-        # Of several processes each answers at times, and none is the server.
+        # With several processes, each answers at times, and none is the server.
         self._run = token_urlsafe(_RUN_BYTES) if sessions.cluster is None else ""
 
     def render_GET(self, request: Request) -> bytes:
-        """Say how many sessions there are, whether messages come back, and who says so.
+        """Say how many sessions there are, whether messages come back, and who answers.
 
         ``run`` is another one after a restart; ``isNamed`` says whether ids begin with
         the name of a node, and a hyphen.
@@ -216,7 +216,7 @@ class _OwnPage:
         return origin is None or origin.partition(b"://")[2] == host
 
     def _is_safe(self, host: bytes) -> bool:
-        """Whether a ``Host`` is no name that somebody else may have made."""
+        """Whether a ``Host`` is an address, or a name that no other site can have."""
         try:
             name = urlsplit(f"//{host.decode('ascii')}").hostname or ""
             if name in self._hosts:
@@ -235,7 +235,7 @@ def _json(request: Request, value: object) -> bytes:
 
 
 def _answer_later(request: Request, work: Coroutine[Deferred[Any], Any, bytes]) -> int:
-    """Answer with what comes out; the work stops when nobody waits for it any more."""
+    """Answer with the result; cancel the work if the client goes away."""
     outcome = Deferred.fromCoroutine(work)
     request.notifyFinish().addErrback(lambda _: outcome.cancel())
 

@@ -1,4 +1,4 @@
-"""What the page is told of sessions, put together of what each engine has to add."""
+"""The report that the page gets, put together from the parts of all engines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = Callable[[], dict[str, Any] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What an engine has to add to a report.
+    """An engine's part of a report.
 
     Attributes:
         transports: How many sessions it has, by transport.
@@ -26,7 +26,7 @@ class Part:
         handshakes: Sessions opened since it began to count.
         upgrades: Moves to WebSocket since then.
         own: The page's own session, if it is there and the search finds it.
-        best: The first ones of the others, each behind what it is sorted by.
+        best: The first ones of the others, each after its sort key.
     """
 
     transports: Counter[str]

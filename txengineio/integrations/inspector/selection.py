@@ -1,4 +1,4 @@
-"""Which sessions a page wants to see, and the picking of them out of all.
+"""The sessions that a page wants to see, picked out of all.
 
 All sessions are searched and sorted, but only so many are kept: what is kept while more
 are looked at, and so the work for each of them, is bounded.
@@ -61,14 +61,14 @@ _SORTS: Final[dict[str, Callable[[Session], Any]]] = {
     "in": lambda session: traffic_of(session).bytes_in,
     "out": lambda session: traffic_of(session).bytes_out,
     "buffered": lambda session: session.buffered_bytes,
-    # Those that had no heartbeat yet are the first.
+    # Sessions without a heartbeat yet come first.
     "roundTrip": lambda session: traffic_of(session).round_trip or -1.0,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What a page asks for.
+    """The query of a page.
 
     Attributes:
         search: Words; each has to be in what is shown of a session. Case is no matter.
@@ -125,7 +125,7 @@ class Selection:
         transports: How many sessions there are, by transport.
         matching: How many of them the search finds.
         own: The page's own session, if the search finds it.
-        best: The other ones that it finds, in order, each behind what it is sorted by;
+        best: The other ones that it finds, in order, each after its sort key;
             `MAX_LISTED` at most.
     """
 

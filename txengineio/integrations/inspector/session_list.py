@@ -1,6 +1,6 @@
-"""The sessions of an engine, as people get to see them.
+"""The sessions of an engine, as the page shows them.
 
-A session's id is a credential: whoever has it can take the session over. So only its
+A session's id is a credential: anyone who has it can take the session over. So only its
 beginning is shown, and a session is pointed at by a handle that is good for nothing but
 closing it, and soon for nothing at all.
 """
@@ -47,7 +47,7 @@ class SessionList:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._statistics = engine.keep_statistics()
-        # Many pages that look take no more of a reactor's turn than one.
+        # Many open pages take no more of a reactor's turn than one.
         self._turns = DeferredLock()
         # Of each session that was listed: its handle, and until when that is good.
         self._handles: dict[str, tuple[str, float]] = {}
@@ -69,7 +69,7 @@ class SessionList:
         return report(query, [await self.part(query)])
 
     async def part(self, query: Query) -> Part:
-        """Return what this engine has to add to a report."""
+        """Return this engine's part of a report."""
         async with self._turns:
             selection = await self._select(query)
         self._forget_handles()
