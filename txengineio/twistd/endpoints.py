@@ -1,4 +1,4 @@
-"""Where twistd's commands listen: descriptions of endpoints, and what is wrong."""
+"""Where twistd's commands listen: descriptions of endpoints, and their errors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def endpoint_for(
 
     Args:
         reactor: The reactor.
-        program: Whose flag it is, such as ``twistd engineio``.
+        program: The command that has the flag, such as ``twistd engineio``.
         flag: The flag's name.
-        description: What it was given.
+        description: The flag's value.
 
     Raises:
         SystemExit: The description makes no sense; the text says why.
@@ -41,7 +41,7 @@ def cannot_listen(
     Raises:
         SystemExit: Always; the text says which and why.
     """
-    # Without what Twisted says of it: "Couldn't listen on any".
+    # Without Twisted's own words: "Couldn't listen on any".
     reason = error.socketError if isinstance(error, CannotListenError) else error
     if isinstance(reason, OSError):
         reason = reason.strerror or reason
@@ -52,8 +52,8 @@ def cannot_listen(
 class CannotStart(SystemExit, Exception):
     """Ends the process with one line.
 
-    It is an ``Exception``, too: when twistd goes into the background, it tells only of
-    those to the process that waits for the start, which would wait forever otherwise
+    It is an ``Exception``, too: when twistd goes into the background, it reports only
+    those to the process that waits for the start, which would otherwise wait forever
     (``UnixApplicationRunner.postApplication`` of Twisted 26.10).
     """
 

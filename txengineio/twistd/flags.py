@@ -37,7 +37,7 @@ SWITCHES: Final[Mapping[str, tuple[str, bool]]] = {
     "no-http-compression": ("http_compression", False),
     "per-message-deflate": ("per_message_deflate", True),
 }
-"""The options that flags without a value set, and to what."""
+"""The options that flags without a value set, and the values."""
 
 
 def _check_spread(text: str) -> float:
@@ -242,7 +242,7 @@ def _path_flag(protocol: str, path: str) -> Flag:
 
 
 def _script_flag(protocol: str) -> Flag:
-    """Make ``--client-script``: other protocols' clients would not be understood."""
+    """Make ``--client-script``, which takes the protocol's own client only."""
     name = protocol.lower()
 
     def take(text: str) -> ClientScript:

@@ -31,7 +31,7 @@ def _defaults() -> EngineOptions:
 
 
 def _shown(value: object) -> str:
-    """Return an option's value as it is written on a command line."""
+    """Return an option's value in the form of a command line."""
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or NONE
     if isinstance(value, float):
@@ -188,7 +188,7 @@ LIMITS: Final = (
         optional=True,
     ),
 )
-"""What no client may do beyond."""
+"""The limits of what a client may do."""
 
 ADDRESSES: Final = engine_flag(
     "trusted-proxies",

@@ -67,7 +67,7 @@ NODE: Final = (
         shown_default=NONE,
     ),
 )
-"""Who a process is among others, and where it finds them."""
+"""The name of a process among others, and the place where it finds them."""
 
 WORKERS: Final = (
     Flag(

@@ -19,12 +19,12 @@ DIVIDED: Final = (*_COUNTS, *_RATES)
 
 
 def shares_of(options: Mapping[str, Any], workers: int, slot: int) -> dict[str, Any]:
-    """Return the options that a worker has its share of, and how much that is.
+    """Return the options that workers share, with this worker's share of each.
 
     Args:
         options: Those of the command line, which are for the machine.
         workers: How many workers share them.
-        slot: Which of them this is, from 0: the first ones have what cannot be divided.
+        slot: Which of them this is, from 0: the first ones get the remainder.
     """
     complete = EngineOptions.from_mapping(options)
     shares: dict[str, Any] = {}
@@ -40,10 +40,10 @@ def shares_of(options: Mapping[str, Any], workers: int, slot: int) -> dict[str, 
 
 
 def check_shares(options: Mapping[str, Any], workers: int) -> None:
-    """Check that there is something for each worker.
+    """Check that each worker gets a share.
 
     Raises:
-        UsageError: A limit is less than that.
+        UsageError: A limit is too small for that.
     """
     complete = EngineOptions.from_mapping(options)
     for name in _COUNTS:

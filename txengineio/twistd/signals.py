@@ -1,4 +1,4 @@
-"""Signals that a service of twistd sees to itself."""
+"""Signals that a service of twistd handles itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 def caught(
     reactor: Any, numbers: Iterable[signal.Signals], call: Callable[[str], object]
 ) -> Iterator[None]:
-    """Have a function called when a signal comes, instead of what else would happen.
+    """Call a function when a signal comes, instead of the usual handling.
 
     Args:
-        reactor: Calls it, in its own time.
+        reactor: Calls it, in a turn of its own.
         numbers: The signals.
         call: Called with the signal's name.
     """

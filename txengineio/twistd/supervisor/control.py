@@ -1,8 +1,8 @@
-"""What the supervisor and its workers tell each other, in lines.
+"""The messages between the supervisor and its workers, in lines.
 
-A line is a word, and a value in JSON behind it if the word has one. The supervisor
-sends orders, a worker sends reports; each has a pipe of its own, whose end tells that
-the other one is gone.
+A line is a word, followed by a value in JSON if the word has one. The supervisor sends
+orders, a worker sends reports; each has a pipe of its own, whose end means that the
+other side is gone.
 
 ==============  ===========================  ===========================================
 order           value                        meaning
@@ -99,7 +99,7 @@ class WorkerSettings:
 
 @dataclass(slots=True, kw_only=True)
 class Assignment:
-    """The first thing that a worker is told.
+    """The first order that a worker gets.
 
     Attributes:
         settings: What it is among the others.
@@ -123,7 +123,7 @@ class Assignment:
     timeout: float
 
     def to_value(self) -> dict[str, Any]:
-        """Return what `from_value` makes the same of."""
+        """Return a value from which `from_value` makes an equal object."""
         return asdict(self)
 
     @classmethod
@@ -134,7 +134,7 @@ class Assignment:
 
 
 def line_of(word: Order | Report, value: Any = None) -> bytes:
-    """Return the line that says something."""
+    """Return the line of a word and its value."""
     rest = "" if value is None else f" {json.dumps(value)}"
     return f"{word}{rest}\n".encode()
 
@@ -146,7 +146,7 @@ def message_in(line: bytes) -> tuple[str, str]:
 
 
 class Lines:
-    """Puts lines together from what is read of a pipe."""
+    """Puts lines together from the bytes that are read from a pipe."""
 
     def __init__(self) -> None:
         self._begun = b""

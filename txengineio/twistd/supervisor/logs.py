@@ -1,4 +1,4 @@
-"""The log of the workers, which is the supervisor's: ``[w0]`` says whose a line is.
+"""The workers' log, which is the supervisor's: ``[w0]`` says whose line it is.
 
 Events travel as a whole, so that each observer of the supervisor, whatever it is,
 has the fields that it would have without workers.
@@ -25,11 +25,11 @@ __all__ = ["EventReporter", "label_of", "publish", "publish_output"]
 _log = Logger()
 
 _SAID: Final = "failure_said"
-"""The field for the text of an exception: Twisted keeps all of it but that."""
+"""The field for the text of an exception: Twisted keeps the rest."""
 
 
 class _Exception(Exception):
-    """What an exception of a worker has said."""
+    """The text of an exception in a worker."""
 
 
 def label_of(slot: int) -> str:
@@ -50,7 +50,7 @@ def publish(slot: int, text: str) -> None:
     if said is not None:
         event["log_failure"].value = _Exception(said)
     if event.get("log_format") is not None:
-        # What is between braces was written down in the worker, under its own name.
+        # The worker has formatted the fields between braces, under their own names.
         event["log_format"] = f"[{label_of(slot)}] {event['log_format']}"
     globalLogPublisher(event)
 
@@ -77,7 +77,7 @@ class EventReporter:
         self._report = report
 
     def __call__(self, event: LogEvent) -> None:
-        """Report an event; its text alone, if it has something that JSON has not."""
+        """Report an event; only its text, if a field cannot be written as JSON."""
         failure = event.get("log_failure")
         if failure is not None:
             event = {**event, _SAID: failure.getErrorMessage()}

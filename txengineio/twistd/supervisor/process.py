@@ -35,23 +35,23 @@ _PROGRAM: Final = f"{__name__.rpartition('.')[0]}.worker"
 """The module that a worker runs."""
 
 TICKS: Final = 5
-"""How often a worker is to report within its time-out."""
+"""How often a worker should report within its time-out."""
 
 START_TIMEOUT: Final = 120.0
 """Seconds that a worker may take until it serves; applications load a lot."""
 
 _LATE: Final = 5.0
-"""Seconds beyond those that it needs after which a worker that leaves is killed."""
+"""Seconds, beyond those for its sessions, after which a leaving worker is killed."""
 
 _ABORT_TIMEOUT: Final = 2.0
 """Seconds that a worker has to end when it is told to drop everything."""
 
 _PIPES_TIMEOUT: Final = 1.0
-"""Seconds that pipes are read after a worker has ended: others may have them, too."""
+"""Seconds that pipes are read after a worker has ended: others may have them open."""
 
 
 class WorkerState(Enum):
-    """Where a worker is in its life, which goes in this order."""
+    """The states of a worker's life, in their order."""
 
     STARTING = auto()
     SERVING = auto()
@@ -64,11 +64,11 @@ _REPORTED: Final[dict[tuple[WorkerState, str], WorkerState]] = {
     (WorkerState.STARTING, Report.READY): WorkerState.SERVING,
     (WorkerState.LEAVING, Report.DRAINED): WorkerState.DRAINED,
 }
-"""What reports change; those that come too late change nothing."""
+"""The state that each report leads to; late reports change nothing."""
 
 
 class OwnsWorkers(Protocol):
-    """Who is told what becomes of a worker."""
+    """What a worker reports its life to."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """It serves."""
@@ -85,7 +85,7 @@ class WorkerProcess(ProcessProtocol):
 
     Args:
         assignment: What it is.
-        owner: Who is told.
+        owner: What it reports its life to.
         clock: For deadlines.
 
     Attributes:
@@ -125,13 +125,13 @@ class WorkerProcess(ProcessProtocol):
     # --- orders -----------------------------------------------------------------------
 
     def order(self, order: Order, value: Any = None) -> None:
-        """Give an order, if the process is there to hear it."""
+        """Give an order, if the process is still there."""
         # The pipe may be gone before the process is.
         with suppress(KeyError):
             self.transport.writeToChild(ORDERS, line_of(order, value))
 
     def leave(self, order: Order, value: Any, drain_timeout: float) -> None:
-        """Let it come to its end in its own time, but not much longer.
+        """Let it end in the time that it needs, but not much longer.
 
         Args:
             order: `Order.RETIRE` or `Order.STOP`.
@@ -139,7 +139,7 @@ class WorkerProcess(ProcessProtocol):
             drain_timeout: Seconds that its sessions have.
         """
         if self.state is WorkerState.STARTING:
-            # There is nobody to say goodbye to.
+            # It has no clients to say goodbye to.
             self.state = WorkerState.LEAVING
             self.kill()
         elif self.state is WorkerState.SERVING:
@@ -186,7 +186,7 @@ class WorkerProcess(ProcessProtocol):
 
     @override
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Read what the process says."""
+        """Read the reports of the process."""
         for line in self._lines[childFD].received(data):
             self._said(childFD, line)
 
@@ -210,7 +210,7 @@ class WorkerProcess(ProcessProtocol):
             self.served_at = self._clock.seconds()
             self._owner.worker_ready(self)
         else:
-            # It waits for others now.
+            # From now on it waits for the others.
             self._cancel_deadline()
             self._owner.worker_drained(self)
 
@@ -239,7 +239,7 @@ class WorkerProcess(ProcessProtocol):
 
     @override
     def processExited(self, reason: Failure) -> None:
-        """Wait for the last words, but not for others that have the same pipes."""
+        """Wait for the last words, but not for other processes with the same pipes."""
         self._cancel_deadline()
         self._close(0, ORDERS)
         self._deadline = self._clock.callLater(_PIPES_TIMEOUT, self._stop_reading)
@@ -254,7 +254,7 @@ class WorkerProcess(ProcessProtocol):
 
     @override
     def processEnded(self, reason: Failure) -> None:
-        """Tell that the process is gone, and everything it has said has been read."""
+        """Report that the process is gone; all its reports have been read."""
         self._cancel_deadline()
         for number, lines in self._lines.items():
             if rest := lines.rest():

@@ -1,4 +1,4 @@
-"""The service of the supervisor: sockets, slots, and what signals do to them."""
+"""The service of the supervisor: sockets, slots, and the signals for them."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ from txengineio.twistd.supervisor.sockets import Binder
 __all__ = ["Launch", "Listening", "SupervisorService", "SupervisorState", "generation"]
 
 _NOBODY: Final = Factory()
-"""What is served here, where nothing is accepted."""
+"""A factory for ports here, where nothing is accepted."""
 
 _TURN: Final = 0.05
 """Seconds that the reactor may wait at a time while the workers start."""
 
 _LAST_TURNS: Final = 100
-"""How often it turns for those that are killed as one could not start."""
+"""How often it turns for workers that are killed because one could not start."""
 
 
 class SupervisorState(Enum):
-    """What the supervisor is about; it goes in this order."""
+    """The states of the supervisor, in their order."""
 
     IDLE = auto()
     STARTING = auto()
@@ -76,7 +76,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What all workers are started with.
+    """The settings that all workers are started with.
 
     Attributes:
         program: What errors begin with.
@@ -104,14 +104,14 @@ class SupervisorService(Service):
     the other on SIGHUP, and lets them drain when it stops.
 
     Args:
-        launch: What the workers are started with.
+        launch: The settings that the workers are started with.
         binder: What the endpoints listen by.
         listening: Where the workers listen.
         reactor: The reactor.
         spawn: Starts a process; takes what `process.spawn` does.
 
     Attributes:
-        state: What it is about.
+        state: Where it is in its life.
         slots: The places of the workers.
     """
 
@@ -199,10 +199,10 @@ class SupervisorService(Service):
         self._log.info("{count} workers serve", count=len(self.slots))
 
     def _start_all(self) -> str | None:
-        """Start the workers; return why that does not work, if so.
+        """Start the workers; return why that has failed, or None.
 
-        The reactor does not run yet, and turns here instead: whoever has started this
-        process learns whether that worked from how it ends, or goes on.
+        The reactor does not run yet, and turns here instead: the program that has
+        started this process learns from its end whether that worked.
         """
         told: list[str] = []
         with caught(self._reactor, STOP_SIGNALS, told.append):
@@ -219,18 +219,18 @@ class SupervisorService(Service):
         return None
 
     def _named(self, problem: str) -> str:
-        """Say whose problem it is, as a worker's service has done of its own."""
+        """Name the program in front of the problem, as the service of a worker does."""
         program = f"{self._launch.program}: "
         return problem if problem.startswith(program) else f"{program}{problem}"
 
     def _turn(self) -> None:
-        """Let the reactor see to what has come."""
+        """Let the reactor handle pending events."""
         self._reactor.iterate(_TURN)
-        # Before it runs, nobody tells it of a process that has ended.
+        # Before it runs, it does not learn of a process that has ended.
         reapAllProcesses()
 
     def _give_up(self) -> None:
-        """Leave nothing of what was started."""
+        """End everything that was started."""
         for slot in self.slots:
             slot.stop()
             for worker in slot.processes:
@@ -240,7 +240,7 @@ class SupervisorService(Service):
                 break
             self._turn()
         self._clean_up()
-        # To close a port takes one.
+        # Closing a port takes one.
         self._turn()
 
     def _spawn(self, slot: Slot) -> WorkerProcess:
@@ -279,7 +279,7 @@ class SupervisorService(Service):
             worker.tick(self._launch.timeout / TICKS)
 
     def _changed(self) -> None:
-        """See to what follows from a change in a slot."""
+        """Act on a change in a slot."""
         restarts = [slot.restarts for slot in self.slots]
         if restarts != self._restarts:
             self._restarts = restarts
@@ -297,7 +297,7 @@ class SupervisorService(Service):
     def roll(self) -> None:
         """Replace the workers, one after the other, as after a change of the code.
 
-        Once more if it is done already: what has changed since is served, too.
+        During a replacement, do it once more afterwards: later changes are served, too.
         """
         if self.state is not SupervisorState.RUNNING:
             self._log.info("SIGHUP: no worker is replaced while they start or stop")

@@ -1,7 +1,7 @@
 """A slot: the place of a worker, which another process takes when one ends.
 
-What happens to a slot, and what it does then, is in `_TABLE`; the processes themselves
-are in `txengineio.twistd.supervisor.process`.
+`_TABLE` has the events of a slot and its reactions; the processes themselves are in
+`txengineio.twistd.supervisor.process`.
 
 =============  ===================================================================
 state          meaning
@@ -41,7 +41,7 @@ _GROWS: Final = 6
 
 
 class SlotState(Enum):
-    """What there is in a slot."""
+    """The states of a slot."""
 
     EMPTY = auto()
     STARTING = auto()
@@ -52,7 +52,7 @@ class SlotState(Enum):
 
 
 class _Event(Enum):
-    """What happens to a slot."""
+    """The events of a slot."""
 
     START = auto()
     READY = auto()
@@ -82,15 +82,15 @@ _TABLE: Final = {
     (SlotState.PAUSED, _Event.REPLACE): (SlotState.STARTING, "_start_again"),
     (SlotState.PAUSED, _Event.STOP): (SlotState.STOPPING, "_stop"),
 }
-"""What each event does to a slot; those that are not here do nothing."""
+"""The effect of each event on a slot; events that are not here have none."""
 
 
 def pause_after(failures: int) -> float:
     """Return the seconds until a worker is started again.
 
     Args:
-        failures: How many have ended one after the other before this one, none of
-            which had proved that it can serve.
+        failures: How many have ended in a row before this one without proving that they
+            can serve.
     """
     if failures > _GROWS:
         return MAX_PAUSE
@@ -154,7 +154,7 @@ class Slot:
         self._happens(_Event.START)
 
     def replace(self) -> Deferred[bool]:
-        """Start another process for the slot; the one that serves leaves then.
+        """Start another process for the slot; then the one that serves leaves.
 
         Returns:
             Fires with True when the old process is gone, and with False if it stays
@@ -189,7 +189,7 @@ class Slot:
         self._changed()
 
     def worker_ended(self, worker: WorkerProcess) -> None:
-        """Find out what that means for the slot."""
+        """Act on the end of a process."""
         self._processes.remove(worker)
         if worker is self._starting:
             self._starting = None
@@ -211,7 +211,7 @@ class Slot:
         self._changed()
 
     def _tell_failure(self) -> None:
-        # The first time it ends the supervisor, which says why.
+        # The first time, the supervisor ends, and says why.
         if self._has_served:
             self._log.error("{failure}", failure=self.failure)
 
@@ -290,7 +290,7 @@ class Slot:
 
     @property
     def serves(self) -> bool:
-        """Whether there is somebody to serve."""
+        """Whether a process serves."""
         return self._serving is not None
 
     @property

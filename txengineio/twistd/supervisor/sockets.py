@@ -3,12 +3,11 @@
 Endpoints listen by a reactor. In the supervisor a `Binder` stands there for it, which
 binds a socket for each slot and accepts nothing; in a worker an `Inheritance`, which
 takes the sockets that the worker has inherited, in the same order. So each endpoint
-works in both, whatever it puts around a socket: TLS, for example, which the worker
-does.
+works in both, even if it wraps the socket in TLS, which the worker does.
 
 The kernel spreads connections evenly over the sockets that share a port by
-``SO_REUSEPORT``. The supervisor keeps them open: what waits in the queue of one that
-nobody accepts from at the moment is served by the slot's next process.
+``SO_REUSEPORT``. The supervisor keeps them open: connections in the queue of a socket
+whose process has ended are served by the slot's next process.
 """
 
 from __future__ import annotations
@@ -47,18 +46,18 @@ _AT_ONCE: Final = 100
 """Connections that are accepted in a turn of the reactor."""
 
 _PAUSE: Final = 1.0
-"""Seconds until it is tried again to accept, when there is no descriptor left."""
+"""Seconds until the next attempt to accept, when there is no descriptor left."""
 
 _NOTHING_THERE: Final = (errno.EAGAIN, errno.ECONNABORTED)
 
-# The number of a descriptor, or what systemd has told, which a worker does not know.
+# The number of a descriptor, or a name from systemd, which a worker does not know.
 _GIVEN: Final = re.compile(r"^((?:haproxy:)*)(?:systemd|fd):.*", re.DOTALL)
 
 
 def as_inherited(description: str) -> str:
     """Return the description of an endpoint for a worker.
 
-    Where it listens is for the inherited socket to say.
+    The inherited socket determines where it listens.
     """
     return _GIVEN.sub(r"\1tcp:0", description)
 
@@ -118,7 +117,7 @@ class _BoundPath:
 
 
 class _Nobody(Factory):
-    """What a port serves that accepts nothing."""
+    """A factory for ports that accept nothing."""
 
     noisy = False
 
@@ -178,7 +177,7 @@ class Binder:
     def adoptStreamPort(
         self, fileDescriptor: int, addressFamily: int, factory: Any
     ) -> IListeningPort:
-        """Take a socket that somebody else has bound, systemd for example."""
+        """Take a socket that another program, such as systemd, has bound."""
         try:
             given = socket.socket(fileno=os.dup(fileDescriptor))
         except OSError as problem:
@@ -208,7 +207,7 @@ def _bind(interface: str, port: int, backlog: int, count: int) -> list[socket.so
     if not hasattr(socket, "SO_REUSEPORT"):
         return [_listener(family, address, backlog)]
     if port:
-        # Another server of this user that shares its port, too, would not be noticed.
+        # Otherwise another server of this user that shares its port would go unnoticed.
         _listener(family, address, backlog).close()
     bound: list[socket.socket] = []
     try:
@@ -273,7 +272,7 @@ class Inheritance:
         backlog: int = _BACKLOG,
         interface: str = "",
     ) -> IListeningPort:
-        """Accept from the next socket, and put TLS on what comes."""
+        """Accept from the next socket, and speak TLS."""
         # As `PosixReactorBase.listenSSL` of Twisted 26.10 does.
         return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory))
 
@@ -304,7 +303,7 @@ class Inheritance:
 
 @implementer(IListeningPort, IReadDescriptor)
 class UnixPort:
-    """Accepts from a Unix socket whose path is somebody else's.
+    """Accepts from a Unix socket whose path belongs to another process.
 
     Twisted's port takes an inherited one for its own: it changes the mode of the path,
     and removes the path when it stops (``unix.Port`` of Twisted 26.10).
@@ -342,7 +341,7 @@ class UnixPort:
         self._reactor.addReader(self)
 
     def doRead(self) -> None:
-        """Accept what is there, but leave time for others."""
+        """Accept waiting connections, but leave time for others."""
         for _ in range(_AT_ONCE):
             try:
                 connection, _address = self._socket.accept()
@@ -362,7 +361,7 @@ class UnixPort:
                     return
 
     def _pause(self, problem: OSError) -> None:
-        """Leave the socket alone for a while: it would call again at once."""
+        """Ignore the socket for a while: it would be ready again at once."""
         self._log.error("cannot accept: {problem}", problem=problem)
         self._reactor.removeReader(self)
         self._later = self._reactor.callLater(_PAUSE, self._reactor.addReader, self)

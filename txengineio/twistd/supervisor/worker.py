@@ -50,10 +50,9 @@ _log = Logger()
 
 
 class Reports:
-    """Where a worker reports.
+    """The pipe by which a worker reports.
 
-    What it reports is written at once: the last words of a process that ends are the
-    ones that matter.
+    Reports are written at once: the last words of a process that ends matter most.
 
     Args:
         descriptor: The pipe.
@@ -73,7 +72,7 @@ class Reports:
         self._write(f"{Report.LOG} {event}\n".encode())
 
     def _write(self, line: bytes) -> None:
-        # Without a supervisor there is nobody to tell.
+        # Without a supervisor there is nothing to report to.
         with self._lock, suppress(BrokenPipeError):
             while line:
                 line = line[os.write(self._descriptor, line) :]
@@ -119,7 +118,7 @@ class Orders:
         return None
 
     def connectionLost(self, _reason: Failure) -> None:
-        """Tell that the supervisor has nothing more to say, or is gone."""
+        """Report that no more orders will come, or that the supervisor is gone."""
         self._ended()
 
 
@@ -169,7 +168,7 @@ class Worker:
         self._watchdog.turned()
 
     def ordered(self, order: str, value: Any) -> None:
-        """Do what the supervisor wants."""
+        """Carry out an order."""
         self._orders[order](value)
 
     def orders_ended(self) -> None:
@@ -200,7 +199,7 @@ class Worker:
     def _end(self) -> None:
         if not self._is_ending:
             self._is_ending = True
-            # Somebody may have sent this process a signal, systemd for example.
+            # Another program, such as systemd, may have sent this process a signal.
             with suppress(ReactorNotRunning):
                 self._reactor.stop()
 
@@ -210,8 +209,8 @@ def _failed(why: Failure, text: str) -> None:
 
 
 def main() -> None:
-    """Be the worker that the supervisor says by the first line of its orders."""
-    # Whoever sends these to all processes of a terminal means the supervisor.
+    """Run the worker that the first line of the orders describes."""
+    # A signal to all processes of a terminal is meant for the supervisor.
     for each in (signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     reports = Reports(REPORTS)
@@ -243,7 +242,7 @@ def main() -> None:
 
 def _assignment() -> Assignment:
     line = bytearray()
-    # What comes after it is for the reactor to read.
+    # The reactor reads the lines after it.
     while not line.endswith(b"\n"):
         read = os.read(ORDERS, 1)
         if not read:
