@@ -43,7 +43,7 @@ class ClientWebSocket(WebSocketTransport):
     Args:
         connection: What it is made of.
         codec: Of the session's revision.
-        receiver: Who is told what comes in, from the first frame on.
+        receiver: The receiver of the input, from the first frame on.
 
     Attributes:
         opened: Fires when the server has accepted the WebSocket, or fails with
@@ -195,7 +195,7 @@ class ClientWebSocketFactory(ClientFactory):
         resource: Path and query to ask for.
         headers: More headers.
         codec: Of the session's revision.
-        receiver: Who is told what comes in, from the first frame on.
+        receiver: The receiver of the input, from the first frame on.
         limit: Bytes of a message, at most.
         clock: The reactor.
 

@@ -147,7 +147,7 @@ class Question:
 
     Attributes:
         number: Which question it is; the answer has the same.
-        channel: Who is asked.
+        channel: The channel on which it is asked.
         data: What.
     """
 

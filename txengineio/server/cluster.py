@@ -130,8 +130,8 @@ class Cluster(Protocol):
             timeout: Seconds to wait for answers.
 
         Returns:
-            Fires with the answers by the names of the nodes: None from who has gone,
-            has nobody who answers, or has not answered in time.
+            Fires with the answers by the names of the nodes: None for a node that is
+            gone, has no function that answers, or has not answered in time.
         """
 
     def answer(self, channel: str, callback: Answer) -> Callable[[], None]:

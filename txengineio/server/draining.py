@@ -16,7 +16,7 @@ from txengineio.server.session import Session
 __all__ = ["close_all"]
 
 _MIN_INTERVAL: Final = 0.05
-"""Seconds between two steps, at least: nobody can tell them apart below that."""
+"""Seconds between two steps, at least: a finer spread makes no difference."""
 
 
 async def close_all(
@@ -29,7 +29,7 @@ async def close_all(
         spread: How many of them are closed in a second; None for all at once.
         clock: Where time comes from.
     """
-    # However they end: whoever hurries may close the rest meanwhile.
+    # However they end: the rest may be closed at once meanwhile.
     ended = DeferredList([each.when_closed() for each in sessions])
     if spread is None:
         for each in sessions:

@@ -131,7 +131,7 @@ class Engine(EventEmitter):
 
     @property
     def elsewhere(self) -> Elsewhere | None:
-        """Who is asked for sessions that are not here; None, as by default, for nobody.
+        """What is asked for sessions that are not here; None by default.
 
         An `EngineIOSite` has the same attribute for connections.
         """

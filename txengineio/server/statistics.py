@@ -32,7 +32,7 @@ ROUND_TRIP_BOUNDS: Final = (
     5.0,
     10.0,
 )
-"""Upper bounds in seconds; heartbeats that took longer are counted behind the last."""
+"""Upper bounds in seconds; slower heartbeats are counted after the last."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class BaseSession(Consumer):
     Attributes:
         role: Which side of the connection this is.
         id: The session's id: a credential, never to be shown whole.
-        engine: Who the session belongs to.
+        engine: The owner of the session.
         protocol: The application's; None before the session is open, and again when all
             who wait know that it is over.
         transport: The current transport; its ``name`` is ``polling`` or ``websocket``.

@@ -26,7 +26,7 @@ OutgoingPacket = tuple[PacketType, PacketData, bool, bytes | None]
 
 
 class IPacketReceiver(Interface):
-    """Who is told what a peer does: a session, or an attempt to upgrade one."""
+    """What is told of a peer's actions: a session, or an attempt to upgrade one."""
 
     def message_received(message: str | bytes) -> None:
         """Take a message."""
@@ -98,7 +98,7 @@ class IPacketTransport(Interface):
 
 
 class ISessionOwner(Protocol):
-    """Who a session belongs to: an engine, or one connection of a client."""
+    """The owner of a session: an engine, or one connection of a client."""
 
     @property
     def clock(self) -> IReactorTime:

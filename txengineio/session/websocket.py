@@ -66,7 +66,7 @@ class WebSocketTransport:
         connection: As given.
         deflate: Makes frames where compression was agreed on.
         name: ``websocket``.
-        receiver: Who is told what comes in: a session, or an attempt to upgrade one.
+        receiver: The receiver of the input: a session, or an attempt to upgrade one.
         session: The session, once the WebSocket carries one.
         supports_binary: As given.
         writable: Whether more can be sent now.
@@ -112,7 +112,7 @@ class WebSocketTransport:
         self.connection.answer_last_ping()
         session = self.session
         if session is not None:
-            # Somebody who has waited for this may end the session.
+            # A callback that has waited for this may end the session.
             session.send_queue.batch_flushed()
             session.send_queue.flush()
 

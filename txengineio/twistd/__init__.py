@@ -3,7 +3,7 @@
 ====================  ======================================================
 ``options``           ``twistd engineio``
 ``socketio_options``  ``twistd socketio``
-``serves``            what a command is, beside all that they have in common
+``serves``            what the commands differ in
 ``server_options``    the command line of each of them
 ``flags``             its flags, in groups
 ``limit_flags``       those that set options of the engine

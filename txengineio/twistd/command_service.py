@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """How the service speaks of what it serves.
+    """The words for what the service serves, in logs and errors.
 
     Attributes:
         program: What errors begin with.
@@ -84,8 +84,8 @@ class CommandService(EngineIOService):
         others: What is served elsewhere.
         drain_timeout: Seconds that stopping may wait for sessions to end.
         drain_spread: How many of them are ended in a second; None for all at once.
-        workers: The node that the engine is among the processes of this machine.
-        words: How it speaks of what it serves.
+        workers: The engine's node among the processes of this machine. words: How it
+        speaks of what it serves.
         packet_log: Logs packets while it runs.
         worker: What this process is among the workers of a supervisor, which says in
             their place where they listen; None if it is no worker.
@@ -154,7 +154,7 @@ class CommandService(EngineIOService):
         return served
 
     def _tell(self, line: str, **fields: str) -> None:
-        """Say where something is, unless the supervisor says it for all workers."""
+        """Log where something is, unless the supervisor does so for all workers."""
         if self.worker is None:
             self._log.info(line, **fields)
 
@@ -205,7 +205,7 @@ class CommandService(EngineIOService):
             self._packet_log.stop()
 
     async def retire(self, successor: str) -> None:
-        """Leave what is new to another worker, and bring the sessions to their end.
+        """Leave new sessions to another worker, and bring the open ones to their end.
 
         Args:
             successor: The node of that worker, which listens on the same sockets.
@@ -235,15 +235,16 @@ class CommandService(EngineIOService):
 
 
 def _spare_collector() -> None:
-    """Keep the garbage collector from what stays, where it is that of CPython."""
+    """Spare the garbage collector the objects that stay, with CPython."""
     if not hasattr(gc, "freeze") or not hasattr(gc, "set_threshold"):
-        # PyPy's collector has neither, and does not look at everything each time.
+        # PyPy's collector has neither setting, and does not look at everything each
+        # time.
         return
-    # Modules stay for good: to look at them again in each full collection would stop
-    # everything for some 15 ms. To look once more now takes longer, and finds next to
+    # Modules stay for good: looking at them again in each full collection would stop
+    # everything for some 15 ms. Another collection now takes longer, and finds next to
     # nothing.
     gc.freeze()
     young, *others = gc.get_threshold()
-    # A threshold that is higher, or 0 for never, was chosen by somebody.
+    # A higher threshold, or 0 for never, was set on purpose.
     if 0 < young < GC_THRESHOLD:
         gc.set_threshold(GC_THRESHOLD, *others)

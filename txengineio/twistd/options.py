@@ -38,7 +38,7 @@ class EchoProtocol(EngineIOProtocol):
 
 
 class _EngineIO(Serves):
-    """Engine.IO, with the inspector for who tries it out."""
+    """Engine.IO, with the inspector to try it out."""
 
     command = "engineio"
     protocol = "Engine.IO"
@@ -93,7 +93,7 @@ def _shows_inspector(line: Mapping[str, Any]) -> bool:
 
 
 class Options(ServerOptions):
-    """What ``twistd engineio`` can be told."""
+    """The command line of ``twistd engineio``."""
 
     serves = _EngineIO()
 

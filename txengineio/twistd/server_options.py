@@ -52,19 +52,19 @@ The guide is in the folder docs of the source: options.md tells more about each
 option, deployment.md how to run a server. twistd --help shows twistd's options."""
 
 
-# What is served on ports of their own: the flag, what it is, and the path.
+# Pages that are served on ports of their own: the flag, the page, and the path.
 _INSPECTOR: Final = ("inspector", "The inspector", "/")
 _METRICS: Final = ("metrics-listen", "Metrics", "/metrics")
 
 
 class ServerOptions(CommandLine):
-    """What a command that serves something can be told.
+    """The command line of a command that serves something.
 
     Attributes:
         serves: What it serves.
 
-    Beside the flags, ``assignment`` is what a worker of a supervisor is told, and None
-    elsewhere; it is set before the command line is read.
+    Besides the flags, ``assignment`` is the `Assignment` of a supervisor's worker, and
+    None elsewhere; it is set before the command line is read.
     """
 
     serves: ClassVar[Serves]
@@ -140,11 +140,11 @@ class ServerOptions(CommandLine):
 
     @property
     def has_workers(self) -> bool:
-        """Whether others serve: the application is loaded there, and not here."""
+        """Whether workers serve: the application is loaded there, and not here."""
         return self["workers"] is not None and self["assignment"] is None
 
     def _check_operation(self) -> None:
-        """Check what is for those who run the server."""
+        """Check the flags for those who run the server."""
         alone = not path_segments(self["path"])
         if self["inspector"] is not None and self["no-inspector"]:
             raise UsageError("--no-inspector does not go with --inspector")
@@ -154,7 +154,7 @@ class ServerOptions(CommandLine):
             "prometheus_client"
         ):
             raise UsageError("metrics need: pip install prometheus-client")
-        # Whether somebody tries the server out: an application's site is its own.
+        # Whether the server is only tried out: an application's site is its own.
         self["is_trial"] = (
             self["app"] is None
             and not alone
@@ -190,7 +190,7 @@ class ServerOptions(CommandLine):
         origins = self["cors-origins"]
         everybody = "*" in origins
         if everybody and self["cors-credentials"]:
-            # Browsers would not have it; and to allow it one by one would be a hole.
+            # Browsers refuse that; and allowing each origin by name would be a hole.
             raise UsageError("--cors-credentials does not go with --cors-origin '*'")
         return {
             "origin": "*" if everybody else origins,
@@ -229,11 +229,11 @@ def make_service(options: ServerOptions) -> Any:
 
 def _server(options: ServerOptions, reactor: Any) -> CommandService:
     assignment: Assignment | None = options["assignment"]
-    # What endpoints listen by.
+    # Endpoints listen by this.
     ports = reactor if assignment is None else Inheritance(reactor, assignment.sockets)
     serves = options.serves
     engine = serves.engine(options["application"], options["engine_options"], reactor)
-    # Before what asks the other nodes.
+    # Before the parts that ask the other nodes.
     workers = workers_for(options, engine, reactor)
     metrics = cache(partial(_metrics_resource, engine))
     if options["client-script"] is not None:
@@ -363,7 +363,7 @@ def _metrics_place(
 
 
 def _metrics_resource(engine: Engine) -> Resource:
-    # An extra: it need not be there for those who do not ask for it.
+    # An extra: it need not be installed unless it is asked for.
     from prometheus_client import CollectorRegistry, ProcessCollector
 
     from txengineio.integrations.metrics import EngineMetrics, MetricsResource

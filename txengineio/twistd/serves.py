@@ -17,7 +17,7 @@ __all__ = ["Serves", "import_from_here"]
 
 
 class Serves(Protocol):
-    """What one of twistd's commands serves; all else they have in common."""
+    """What one of twistd's commands serves; they share everything else."""
 
     command: str
     """The name of the command, such as ``engineio``."""
@@ -53,10 +53,10 @@ class Serves(Protocol):
         """Return the engine that serves an application."""
 
     def home(self, line: Mapping[str, Any], engine: Engine) -> dict[bytes, Resource]:
-        """Return the pages for who tries the server out, by their names at the root."""
+        """Return the pages to try the server out with, by their names at the root."""
 
     def words(self, line: Mapping[str, Any]) -> Words:
-        """Return how the service speaks of what it serves."""
+        """Return the words for what it serves, in logs and errors."""
 
 
 def import_from_here() -> None:

@@ -164,7 +164,7 @@ class EngineIOService(Service):
 
     async def _stop(self) -> None:
         # Still listening: clients that poll come for the rest on new connections, and
-        # load balancers see that there is nothing more to be had here.
+        # load balancers see that this server takes no more.
         await self.drain()
         await self._stop_listening()
         await self._say_the_last()
@@ -182,7 +182,7 @@ class EngineIOService(Service):
         return self.engine.drain(self._drain_timeout, spread=self._drain_spread)
 
     async def _say_the_last(self) -> None:
-        # What was written, goodbyes to parked polls among it, leaves by the reactor.
+        # Written bytes, such as goodbyes to parked polls, leave by the reactor.
         await deferLater(self.engine.clock, _GRACE)
 
     async def _stop_listening(self) -> None:

@@ -32,7 +32,7 @@ _EXAMPLES: Final = """\
 
 
 class _SocketIO(Serves):
-    """Socket.IO, with a chat for who tries it out."""
+    """Socket.IO, with a chat to try it out."""
 
     command = "socketio"
     protocol = "Socket.IO"
@@ -99,7 +99,7 @@ class _SocketIO(Serves):
 
 
 class Options(ServerOptions):
-    """What ``twistd socketio`` can be told."""
+    """The command line of ``twistd socketio``."""
 
     serves = _SocketIO()
 

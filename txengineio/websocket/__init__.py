@@ -9,7 +9,7 @@
 ``limits``           what a peer may cost
 ``deflate``          permessage-deflate, RFC 7692
 ``close_timeout``    how long a peer may take to say goodbye
-``interfaces``       who is told what comes in
+``interfaces``       the receivers of the input
 ``factories``        what the connections of a server, or a client, share
 ``_autobahn``        connections, and all that is private to Autobahn
 ===================  ====================================================

@@ -76,7 +76,7 @@ class Connection(WebSocketProtocol):
     """The connection of one WebSocket of either side.
 
     Attributes:
-        owner: Who it belongs to, until it is lost.
+        owner: The owner, until the connection is lost.
         reader: Reads its frames, until it is lost.
         encode_frame: Makes a frame of this side.
         state: Autobahn's; ``OPEN`` as long as frames can be sent.

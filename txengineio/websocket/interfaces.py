@@ -1,4 +1,4 @@
-"""The seams of a WebSocket: who is told what comes in."""
+"""The interfaces of a WebSocket: the receivers of its input, and its owners."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 
 class IMessageReceiver(Interface):
-    """Who is told the messages that a `FrameReader` reads."""
+    """Receives the messages that a `FrameReader` reads."""
 
     def text_received(text: str) -> None:
         """Take a message that is text."""
@@ -28,7 +28,7 @@ class IMessageReceiver(Interface):
 
 
 class IFrameReceiver(Interface):
-    """Who is told everything else that a `FrameReader` reads."""
+    """Receives everything else that a `FrameReader` reads."""
 
     def ping_received(payload: bytes) -> None:
         """Take a ping."""
@@ -51,7 +51,7 @@ class IFrameReceiver(Interface):
 
 
 class IWebSocketOwner(IMessageReceiver):
-    """Who a WebSocket belongs to, and who reads its frames."""
+    """The owner of a WebSocket, which receives and reads its input."""
 
     writable: bool = Attribute("Whether more can be sent now.")
 
@@ -81,7 +81,7 @@ class IWebSocketOwner(IMessageReceiver):
 
 
 class IClientWebSocketOwner(IWebSocketOwner):
-    """Who a client's WebSocket belongs to."""
+    """The owner of a client's WebSocket."""
 
     def opening_continued(size: int) -> None:
         """Learn how many bytes of the answer to the opening request have come."""

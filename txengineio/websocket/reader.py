@@ -6,7 +6,7 @@ begin and end, and what is in nearly all of them. Each frame that it does not un
 understands everything, and so does the head of each frame that breaks a rule, as that
 parser knows best what to say about it. Without the short path all frames go there.
 
-The limits are kept here, whoever reads what is in a frame.
+The limits are enforced here, whichever parser reads the content of a frame.
 
 Spec: RFC 6455, section 5 "Data Framing".
 """

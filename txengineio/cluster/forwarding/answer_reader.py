@@ -1,8 +1,8 @@
 """The answer of another node, taken apart: what our own site writes, and no more.
 
-Twisted's client for HTTP takes no 101, and several times as long. The other side is
-this package, so that the answer is known to be well-formed, as far as a middleware that
-answers by itself keeps to Twisted's interface.
+Twisted's client for HTTP accepts no 101, and takes several times as long. The other
+side is this package, so that the answer is known to be well-formed, as long as
+middlewares keep to Twisted's interface.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OF_THIS_CONNECTION: Final = frozenset(
         "transfer-encoding",
     }
 )
-"""Headers that whoever writes the answer to the client sets by itself."""
+"""Headers that are set anew for the client."""
 
 
 class Head(NamedTuple):
@@ -72,7 +72,7 @@ class AnswerReader:
         self.is_complete = False
         self._is_bodiless = is_bodiless
         self._kept = b""
-        # Bytes that are still to come; None if nobody has said how many.
+        # Bytes that are still to come; None if their number is unknown.
         self._left: int | None = None
 
     @property
@@ -89,8 +89,7 @@ class AnswerReader:
         """Take what has come.
 
         Returns:
-            What that is of the body; of a connection that was upgraded, what was sent
-            behind the head.
+            The part of the body in it; after an upgrade, what was sent after the head.
 
         Raises:
             ValueError: It is no answer.

@@ -140,7 +140,7 @@ class Carrier(protocol.Protocol):
             self._relay(request, reader, body)
 
     def _release(self, head: Head) -> None:
-        """Carry nothing any more; first, as who gets the answer may have a request."""
+        """Carry nothing any more; first, as an answer may lead to a new request."""
         self._request = self._reader = None
         self._is_relaying = False
         self._carriers.counts["answered"] += 1
@@ -211,7 +211,7 @@ class Carrier(protocol.Protocol):
 def _answer(request: IncomingRequest, head: Head, body: bytes) -> None:
     headers = head.headers
     if any(request.answer_headers.getAllRawHeaders()):
-        # What has been said on the way to the engine, in somebody else's site.
+        # Headers that were set on the way to the engine, in another site.
         headers = dict(headers)
         move_added(headers, request.answer_headers)
     request.answer(head.status, headers, body)

@@ -43,7 +43,7 @@ class Forwarder:
     """Forwards requests to one other node, and brings their answers back.
 
     Args:
-        endpoint: Where the node is; whoever answers there is believed to be it.
+        endpoint: Where the node is; any answer from there is believed to be the node's.
         clock: Where time comes from.
         counts: Where is counted what becomes of requests: ``answered``, ``tunnels``,
             ``busy`` (refused with 503), ``lost`` (the node was gone before its answer
@@ -108,13 +108,13 @@ class Forwarder:
         """Return a connection that idles, if there is one."""
         while self._idle:
             carrier = self._idle.pop()
-            # It may be about to end: the other node has said so, unasked.
+            # The other node may be about to close it.
             if carrier.is_usable:
                 return carrier
         return None
 
     def abandon(self, request: IncomingRequest) -> None:
-        """Let the node know of a POST that has begun and will never be complete.
+        """Tell the node about a POST that has begun and will never be complete.
 
         It gets its head and sees it break off, as if the client had come there.
         """
@@ -169,11 +169,12 @@ class Forwarder:
         carrier.idle_since = self.clock.seconds()
         self._idle.append(carrier)
         if self._expiry is None:
-            # It is not moved with each request, but looks who is to go.
+            # The call is not moved with each request; it checks which connections are
+            # due.
             self._expiry = self.clock.callLater(_IDLE_TIMEOUT, self._expire)
 
     def is_tunnel(self, carrier: Carrier) -> None:
-        """Count it no more: what it carries is a client's connection."""
+        """Stop counting it: it has become a client's tunnel."""
         self._carrying.discard(carrier)
         self._tunnels.add(carrier)
 

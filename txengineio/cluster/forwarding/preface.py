@@ -1,9 +1,9 @@
-"""Who a request is from: what stands before it on a connection between two nodes.
+"""The client of a request: what stands before it on a connection between nodes.
 
-There it comes from the other node. What the session, its limits and its hooks are to
-see is the client: its address, the address that it came to, and whether by TLS. The
-preface tells that, and how many bytes the request has that follows. It is believed, so
-that nothing may get a connection to a node but another node.
+There it comes from the other node. The session, its limits and its hooks must see the
+client: its address, the address that it came to, and whether by TLS. The preface tells
+that, and the size of the request that follows. It is believed, so that only other nodes
+may connect to a node.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ UNKNOWN: Final = Client(UNIXAddress(None), UNIXAddress(None), False)
 
 
 def client_of(request: IncomingRequest) -> Client:
-    """Return who a request is from."""
+    """Return the client of a request."""
     host: IAddress = request.for_application.getHost()
     return Client(request.peer(), host, request.is_secure())
 

@@ -99,7 +99,7 @@ def _write_upgrade(request: IncomingRequest) -> bytes:
 
 @lru_cache(_REMEMBERED)
 def _as_sent(lines: bytes) -> bytes:
-    """Return what is sent for headers that came so: most clients say the same again."""
+    """Return the headers to send for those that came: most clients repeat theirs."""
     return _write_fields(ReceivedHeaders(lines))
 
 

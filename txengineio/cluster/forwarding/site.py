@@ -48,7 +48,7 @@ class ForwardedChannel(EngineIOChannel):
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        """Receive a preface, or a piece of a request behind it."""
+        """Receive a preface, or a piece of the request after it."""
         data = self._kept + data
         self._kept = b""
         while data:
@@ -70,7 +70,7 @@ class ForwardedChannel(EngineIOChannel):
             self._preface_log.failure("what another node sends makes no sense")
             transport: Any = self.transport
             transport.abortConnection()
-            # Nothing of it is for anybody.
+            # Drop the rest.
             self.dataReceived = _ignore  # type: ignore[method-assign]
             return 0
         if found is None:
@@ -86,7 +86,7 @@ class ForwardedChannel(EngineIOChannel):
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget it."""
+        """Leave the site's list."""
         self.site.channels.discard(self)
         super().connectionLost(reason)
 
@@ -113,7 +113,7 @@ def _forwarded_channel(_factory: HTTPFactory) -> NegotiatedChannel:
 class ForwardedSite(EngineIOSite):
     """What other nodes connect to: it serves an engine, whatever the path.
 
-    Whoever connects to it is believed to be another node.
+    Every connection to it is believed to be another node's.
 
     Args:
         engine: The engine.
@@ -139,4 +139,4 @@ class ForwardedSite(EngineIOSite):
 
 
 def _ignore(data: bytes) -> None:
-    """Do nothing with what comes after nonsense."""
+    """Ignore input after nonsense."""

@@ -13,6 +13,6 @@
 ``engine_options``    python-engineio's options as the engine's
 ``resource``          a server in any ``twisted.web`` site
 ``loading``           a server by its name, for command lines
-``demo``              a chat, for who tries a server out
+``demo``              a chat, to try a server out
 ====================  ===============================================================
 """

@@ -1,7 +1,7 @@
 """Sessions behind Twisted's interfaces of endpoints.
 
-With them, whatever listens or connects by an endpoint does so over Engine.IO, through
-proxies that know nothing but HTTP.
+With them, any code that listens or connects by an endpoint does so over Engine.IO,
+through proxies that know nothing but HTTP.
 """
 
 from __future__ import annotations

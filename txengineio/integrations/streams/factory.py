@@ -93,8 +93,8 @@ class StreamSession(EngineIOProtocol[Any]):
         try:
             self._received(self.wrapped, message)
         except Exception:
-            # As Twisted's reactor does it: who raises here has lost its place in the
-            # stream.
+            # As Twisted's reactor does it: a protocol that raises has lost its place in
+            # the stream.
             self._log.failure("{protocol} is dropped", protocol=self.wrapped)
             self._transport.abortConnection()
         return self._transport.when_resumed()
@@ -165,7 +165,7 @@ def _addresses(session: AnySession) -> tuple[IAddress, IAddress]:
         request = session.request
         peer: IAddress = request.client_address
         if request.remote_address != getattr(peer, "host", None):
-            # A proxy has told who it is, but not from which port.
+            # A proxy has told the address, but not the port.
             peer = address_of(request.remote_address, 0)
         return _called(request.header("Host") or ""), peer
     return address_of(None, 0), _named(session.remote_address or "")

@@ -90,7 +90,7 @@ class HttpCompression:
     def choose(self, accept_encoding: str) -> str | None:
         """Return the encoding that a client likes best, or None if it likes none.
 
-        Among equals, Brotli and Zstandard go first: who enabled them wants them used.
+        Among equals, Brotli and Zstandard go first: they were enabled to be used.
         Otherwise the client's order decides.
         """
         qualities = accepted_encodings(accept_encoding)

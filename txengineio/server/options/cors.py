@@ -26,12 +26,13 @@ class CorsOptions:
     r"""Who may read answers from pages of other origins, and what.
 
     Attributes:
-        origin: Who may. ``"*"``: everybody, without credentials. Another string: that
-            origin. True: whoever asks. A regular expression (compiled; it is searched
-            for, so anchor it with ``\A`` and ``\Z``): origins that match. A sequence of
-            strings and regular expressions: each of them. A callable: called with the
-            request's ``Origin``, a str or None, it returns any of these, a Deferred of
-            it or a coroutine. False or nothing: there is no CORS for the request.
+        origin: The origins that may. ``"*"``: all, without credentials. Another string:
+            that origin. True: whoever asks. A regular expression (compiled; it is
+            searched for, so anchor it with ``\A`` and ``\Z``): origins that match. A
+            sequence of strings and regular expressions: each of them. A callable:
+            called with the request's ``Origin``, a str or None, it returns any of
+            these, a Deferred of it or a coroutine. False or nothing: there is no CORS
+            for the request.
         methods: Methods that a preflight allows.
         allowed_headers: Headers that a preflight allows; None allows what is asked for.
         exposed_headers: Headers of the answer that scripts may read.

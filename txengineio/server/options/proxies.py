@@ -1,4 +1,4 @@
-"""Who a request is from, when it comes through reverse proxies.
+"""The client's address, when a request comes through reverse proxies.
 
 What a proxy says about a client counts only if the proxy is known: everybody can send
 such headers. Each proxy appends the address that it sees, so that the last one which is

@@ -21,7 +21,7 @@ def cors_headers(options: CorsOptions, rule: Any, origin: str | None) -> Headers
 
     Args:
         options: The options.
-        rule: Who may read it: ``options.origin``, or what that returned.
+        rule: The origins that may read it: ``options.origin``, or what that returned.
         origin: The ``Origin`` of the request.
     """
     headers = _origin_headers(rule, origin)
@@ -40,7 +40,7 @@ def preflight_headers(
 
     Args:
         options: The options.
-        rule: Who may go on: ``options.origin``, or what that returned.
+        rule: The origins that may go on: ``options.origin``, or what that returned.
         origin: The ``Origin`` of the request.
         requested: The ``Access-Control-Request-Headers`` of the request.
     """

@@ -53,7 +53,7 @@ class OriginCheck:
     """Refuses requests of pages that have no business here.
 
     Args:
-        rules: Who else may come in, as `check_origins` returns it.
+        rules: The other origins that may come in, as `check_origins` returns them.
         proxies: The proxies whose word is taken for the name that the browser uses for
             this server.
     """

@@ -39,7 +39,7 @@ _IPV6_PREFIX: Final = 64
 def neighbourhood(host: str | None) -> str | None:
     """Return what counts as one address; None for what has none.
 
-    Whoever has one IPv6 address has a whole /64 of them.
+    A host that has one IPv6 address usually has a whole /64.
     """
     address = parse_address(host)
     if isinstance(address, IPv6Address):
@@ -65,7 +65,7 @@ class LimitExceeded(Refusal):
 
 
 class TokenBuckets:
-    """One bucket of tokens for each key: who has none left has to wait.
+    """One bucket of tokens for each key; a key without tokens has to wait.
 
     Args:
         rate: Tokens that come into each bucket in a second.
@@ -97,7 +97,7 @@ class TokenBuckets:
         return min(tokens + max(now - since, 0) * self._rate, self._burst)
 
     def _sweep(self, now: float) -> None:
-        """Forget who has been away for long enough."""
+        """Forget the keys whose buckets are full again."""
         for key in [key for key in self._buckets if self._is_full(key, now)]:
             del self._buckets[key]
         self._sweep_at = max(2 * len(self._buckets), _MIN_BUCKETS)
@@ -143,7 +143,7 @@ class Slot:
 
 
 class SessionLimits:
-    """Everybody who has a session, or is about to get one.
+    """The clients that have a session, or are about to get one.
 
     Args:
         limits: What is allowed.
@@ -198,7 +198,7 @@ class SessionLimits:
                 self._refuse(_TOO_MANY, ceil(wait), "handshakes_per_second", key)
 
     def left(self, key: str | None) -> None:
-        """Learn that a slot is free again; only the slot calls this."""
+        """Count a slot as free again; only the slot calls this."""
         self.size -= 1
         if key is not None:
             self._by_key[key] -= 1

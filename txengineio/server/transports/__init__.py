@@ -8,7 +8,7 @@
 ``newcomers``       clients that open a session and do not come back
 ``payloads``        what stands in answers to polls and in bodies of POSTs
 ``jsonp``           the same for clients that can only load scripts
-``bodies``          how many packets a POST may have, and who gets them
+``bodies``          the packets of a POST: their limit, and their way to the session
 ``answers``         what belongs to an answer beside its payload
 ``refusals``        requests that break the rules of a transport
 ``websocket``       WebSockets of a server

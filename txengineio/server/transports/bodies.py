@@ -1,4 +1,4 @@
-"""Bodies of POSTs: how many packets are in them, and who gets these."""
+"""Bodies of POSTs: the limit on their packets, and the way to the session."""
 
 from __future__ import annotations
 

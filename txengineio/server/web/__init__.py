@@ -5,7 +5,7 @@
 ``channel``           connections to a site of ours
 ``request_parser``    requests that arrive in one segment
 ``lazy_request``      requests that make what Twisted gives them when it is asked for
-``incoming_request``  a request as all behind this door knows it
+``incoming_request``  a request as the code behind this door sees it
 ``request``           requests to a site of ours, bounded while they arrive
 ``foreign_request``   requests to anybody's site
 ``strict_channel``    what a strict server does not let pass

@@ -188,7 +188,7 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
     else:
         transport.protocol = protocol
     # If this happens while the request is being received, the channel's line receiver
-    # goes on with what came behind it.
+    # goes on with the bytes after it.
     channel.rawDataReceived = protocol.dataReceived
     # Nobody needs these any more, and together they would wait for the collector.
     channel.requests = []

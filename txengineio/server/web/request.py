@@ -67,7 +67,7 @@ _LOST: Final = "data request connection closed prematurely"
 class EngineIORequest(LazyRequest):
     """A request to a site that serves engines.
 
-    To all behind the door it is an `IncomingRequest`.
+    The code behind the door sees it as an `IncomingRequest`.
 
     Attributes:
         engine: The engine that the request is for; None if it is for another resource.
@@ -239,7 +239,7 @@ class EngineIORequest(LazyRequest):
 
     @override
     def process(self) -> None:
-        """Find out who answers, and let it."""
+        """Find what answers the request, and let it answer."""
         if self.engine is None:
             super().process()
             return

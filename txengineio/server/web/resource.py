@@ -44,7 +44,7 @@ class EngineIOResource(ChildResource):
         InvalidOption: It is something else, such as the factory of its protocols.
     """
 
-    # Clients may add anything behind the path.
+    # Clients may add anything after the path.
     isLeaf = True
 
     def __init__(self, engine: IReceivesRequests) -> None:
