@@ -29,7 +29,7 @@ class EncodedMessage:
 
     def __init__(self, message: Any) -> None:
         self.data = message_data(message)
-        # By what makes a difference: the revision, and whether binary frames are taken.
+        # By revision, and by whether binary frames are taken.
         self._frames: dict[tuple[int, bool], bytes] = {}
 
     def send_to(self, session: Session, compress: bool = True) -> bool:
@@ -40,7 +40,7 @@ class EncodedMessage:
             frame = self._frames.get(kind)
             if frame is None:
                 frame = self._frames[kind] = self._frame(*kind)
-            # Tried here, not only by `send`: it spares the call.
+            # Tried here, not only by `send`, to save the call.
             if session.ready_state is _OPEN and session.send_queue.pass_frame(
                 self.data, frame
             ):

@@ -1,7 +1,7 @@
-"""What an engine and its application know of the other processes of a cluster.
+"""The cluster from the view of an engine and its application.
 
-A node is one process with one engine. Something above makes an engine one of several,
-and puts itself at its `cluster`; nothing here knows how nodes reach each other.
+A node is one process with one engine. A module above makes an engine one of several,
+and sets its `cluster`; nothing here knows how nodes reach each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 __all__ = ["Answer", "Cluster", "ClusterCounts", "Peer"]
 
 Answer = Callable[[str, bytes], bytes | Awaitable[bytes]]
-"""Called with the name of a node and what it asks; returns what it is told."""
+"""Called with the name of a node and its question; returns the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Peer:
     Attributes:
         name: What the ids of its sessions begin with.
         worker: Its place on the machine, which stays the same when its process is
-            started anew; the name, where it has no such place.
+            restarted; the name, where it has no such place.
         sessions: How many it has.
         draining: Whether it takes no new ones.
         silence: Seconds since it said so; it does every few seconds.
@@ -41,7 +41,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClusterCounts:
-    """What a node counts of what it has to do with the others.
+    """What a node counts of its dealings with the others.
 
     Attributes:
         moved: Connections that were given away, and taken: ``out`` and ``in``;
@@ -64,9 +64,9 @@ class ClusterCounts:
 class Cluster(Protocol):
     """All nodes, from the view of one of them: what `Engine.cluster` is.
 
-    Messages between nodes go at most once: what a node does not take, as it hangs or
-    has gone, is dropped and counted. Those from one node come in order, its broadcasts
-    among them. Channels whose names begin with ``engineio.`` are not for applications.
+    Messages between nodes go at most once: those for a node that hangs or is gone are
+    dropped and counted. Those from one node come in order, its broadcasts among them.
+    Channels whose names begin with ``engineio.`` are not for applications.
     """
 
     @property
@@ -79,27 +79,27 @@ class Cluster(Protocol):
 
     @property
     def sessions(self) -> int:
-        """How many sessions there are on all nodes; seconds old for the others'."""
+        """How many sessions all nodes have; the others' figures are seconds old."""
 
     @property
     def counts(self) -> ClusterCounts:
-        """What this node counts of what it has to do with the others."""
+        """What this node counts of its dealings with the others."""
 
     @property
     def restarts(self) -> Mapping[str, int]:
-        """How often workers were started anew as they had ended by themselves.
+        """How often workers were restarted because they had ended by themselves.
 
-        There is one entry for each `Peer.worker`, none where nobody supervises.
+        There is one entry for each `Peer.worker`, and none without a supervisor.
         """
 
     def peers(self) -> Sequence[Peer]:
         """List the other nodes that are known to live."""
 
     def publish(self, channel: str, data: bytes) -> int:
-        """Send bytes to those who have subscribed on the other nodes; not to this one.
+        """Send bytes to the subscribers on the other nodes; not on this one.
 
         Args:
-            channel: The name of what they are for, up to 255 bytes of UTF-8.
+            channel: The channel's name, up to 255 bytes of UTF-8.
             data: At most `txengineio.cluster.packets.MAX_MESSAGE` bytes, with the name.
 
         Returns:
@@ -109,7 +109,7 @@ class Cluster(Protocol):
     def subscribe(
         self, channel: str, callback: Callable[[str, bytes], object]
     ) -> Callable[[], None]:
-        """Have a function called with what other nodes publish.
+        """Call a function with each publication of other nodes.
 
         Args:
             channel: As for `publish`.
@@ -135,19 +135,19 @@ class Cluster(Protocol):
         """
 
     def answer(self, channel: str, callback: Answer) -> Callable[[], None]:
-        """Answer what other nodes ask; one function for each channel.
+        """Answer the questions of other nodes; one function for each channel.
 
         Args:
             channel: As for `ask`.
             callback: Called with the name of the node, and what it asks. Returns the
                 answer, a Deferred of it, or is a coroutine function. If it fails, that
-                is logged, and the other node hears that there is no answer.
+                is logged, and the other node gets None.
 
         Returns:
             A function that ends it.
 
         Raises:
-            ValueError: Somebody answers already.
+            ValueError: The channel has such a function already.
         """
 
     # --- what the engine asks for -----------------------------------------------------

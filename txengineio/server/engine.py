@@ -161,13 +161,13 @@ class Engine(EventEmitter):
                 the session what the peer does, by the methods of `IPacketReceiver`.
             request: What the client said to get here: ``session.request``.
             revision: The revision of the protocol, 3 or 4.
-            session_class: What the session is: `Session`, or a class made of it.
+            session_class: The class of the session: `Session`, or a subclass.
 
         Returns:
             The session; the open packet was sent.
 
         Raises:
-            Refusal: There is to be no such session; it says which HTTP status would be
+            Refusal: The session may not be opened; it has the HTTP status that would be
                 the answer.
             InvalidOption: The transport has the name of one that gets the requests of
                 its sessions, and cannot take any.
@@ -183,7 +183,7 @@ class Engine(EventEmitter):
     def serve_here(self, request: IncomingRequest) -> None:
         """Serve a request that `elsewhere` has taken, and could not have answered.
 
-        Its session was on another node and is gone with that.
+        Its session was on another node, and is gone with it.
         """
         self._dispatcher.serve_here(request)
 
@@ -222,9 +222,9 @@ class Engine(EventEmitter):
     ) -> int:
         """Send a message to every open session; each process encodes it only once.
 
-        In a `cluster` that is every session of all nodes. To the others it goes at
-        most once: a node that takes nothing more, as it hangs, misses it, which is
-        counted, and said in the log.
+        In a `cluster` that is every session of all nodes. To the others it goes at most
+        once: a node that hangs and takes nothing more misses it, which is counted and
+        logged.
 
         Args:
             message: As for `Session.send`.
@@ -245,8 +245,8 @@ class Engine(EventEmitter):
         """Send a message to the session with an id, on whatever node it is.
 
         To a session of another node it goes at most once, and in order with what was
-        sent and broadcast from here before. Nobody has to wait for the outcome; where
-        a `Session` is at hand, `Session.send` does without a Deferred.
+        sent and broadcast from here before. The outcome may be ignored; where a
+        `Session` is at hand, `Session.send` does without a Deferred.
 
         Args:
             sid: The id of the session.
@@ -278,9 +278,9 @@ class Engine(EventEmitter):
             discard: As for `Session.close`.
 
         Returns:
-            Fires with whether there was such a session, as it is told to close, which
-            may take until it got what was sent before. It never fails; see `send` for
-            when nobody knows.
+            Fires with whether there was such a session, once it is told to close; it
+            closes when it has got what was sent before. It never fails; see `send` for
+            when the outcome is unknown.
         """
         session = self._registry.find(sid)
         if session is not None:
@@ -324,11 +324,11 @@ class Engine(EventEmitter):
         return kept
 
     def reopen(self) -> None:
-        """Let new sessions in again after `close` or `drain`, as `listen` does."""
+        """Accept new sessions again after `close` or `drain`, as `listen` does."""
         self._handshakes.accepting = True
 
     def close(self) -> Deferred[None]:
-        """Tell every session that it is over; let no new one in.
+        """Close every session at once; accept no new ones.
 
         The ports that `listen` has opened are closed.
 
@@ -346,13 +346,13 @@ class Engine(EventEmitter):
         await self.websockets.when_idle()
 
     def drain(self, timeout: float, *, spread: float | None = None) -> Deferred[None]:
-        """End every session once it has got what was sent to it; let no new one in.
+        """End every session once it has got what was sent to it; accept no new ones.
 
         Clients that poll come for the rest on connections that may be new ones. So keep
         listening meanwhile; the ports that `listen` has opened are closed at the end.
 
         Args:
-            timeout: Seconds after which what is still there is dropped.
+            timeout: Seconds after which the remaining sessions are dropped.
             spread: How many sessions are ended in a second, so that their clients do
                 not come back, to this server or to another, all at once; what is left
                 after ``timeout`` seconds is dropped then. By default all are ended
@@ -396,7 +396,7 @@ class Engine(EventEmitter):
         self.websockets.abort_all()
 
     def keep_statistics(self) -> Statistics:
-        """Count from now on what happens; before, nothing is counted.
+        """Start counting; before, nothing is counted.
 
         Returns:
             The counts, each time the same object.

@@ -1,4 +1,4 @@
-"""What the request that opened a session said, kept after the request is gone."""
+"""The request that opened a session, as it is kept when the request itself is gone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class HandshakeRequest(NamedTuple):
         client: str | None,
         user: object,
     ) -> HandshakeRequest:
-        """Keep what matters of a request, which comes from a user at an address."""
+        """Keep the parts of a request that matter, with its user and address."""
         method = request.method
         secure = request.is_secure()
         return cls(

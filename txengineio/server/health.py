@@ -18,7 +18,7 @@ _SILENCE: Final = 10.0
 
 
 class TakesSessions(Protocol):
-    """What can be asked: an engine."""
+    """The part of an engine that is asked."""
 
     @property
     def is_open(self) -> bool:
@@ -35,9 +35,9 @@ class HealthResource(ChildResource):
     """Answers 200 while the engine takes new sessions, and 503 once it does not.
 
     The first line of the answer says so, too. Where the engine is one of several, there
-    is a line for each of them: ``open``, ``draining``, ``silent`` if it has said
-    nothing for a while, or ``missing`` if nobody serves in its place. They change
-    nothing about the status, which is this engine's.
+    is a line for each of them: ``open``, ``draining``, ``silent`` (nothing heard for a
+    while) or ``missing`` (nothing has taken its place). They do not change the status,
+    which is this engine's.
 
     Args:
         engine: The engine.

@@ -1,4 +1,4 @@
-"""The ports that an engine has opened itself, and has to close again."""
+"""The ports that an engine has opened itself, and must close."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Proxy: Any = proxyForInterface(IListeningPort, "_port")
 class _Port(_Proxy):  # type: ignore[misc]  # its base is made by Twisted
     """A port that can be stopped twice: by its user, and by the engine.
 
-    Twisted's own ports fail when they are told to stop while they do so.
+    Twisted's own ports fail if they are told to stop a second time meanwhile.
     """
 
     def __init__(self, port: IListeningPort, ports: Ports) -> None:
@@ -38,7 +38,7 @@ class _Port(_Proxy):  # type: ignore[misc]  # its base is made by Twisted
 
     @override
     def stopListening(self) -> Deferred[None]:
-        """Take no more connections; what is returned fires when that is done."""
+        """Take no more connections; the Deferred fires when that is done."""
         if self._stopping is None:
             self._ports.forget(self)
             self._stopping = maybeDeferred(self._port.stopListening)
@@ -54,7 +54,7 @@ class Ports:
         self._ports: list[_Port] = []
 
     def opened(self, port: IListeningPort) -> IListeningPort:
-        """Take a port that has been opened; return what its user may stop."""
+        """Take a port that has been opened; return the port for its user."""
         kept = _Port(port, self)
         self.keep(kept)
         return kept
@@ -64,7 +64,7 @@ class Ports:
         self._ports.append(port)
 
     def forget(self, port: _Port) -> None:
-        """Learn that somebody has stopped a port."""
+        """Forget a port that its user has stopped."""
         self._ports.remove(port)
 
     def stop(self) -> Deferred[None]:

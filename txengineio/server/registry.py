@@ -18,7 +18,7 @@ NODE_END: Final = "-"
 _SID_BYTES: Final = 15
 _SID_LENGTH: Final = 20
 _STOCK: Final = 64
-"""Ids that are made at a time: asking the kernel for each would cost a call of it."""
+"""Ids that are made at a time: made one by one, each would cost a system call."""
 
 _stock: list[str] = []
 
@@ -43,7 +43,7 @@ def node_of(sid: str) -> str:
 
 
 class SessionRegistry:
-    """Which sessions there are, and what their ids begin with.
+    """The open sessions, and the beginning of their ids.
 
     Args:
         node: The name of the node, which its ids tell; None if they tell none.
@@ -65,7 +65,7 @@ class SessionRegistry:
         return self._prefix + new_sid()
 
     def own_sid(self, chosen: str) -> str:
-        """Return an id that was chosen by somebody else, as an id of this node."""
+        """Return an id of the application's choice as an id of this node."""
         return self._prefix + chosen
 
     def add(self, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""One peer's session: what a server has and a client has not."""
+"""One peer's session: the parts that a client's session does not have."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class IEngine(ISessionOwner, Protocol):
 
     @property
     def options(self) -> EngineOptions:
-        """What the engine was told when it was built."""
+        """The options that the engine was built with."""
 
     @property
     def application(self) -> IProtocolFactory:
@@ -46,7 +46,7 @@ class IEngine(ISessionOwner, Protocol):
 
     @property
     def statistics(self) -> Statistics | None:
-        """What is counted; None while nothing is."""
+        """The counts; None while nothing is counted."""
 
     @property
     def is_open(self) -> bool:
@@ -81,7 +81,7 @@ class ICarriesSession(IPacketTransport):
 
 
 class ITakesRequests(ICarriesSession):
-    """A transport that comes by requests: those of its session are handed to it."""
+    """A transport that works by requests: it is given those of its session."""
 
     def handle(request: IncomingRequest) -> None:  # noqa: N805
         """Take a request that is complete: answer it, now or later.
@@ -91,30 +91,30 @@ class ITakesRequests(ICarriesSession):
         """
 
     def post_begun(request: IncomingRequest) -> None:  # noqa: N805
-        """Learn that a POST begins whose body is not complete, or waits for others.
+        """Note that a POST has begun whose body is not complete, or waits for others.
 
         Raises:
             Refusal: The request is answered with this, once it is complete.
         """
 
     def post_answered(request: IncomingRequest) -> None:  # noqa: N805
-        """Learn that a middleware has answered a POST that has begun."""
+        """Note that a middleware has answered a POST that has begun."""
 
     def post_lost(
         request: IncomingRequest,  # noqa: N805
         error: TransportError,
     ) -> bool:
-        """Learn that a POST that has begun will never be complete.
+        """Note that a POST that has begun will never be complete.
 
         Returns:
             Whether the session ends for it.
         """
 
     def came_back() -> None:
-        """Learn that the client goes on, by opening what an upgrade moves to."""
+        """Note that the client goes on, by opening the transport of an upgrade."""
 
     def answer_with_noop() -> None:
-        """Let the client's request end, if one waits for packets: an upgrade is on."""
+        """Answer the client's request, if one waits for packets: an upgrade is on."""
 
 
 class Session(BaseSession, Generic[UserT]):
@@ -185,7 +185,7 @@ class Session(BaseSession, Generic[UserT]):
         return self.request.remote_address
 
     def open(self, packets: Sequence[Packet]) -> None:
-        """Send what a session begins with; its transport has just been made."""
+        """Send the first packets of the session; its transport has just been made."""
         self.opened()
         # An observer may have closed it.
         if self.closed is None:

@@ -1,8 +1,8 @@
-"""What an engine counts once somebody wants to know: an inspector, or metrics.
+"""What an engine counts, once an inspector or metrics ask for it.
 
-Nothing is counted before. The parts of the server that know what happens say so to the
-engine's `Statistics`, if there is one; what each session carries is counted in its
-`Traffic`, and added up here only when it is asked for.
+Nothing is counted before. The parts of the server report to the engine's `Statistics`,
+if there is one; each session counts in its `Traffic`, which is added up here only on
+demand.
 """
 
 from __future__ import annotations

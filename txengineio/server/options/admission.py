@@ -1,4 +1,4 @@
-"""What ``allow_request`` says of a client that it lets in."""
+"""What ``allow_request`` returns for a client that it lets in."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Admit(Generic[UserT]):
     mistake, such as an answer of an authentication service, lets nobody in.
 
     Attributes:
-        user: Whatever the application wants to know of its user: a name, a row of a
-            table, an object. It becomes `Session.user`.
+        user: Any value that describes the user: a name, a row of a table, an object. It
+            becomes `Session.user`.
     """
 
     user: UserT

@@ -23,7 +23,7 @@ DEFAULT_THRESHOLD: Final = 1024
 
 
 def _gzip(body: bytes, level: int) -> bytes:
-    # Without the time, which nobody needs to know.
+    # Without the time of compression, which has no use.
     return gzip.compress(body, level, mtime=0)
 
 
@@ -88,7 +88,7 @@ class HttpCompression:
         object.__setattr__(self, "encodings", tuple(encodings))
 
     def choose(self, accept_encoding: str) -> str | None:
-        """Return the encoding that a client likes best, or None if it likes none.
+        """Return the encoding that a client prefers, or None if it accepts none.
 
         Among equals, Brotli and Zstandard go first: they were enabled to be used.
         Otherwise the client's order decides.
@@ -126,7 +126,7 @@ def accepted_encodings(accept_encoding: str) -> dict[str, float]:
 
 
 def _quality(value: str) -> float:
-    # float() takes more than RFC 9110 does ("1e9", "nan"): what is odd counts as no.
+    # float() accepts more than RFC 9110 does ("1e9", "nan"): an odd weight counts as 0.
     whole, _, fraction = value.partition(".")
     digits = whole in ("0", "1") and (not fraction or fraction.isdecimal())
     quality = float(value) if digits and value.isascii() else 0.0

@@ -21,7 +21,7 @@ from txengineio.errors import InvalidOption
 
 __all__ = ["CookieOptions"]
 
-# What JavaScript's encodeURIComponent leaves alone, beside letters and digits.
+# Characters that JavaScript's encodeURIComponent keeps, besides letters and digits.
 _UNQUOTED: Final = "-_.!~*'()"
 _NOT_IN_NAMES: Final = frozenset(' "()/:<=>?@[\\]{}')
 _SAME_SITE: Final = ("strict", "lax", "none")

@@ -27,7 +27,7 @@ class CorsOptions:
 
     Attributes:
         origin: The origins that may. ``"*"``: all, without credentials. Another string:
-            that origin. True: whoever asks. A regular expression (compiled; it is
+            that origin. True: any origin. A regular expression (compiled; it is
             searched for, so anchor it with ``\A`` and ``\Z``): origins that match. A
             sequence of strings and regular expressions: each of them. A callable:
             called with the request's ``Origin``, a str or None, it returns any of
@@ -93,7 +93,7 @@ class CorsOptions:
 
 
 def _check_form(rule: object) -> None:
-    """Refuse what is compared with an ``Origin``, and is never the same."""
+    """Refuse a value that can never equal an ``Origin``."""
     for each in rule if isinstance(rule, tuple) else (rule,):
         if isinstance(each, str) and each not in ("", "*") and not is_origin(each):
             raise InvalidOption("cors origin", ORIGIN_FORM, each)
@@ -113,7 +113,7 @@ def _tokens(name: str, value: Any) -> tuple[str, ...] | None:
 
 
 def check_origin(origin: Any) -> Any:
-    """Return what a rule for origins is, in the form that `_allowed` takes."""
+    """Return a rule for origins in the form that `_allowed` takes."""
     if origin is None or isinstance(origin, (bool, re.Pattern)):
         return origin
     if isinstance(origin, str):

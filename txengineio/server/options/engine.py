@@ -32,7 +32,7 @@ RequestCallback = Callable[[Any], object]
 
 
 def _check_transports(name: str, value: object) -> tuple[str, ...]:
-    # Which there are is known to the table of transports: the engine asks it.
+    # The table of transports knows the names: the engine asks it.
     expected = "a sequence of one or more names of transports, all different"
     return check_distinct(name, value, expected)
 
@@ -96,7 +96,7 @@ class EngineArguments(LimitArguments, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions(Limits):
-    """What an engine is told when it is built; see `Limits` for more.
+    """The options of an engine; see `Limits` for more.
 
     The last four are groups of options. Each may be given as True (its defaults), as
     False or None (off), as a mapping of names to values, or as the group itself.

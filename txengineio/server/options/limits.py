@@ -1,4 +1,4 @@
-"""The limits of an engine: what no client may make it do, and how to allow more.
+"""The limits of an engine: what clients may cost it.
 
 They are options of the engine like the others. Each has a default that ordinary clients
 never meet.
@@ -89,14 +89,14 @@ class LimitArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an engine puts up with.
+    """The limits on what clients may cost an engine.
 
     Attributes:
-        max_buffered_bytes: Memory that may wait for a client that does not read as fast
-            as it is sent to; None for no limit. Above it the session ends with
+        max_buffered_bytes: Memory that may wait for a client that reads more slowly
+            than it is sent data; None for no limit. Above it the session ends with
             ``buffer overflow``.
         max_total_buffered_bytes: The same for all sessions together; above it the one
-            for which most waits is ended. What a broadcast sends counts for each.
+            for which most waits is ended. A broadcast counts for each.
         max_pending_messages: Messages that may wait while the application takes its
             time with an earlier one, before nothing more is read from that client.
         max_packets_per_payload: Packets in the body of one POST. More are answered with
@@ -114,19 +114,19 @@ class Limits:
             However long that is, a body has to come with
             `txengineio.server.web.request_timeouts.MIN_BODY_RATE`.
         max_sessions: Sessions at a time; None for no limit. Others are answered with
-            503, and so they are while it takes time to let somebody in.
+            503. Handshakes that wait for a hook count, too.
         max_sessions_per_address: Sessions at a time from one IPv4 address, or from one
             /64 of IPv6; others are answered with 429. None for no limit: behind a proxy
-            that is not among ``trusted_proxies`` everybody has the same address.
+            that is not among ``trusted_proxies`` all clients have the same address.
         handshakes_per_second: New sessions in a second from one such address, on
             average; None for no limit.
         handshake_burst: How many may come at once when none have come for a while.
-        first_poll_timeout: Seconds after which a session ends whose client does not
-            come back after the handshake; None leaves that to the heartbeat.
+        first_poll_timeout: Seconds after the handshake within which the client must
+            come back, or its session ends; None leaves that to the heartbeat.
         trusted_proxies: Addresses and networks of the reverse proxies in front, and
-            ``"unix"`` for those that connect over a Unix socket. They are believed what
-            ``X-Forwarded-For``, ``-Proto`` and ``-Host`` say.
-        allowed_origins: Origins whose pages may open sessions, beside the server's own
+            ``"unix"`` for those that connect over a Unix socket. Their
+            ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are believed.
+        allowed_origins: Origins whose pages may open sessions, besides the server's own
             and those that ``cors`` allows: strings, and regular expressions (searched
             for, so anchor them). ``"*"`` switches the check off. Others get 403.
             Requests without an ``Origin`` are not from a browser, and pass.

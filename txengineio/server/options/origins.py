@@ -44,6 +44,6 @@ def check_origins(name: str, value: object) -> tuple[str | re.Pattern[str], ...]
         raise InvalidOption(name, expected, value)
     for rule in rules:
         if isinstance(rule, str) and rule != ANY_ORIGIN and not is_origin(rule):
-            # It would be compared with what browsers send, and never be the same.
+            # It could never equal an origin that browsers send.
             raise InvalidOption(f"an origin in {name}", ORIGIN_FORM, rule)
     return rules

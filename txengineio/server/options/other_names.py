@@ -1,4 +1,4 @@
-"""What options are called in engine.io on Node.js and in python-engineio.
+"""The names of options in engine.io on Node.js and in python-engineio.
 
 Names that differ only in their spelling, such as ``pingTimeout``, need no line here.
 """

@@ -1,8 +1,8 @@
 """The client's address, when a request comes through reverse proxies.
 
-What a proxy says about a client counts only if the proxy is known: everybody can send
-such headers. Each proxy appends the address that it sees, so that the last one which is
-no proxy of ours is the client's; what is before it, the client may have made up.
+A proxy's headers about a client count only if the proxy is known: any client can send
+such headers. Each proxy appends the address that it sees, so that the last one that is
+not a proxy of ours is the client's; the client may have made up those before it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def parse_address(text: str | None) -> Address | None:
 
 
 class TrustedProxies:
-    """The proxies of which is believed what they say about clients.
+    """The proxies whose headers about clients are believed.
 
     Args:
         networks: Where they are, as `check_networks` returns it.
@@ -103,7 +103,7 @@ class TrustedProxies:
         for text in reversed(",".join(forwarded).split(",")):
             address = parse_address(text)
             if address is None:
-                # Not what a proxy of ours writes: whatever is before it is made up.
+                # A proxy of ours does not write that: everything before it is made up.
                 break
             client = str(address)
             if not self._contains(address):
