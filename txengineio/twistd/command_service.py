@@ -84,15 +84,15 @@ class CommandService(EngineIOService):
         others: What is served elsewhere.
         drain_timeout: Seconds that stopping may wait for sessions to end.
         drain_spread: How many of them are ended in a second; None for all at once.
-        workers: The engine's node among the processes of this machine. words: How it
-        speaks of what it serves.
+        workers: The engine's node among the processes of this machine.
+        words: The words for what it serves, in logs and errors.
         packet_log: Logs packets while it runs.
-        worker: What this process is among the workers of a supervisor, which says in
-            their place where they listen; None if it is no worker.
+        worker: The place of this process among the workers of a supervisor, which logs
+            where they listen; None if it is no worker.
 
     Attributes:
         others: What is served elsewhere.
-        words: How it speaks of what it serves.
+        words: As given.
         worker: As given.
     """
 

@@ -22,7 +22,7 @@ from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["ConnectionErrorEvent", "bad_request", "check_request", "check_revision"]
 
-# What a header value may consist of, beside the tabulator: RFC 9110, section 5.5.
+# The characters of a header value, besides the tabulator: RFC 9110, section 5.5.
 _FIRST_PRINTABLE: Final = 0x20
 _DELETE: Final = 0x7F
 

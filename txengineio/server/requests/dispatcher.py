@@ -58,13 +58,13 @@ class Dispatcher:
         self._proxies = TrustedProxies(engine.options.trusted_proxies)
 
     def receive(self, request: IncomingRequest) -> None:
-        """Answer a request that has come whole, or see to it that it will be."""
+        """Answer a request that has come whole, now or later."""
         elsewhere = self.elsewhere
         if elsewhere is None or not self._is_elsewhere(request, elsewhere):
             self.serve_here(request)
 
     def serve_here(self, request: IncomingRequest) -> None:
-        """Answer a request that nobody else answers, or see to it that it will be."""
+        """Answer a request that no other node answers, now or later."""
         if not self.middlewares:
             self._serve(request)
         elif request.method == b"POST":
@@ -155,8 +155,8 @@ class Dispatcher:
         """Return what a request asks for, and its session: the one place for both.
 
         Returns:
-            No query for what nearly every request is: a poll or a POST of a session
-            whose transport is polling. Nothing about that needs to be looked at.
+            No query for an ordinary poll or POST of a session whose transport is
+            polling, which needs no further checks.
 
         Raises:
             RequestRejected: It must not get in.
@@ -180,7 +180,7 @@ class Dispatcher:
         return query, session
 
     def _is_elsewhere(self, request: IncomingRequest, elsewhere: Elsewhere) -> bool:
-        """Whether somebody else answers a request, as its session is not here."""
+        """Whether another node answers a request, as its session is not here."""
         sid = self._sid_of_others(request)
         return sid is not None and elsewhere.answers(request, sid)
 
@@ -239,7 +239,7 @@ class Dispatcher:
         request.answer(_INTERNAL_ERROR)
 
     def _refuse(self, request: IncomingRequest, refusal: Refusal) -> None:
-        """Answer a request with what refuses it: the one place where that is done."""
+        """Answer a request with its refusal: the one place where that is done."""
         if refusal.severity:
             self._log.emit(
                 LogLevel.levelWithName(refusal.severity),

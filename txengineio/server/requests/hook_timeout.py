@@ -1,4 +1,4 @@
-"""Waiting for the application's say about a request, but not forever."""
+"""Waiting for the application's decision about a request, but not forever."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = Logger()
 
 
 class TookTooLong(Refusal):
-    """The application has not made up its mind within `HOOK_TIMEOUT`."""
+    """The application has not decided within `HOOK_TIMEOUT`."""
 
     severity = "error"
     is_counted = False
@@ -39,7 +39,7 @@ class TookTooLong(Refusal):
 
 
 class RequestGone(Refusal):
-    """The client has gone away: nobody waits for an answer."""
+    """The client has gone away: an answer is no longer needed."""
 
     severity = "debug"
     is_counted = False

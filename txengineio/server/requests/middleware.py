@@ -1,4 +1,4 @@
-"""Middlewares: what sees every request before anything else does."""
+"""Middlewares, which see every request before anything else does."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_middlewares(
     Raises:
         RequestRejected: One of them failed.
         TookTooLong: One of them takes too long.
-        RequestGone: Nobody waits for the answer any more.
+        RequestGone: The client has gone away meanwhile.
     """
     rest = iter(tuple(middlewares))
     for middleware in rest:
@@ -86,7 +86,7 @@ def _is_answered(request: IncomingRequest) -> bool:
 
 
 def _failed(error: Exception, request: IncomingRequest) -> None:
-    """Do what is left to do about a request whose middleware has failed."""
+    """Finish a request whose middleware has failed."""
     is_late = isinstance(error, (RequestGone, TookTooLong))
     if not is_late:
         _log.failure("a middleware failed", failure=Failure(error))

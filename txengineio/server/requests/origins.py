@@ -1,8 +1,8 @@
 """Whose pages may open sessions: the ``Origin`` of requests.
 
 Browsers send it with every WebSocket, and let pages of any origin open one: CORS does
-not apply to them. Without a look at it, every page that a user visits could use their
-cookies (CVE-2019-13611). What is not a browser sends none, and has no user to betray.
+not apply to them. Without this check, every page that a user visits could use their
+cookies (CVE-2019-13611). Other clients send no ``Origin``, and have no user to betray.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class SessionLimits:
             self._buckets = TokenBuckets(
                 limits.handshakes_per_second, limits.handshake_burst
             )
-        # None of it is done where nobody asks.
+        # Addresses are counted only where a limit needs them.
         self._knows_addresses = (
             self._buckets is not None or limits.max_sessions_per_address is not None
         )

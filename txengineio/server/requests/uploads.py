@@ -15,7 +15,7 @@ _Serve: TypeAlias = "Callable[[IncomingRequest, ArrivingRequest], None]"
 
 
 class ArrivingRequest:
-    """A request that is here before its answer can be given: `Upload`.
+    """A request that cannot be answered yet: `Upload`.
 
     Its body still arrives, or a middleware takes its time with it.
 
@@ -27,7 +27,7 @@ class ArrivingRequest:
             tells whether a session ends for it.
 
     Attributes:
-        refusal: What the request is to be answered with, whatever comes.
+        refusal: The answer that the request gets, whatever comes.
     """
 
     __slots__ = ("_abandon", "_request", "_serve", "_transport", "refusal")
@@ -53,7 +53,7 @@ class ArrivingRequest:
 
     @property
     def is_refused(self) -> bool:
-        """Whether nobody wants the body."""
+        """Whether the body is not wanted."""
         return self.refusal is not None
 
     def complete(self) -> None:
@@ -67,6 +67,6 @@ class ArrivingRequest:
         return self._transport.post_lost(self._request, error)
 
     def answered(self) -> None:
-        """Learn that others have answered the request: its session need not wait."""
+        """Note that other code has answered the request: its session need not wait."""
         if self._transport is not None:
             self._transport.post_answered(self._request)

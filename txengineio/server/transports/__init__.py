@@ -3,10 +3,10 @@
 ==================  ==========================================================
 ``table``           the transports that there are: a row for each
 ``polling``         HTTP long-polling: one parked GET, one POST at a time
-``polling_states``  the tables of that: what may come when, and what is done
+``polling_states``  its tables: which request may come when, and what is done
 ``posts``           the POST that is here, and its acknowledgement
 ``newcomers``       clients that open a session and do not come back
-``payloads``        what stands in answers to polls and in bodies of POSTs
+``payloads``        the contents of answers to polls and of bodies of POSTs
 ``jsonp``           the same for clients that can only load scripts
 ``bodies``          the packets of a POST: their limit, and their way to the session
 ``answers``         what belongs to an answer beside its payload

@@ -1,4 +1,4 @@
-"""What belongs to an answer to a poll or a POST beside its payload."""
+"""Answers to polls and POSTs: headers, compression, events."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def compressed(
     headers: Mapping[str, str],
     body: bytes,
 ) -> tuple[Mapping[str, str], bytes]:
-    """Compress a body in the way that its client likes best, if there is one."""
+    """Compress a body with the encoding that its client prefers, if any."""
     # Caches have to know, whatever this client gets.
     add_vary(request.answer_headers, "Accept-Encoding")
     accepted = request.select_headers(_ACCEPTED)["accept-encoding"]
@@ -147,7 +147,8 @@ def let_change(
         first: Whether this is the first answer of a session.
 
     Returns:
-        What the handlers have made of them; if that cannot be sent, what they were.
+        The headers as the handlers have changed them; or as they were, if those cannot
+        be sent.
     """
     if engine.handlers is None and not headers:
         return {}

@@ -74,7 +74,7 @@ def _is_window(value: str) -> bool:
 def _accept(
     offer: Mapping[str, str | None], options: DeflateOptions
 ) -> DeflateParameters | None:
-    """Return what both sides can live with, or None."""
+    """Return the parameters that both sides accept, or None."""
     server_bits = int(offer.get("server_max_window_bits") or MAX_WINDOW_BITS)
     if options.server_max_window_bits is not None:
         server_bits = min(server_bits, options.server_max_window_bits)

@@ -1,4 +1,4 @@
-"""Payloads: what stands in the answers to polls, and in the bodies of POSTs."""
+"""Payloads: the contents of answers to polls, and of bodies of POSTs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _PLAIN: Final = {
 
 
 def payloads_for(query: SessionQuery) -> Payloads:
-    """Return what a new polling session asks for, once and for all."""
+    """Return the payloads of a new polling session, for its whole life."""
     if query.jsonp_index is not None:
         return JSONPPayloads(codec_for(query.revision), query.jsonp_index)
     return _PLAIN[query.revision, query.supports_binary]

@@ -121,7 +121,7 @@ class PollingTransport:
             raise WrongMethod(request.method)
 
     def came_back(self) -> None:
-        """Learn that the client goes on after the handshake."""
+        """Note that the client goes on after the handshake."""
         newcomer, self.newcomer = self.newcomer, None
         if newcomer is not None:
             newcomer.forget()
@@ -132,7 +132,7 @@ class PollingTransport:
         self._posts.begun(request)
 
     def post_answered(self, request: IncomingRequest) -> None:
-        """Learn that somebody else has answered a POST that has begun."""
+        """Note that other code has answered a POST that has begun."""
         self._posts.answered(request)
 
     def post_lost(self, request: IncomingRequest, error: TransportError) -> bool:
@@ -158,7 +158,7 @@ class PollingTransport:
             self._take(PollInput.LOST)
 
     def _refusal(self, action: PollAction) -> SessionRefusal:
-        """Return what refuses a GET, which may have cost the session."""
+        """Return the refusal of a GET, which may have cost the session."""
         if action is PollAction.REFUSE:
             return SessionRefusal(_OVER)
         error = TransportError(_PROBLEMS[action])

@@ -108,7 +108,7 @@ class PollAction(Enum):
     WAIT_TO_CLOSE = "wait to close"
     """The session goes on until there is a GET to say goodbye to."""
     CONFIRM = "confirm"
-    """Tell the session that what it has sent is out of our hands."""
+    """Tell the session that its packets have been handed on."""
     REFUSE = "refuse"
     """There is no session any more that could say anything."""
     REFUSE_OVERLAP = "refuse overlap"
@@ -135,7 +135,7 @@ def _while_here(state: PollState, answer: PollAction) -> _PollRow:
             PollInput.GET: (PollAction.REFUSE_OVERLAP, state),
             PollInput.ANSWER: (answer, PollState.AWAY),
             PollInput.LOST: (PollAction.FAIL, PollState.AWAY),
-            # To close is to end the session, and that answers.
+            # Closing ends the session, and that answers.
             PollInput.SESSION_ENDED: (answer, PollState.ENDED),
             PollInput.REPLACED: (answer, PollState.ENDED),
         },
@@ -150,7 +150,7 @@ def _while_unread(state: PollState, left: PollState, closing: _PollStep) -> _Pol
             PollInput.LEFT: (PollAction.CONFIRM, left),
             PollInput.CLOSE: closing,
             PollInput.SESSION_ENDED: (PollAction.NOTHING, PollState.ENDED),
-            # Nobody asks any more what becomes of it.
+            # No code asks any more what becomes of it.
             PollInput.REPLACED: (PollAction.CONFIRM, PollState.ENDED),
         },
     )
@@ -230,7 +230,7 @@ class PostInput(Enum):
     WHOLE = "whole"
     """One has come whole."""
     ANSWERED = "answered"
-    """Somebody else has answered the one that has begun."""
+    """Other code has answered the one that has begun."""
     HANDLED = "handled"
     """What one says was done, and the application takes more."""
     HANDLED_LATE = "handled late"
@@ -262,7 +262,7 @@ class PostAction(Enum):
     REFUSE_OVERLAP = "refuse overlap"
     """Refuse a second POST, and end the session."""
     FAIL = "fail"
-    """End the session: what its client wanted to say is lost, or it has gone itself."""
+    """End the session: its client's messages are lost, or the client is gone."""
 
 
 _PostStep = tuple[PostAction, PostState]

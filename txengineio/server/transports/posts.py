@@ -111,7 +111,7 @@ class Posts:
         options = session.engine.options
         size = request.body_size()
         if size > options.max_http_buffer_size:
-            # In somebody else's site it is here, however large it is.
+            # In a site of another kind it is here already, however large it is.
             raise OversizeBody(session, too_large(size, options.max_http_buffer_size))
         if session.traffic is not None:
             session.traffic.bytes_in += size
@@ -130,7 +130,7 @@ class Posts:
     # --- one that is here -------------------------------------------------------------
 
     def answered(self, request: IncomingRequest) -> None:
-        """Learn that somebody else has answered a POST that has begun."""
+        """Note that other code has answered a POST that has begun."""
         if request is self._request:
             self._request = None
             self._take(PostInput.ANSWERED)

@@ -1,4 +1,4 @@
-"""What sessions refuse: requests that break the rules of a transport."""
+"""Refusals of sessions: requests that break the rules of a transport."""
 
 from __future__ import annotations
 

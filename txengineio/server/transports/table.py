@@ -43,12 +43,13 @@ _Start: TypeAlias = Callable[[ICarriesSession], Session]
 
 
 class Workshop(NamedTuple):
-    """What an engine has for making transports.
+    """The parts of an engine that transports are made with.
 
     Attributes:
         engine: The engine.
         websockets: Builds its WebSockets.
-        newcomers: When to give clients up that do not come back; None for never.
+        newcomers: The timers after which clients that do not come back are given up;
+            None for none.
     """
 
     engine: IEngine
@@ -64,9 +65,8 @@ class TransportRow:
         name: What clients call it.
         revisions: The revisions of the protocol that have it.
         upgraded_from: The transports whose sessions may move to it.
-        check: Finds all that is wrong with a request that asks for it, before an
-            application is built for it. Returns what else it asks for; raises what
-            refuses it.
+        check: Checks a request that asks for it, before a protocol is built for it.
+            Returns what else it asks for; raises its refusal.
         open: Opens a session on it. Called with the workshop, the request, its query,
             what `check` has returned, and a function that takes the transport and opens
             the session: what that sends goes out by the transport at once.

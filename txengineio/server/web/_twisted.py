@@ -1,4 +1,4 @@
-"""What is private or undocumented in ``twisted.web`` 26.10, and used here.
+"""The private or undocumented names of ``twisted.web`` 26.10 that are used here.
 
 No other file of the server may know such names. For each of them there is a test in
 ``tests/server/web/test_twisted_names.py`` that says what stops working without it.
@@ -137,7 +137,7 @@ class NegotiatedChannel(_GenericHTTPChannelProtocol):
         return self._channel
 
     def makeConnection(self, transport: Any) -> None:
-        """Get out of the way where nothing is negotiated."""
+        """Put the channel on the transport itself if nothing is negotiated."""
         if can_write_directly(transport):
             transport.protocol = self._channel
         self._channel.makeConnection(transport)
@@ -155,7 +155,7 @@ def is_congested(channel: Any) -> bool:
     """
     if not isinstance(channel, HTTPChannel) or not channel._waitingForTransport:
         return False
-    # Nobody tells a channel that its transport goes on once it is about to close.
+    # A channel that is about to close is not told when its transport can take more.
     return has_unsent_bytes(channel.transport)
 
 
@@ -195,7 +195,7 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
     vars(request)["channel"] = None
     protocol.makeConnection(transport)
     if is_paused:
-        # Twisted stops reading when much comes in behind an unfinished request, and
+        # Twisted stops reading when much comes in after an unfinished request, and
         # while the peer does not take an answer.
         transport.resumeProducing()
     return early

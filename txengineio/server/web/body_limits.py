@@ -1,7 +1,7 @@
 """How large a body may be, in how many pieces it may come, and how long it may take.
 
-What is beyond a limit costs the client its session, as with engine.io 6.6.13: what it
-wanted to say is lost, and no client sends it again.
+A body beyond a limit costs the client its session, as with engine.io 6.6.13: its
+messages are lost, and no client sends them again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOO_LARGE: Final = 413
 
 
 class BodyLimits(NamedTuple):
-    """What the body of a request must keep to.
+    """The limits of a request's body.
 
     Attributes:
         max_size: Bytes, at most.
@@ -40,7 +40,7 @@ class BodyLimits(NamedTuple):
 
 
 class BodyRefused(TransportError):
-    """A body is not taken: it goes beyond a limit, or is of a wrong kind.
+    """A body is refused: it goes beyond a limit, or is of a wrong kind.
 
     Args:
         status: The HTTP status of the answer.

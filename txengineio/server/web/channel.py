@@ -1,7 +1,7 @@
 """Connections to a site that serves engines: the short path of their requests.
 
-A request to an engine that comes whole is served without Twisted's parser; everything
-else goes on to that, with the deadlines of a `TimedChannel`.
+A request to an engine that comes whole is served without Twisted's parser; all others
+go on to that parser, with the deadlines of a `TimedChannel`.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class EngineIOChannel(TimedChannel):
 
     @override
     def connectionMade(self) -> None:
-        """Find out now what cannot be asked when the connection is gone."""
+        """Keep the addresses, which cannot be asked for when the connection is gone."""
         transport: Any = self.transport
         site = self.site
         if site.watch and site.short_path and watch_closely(transport):
             watch_port(transport.server)
         self.writes_directly = can_write_directly(transport)
         if self.writes_directly:
-            # As Twisted's method, which asks first what each transport can do.
+            # As Twisted's method, which first checks what the transport can do.
             transport.setTcpNoDelay(True)
             self.setTimeout(self.timeOut)
             self.produce_from(transport)
@@ -93,7 +93,7 @@ class EngineIOChannel(TimedChannel):
                 return
         self._is_between = False
         if self._began is not None:
-            # Twisted hands itself what has come after a request that is answered.
+            # Twisted's channel calls this with what has come after an answered request.
             super().dataReceived(data)
             return
         self._began = self.site.turns.seconds()
@@ -147,7 +147,7 @@ class EngineIOChannel(TimedChannel):
             self.site.turns.wait(self._go_on)
 
     def _has_to_wait(self) -> bool:
-        """Whether others have their turn before the next request is served.
+        """Whether other connections get their turn before the next request is served.
 
         They always have if this one is answered later, in the middle of other work.
         """
@@ -177,7 +177,7 @@ class EngineIOChannel(TimedChannel):
 
     @override
     def resetTimeout(self) -> None:
-        """Begin to count anew."""
+        """Restart the idle time."""
         if self.due_bucket is not None and self.timeOut is not None:
             self.site.timers.schedule(self, self.timeOut)
 
@@ -199,7 +199,7 @@ class EngineIOChannel(TimedChannel):
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the request that is not answered; forget it."""
+        """Tell the unanswered request, and forget it."""
         if self._done is not None:
             self._done = None
             del self.requests[0]

@@ -158,5 +158,5 @@ class ForeignRequest:
 
 
 def incoming(request: Request) -> IncomingRequest:
-    """Return a request of Twisted's as everything behind this door knows it."""
+    """Return a request of Twisted's as the code behind this door sees it."""
     return request if isinstance(request, EngineIORequest) else ForeignRequest(request)

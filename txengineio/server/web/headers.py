@@ -20,10 +20,11 @@ __all__ = [
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_VALUES: Final = re.compile(r"[\0\r\n]")
 
-# Of these an answer may have several lines, from different people.
+# An answer may have several lines of these, from different sources.
 _ADDED: Final = frozenset({"set-cookie", "vary"})
 
-# What Twisted sets on each answer, and what has another meaning, or none, on a 101.
+# Headers that Twisted sets on each answer, or that mean something else, or nothing, on
+# a 101.
 _NOT_FOR_101: Final = frozenset(
     {
         b"connection",
@@ -54,7 +55,7 @@ def add_vary(headers: Headers, name: str) -> None:
 
 
 def move_added(headers: dict[str, Any], others: Headers) -> None:
-    """Move what must not replace anything from ``headers`` to those of the answer.
+    """Move the headers that must not replace others to those of the answer.
 
     Two names that differ only in case are two cookies, not one that replaces the other.
     """
@@ -91,7 +92,7 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
         if not _TOKEN.fullmatch(name if isinstance(name, str) else ""):
             raise ValueError(f"the name of a header must be a token, not {name!r}")
         for each in value if isinstance(value, (list, tuple)) else [value]:
-            # Numbers make sense, and nothing else that is no text: str(b"x") is "b'x'".
+            # Besides text, only numbers make sense: str(b"x") is "b'x'".
             if not isinstance(each, (str, int)):
                 raise ValueError(f"the header {name} must be a str, not {each!r}")
             line = str(each)

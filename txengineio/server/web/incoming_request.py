@@ -1,8 +1,8 @@
-"""A request, as everything behind the door of ``twisted.web`` knows it.
+"""A request, as the code behind the door of ``twisted.web`` sees it.
 
 There are two kinds: those of our own site, which do as little as possible, and those of
-anybody's site. Nobody has to ask which of them a request is; `incoming` knows. What the
-application gets (hooks, middlewares, events) is Twisted's request.
+anybody's site. No code has to ask which of them a request is; `incoming` knows. What
+the application gets (hooks, middlewares, events) is Twisted's request.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class IncomingRequest(Protocol):
     def header_lines(self) -> bytes | None:
         """The headers as they came: a line end before each of them, and at the end.
 
-        None if nobody has kept them so.
+        None if they were not kept.
         """
 
     def header_values(self, name: bytes) -> Sequence[bytes]:
@@ -108,7 +108,7 @@ class IncomingRequest(Protocol):
 
     @property
     def is_begun(self) -> bool:
-        """Whether somebody has begun to write an answer."""
+        """Whether an answer has been begun."""
 
     @property
     def is_gone(self) -> bool:
@@ -130,7 +130,7 @@ class IncomingRequest(Protocol):
         """Answer with nothing but a status; close the connection if it is its own."""
 
     def end(self) -> None:
-        """Complete an answer that somebody has begun to write."""
+        """Complete an answer that has been begun."""
 
     def on_lost(self, act: Callable[[IncomingRequest], None]) -> None:
         """Call ``act`` when the connection is lost before the answer.
@@ -167,13 +167,13 @@ class Upload(Protocol):
 
     @property
     def is_refused(self) -> bool:
-        """Whether it is refused, whatever comes: nobody wants its body."""
+        """Whether it is refused already, so that its body is not wanted."""
 
     def complete(self) -> None:
         """Answer the request, now or later: its body is there."""
 
     def lost(self, error: TransportError) -> bool:
-        """Learn that the body will never be complete.
+        """Note that the body will never be complete.
 
         Args:
             error: Why: the connection is lost, or the body goes beyond a limit.
@@ -188,13 +188,13 @@ class IReceivesRequests(Protocol):
 
     @property
     def body_limits(self) -> BodyLimits:
-        """What the bodies of requests must keep to."""
+        """The limits of the requests' bodies."""
 
     def handle_request(self, request: Request) -> None:
         """Answer a request that is complete, now or later, or take its connection."""
 
     def body_begun(self, request: IncomingRequest) -> Upload:
-        """Learn that a request's headers are complete and its body begins.
+        """Note that a request's headers are complete and its body begins.
 
         A request that comes whole is handed over at once, without this.
         """

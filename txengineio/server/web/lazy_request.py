@@ -1,4 +1,4 @@
-"""Requests that do without what nobody asks for.
+"""Requests whose parts are made only when they are asked for.
 
 Twisted gives each request two dozen objects, and hardly one to an engine needs any. One
 that comes whole gets them when a hook or a middleware asks for them.
@@ -33,7 +33,7 @@ class LazyRequest(Request):
 
     Attributes:
         received_by: The channel that has taken it in whole; None for other requests.
-        received_fields: The headers of one that has come whole, unless somebody has
+        received_fields: The headers of one that has come whole, unless some code has
             asked for all of them, and may have changed them. None for others.
         received_body: The same for its body.
     """
@@ -83,7 +83,7 @@ class LazyRequest(Request):
     def requestHeaders(self) -> Any:
         """All headers of the request."""
         if self.received_fields is not None:
-            # Which forgets what has come.
+            # The setter forgets the received fields.
             self.requestHeaders = ReceivedHeaders(self.received_fields.lines)
         return self._headers
 
@@ -182,7 +182,7 @@ _MADE_WHEN_ASKED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "received_cookies": _received_cookies,
     "transport": lambda request: request.received_by.transport,
 }
-"""What else Twisted gives to each request, and how it is made."""
+"""The other attributes that Twisted gives to each request, and how they are made."""
 
 
 class _WhenAsked:

@@ -1,9 +1,9 @@
-"""HTTP as an engine wants it: bodies bounded while they arrive, nothing done in vain.
+"""Requests to an engine: bodies bounded while they arrive, and no needless work.
 
-Twisted's own ``Request`` reads a whole body before anybody may refuse it, parses it as
-a form if it looks like one, and looks for a resource in steps. For the paths of an
-engine none of that is needed. For all other paths of the site, and for everything that
-is unusual in a request, this is Twisted's request unchanged.
+Twisted's own ``Request`` reads a whole body before it can be refused, parses it as a
+form if it looks like one, and looks for a resource in steps. For the paths of an engine
+none of that is needed. For all other paths of the site, and for everything that is
+unusual in a request, this is Twisted's request unchanged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = ["EngineIORequest"]
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _REFUSAL: Final = b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _DRAIN_TIMEOUT: Final = 5.0
-"""Seconds that the rest of a body that is refused may keep the server waiting.
+"""Seconds that the server waits for the rest of a body that it has refused.
 
 It is read and discarded: closing at once would reset the connection, and the client
 would never see the answer.
@@ -149,7 +149,7 @@ class EngineIORequest(LazyRequest):
         self._tell_of(error)
 
     def _tell_of(self, refused: BodyRefused) -> None:
-        """End the session that has posted what is refused, or else log it."""
+        """End the session that has posted a refused body, or else log the refusal."""
         if not self._body_lost(refused):
             self._refusal_log.warn(
                 "POST from {address} to an engine refused: {problem}{advice}",
@@ -188,7 +188,7 @@ class EngineIORequest(LazyRequest):
             self.process()
 
     def _finish_refused(self, refused: BodyRefused) -> None:
-        """Do what is left to do about a request whose body was refused, and is here."""
+        """Finish a request whose refused body has arrived."""
         if self._is_stream:
             self.answer(refused.status)
             self._tell_of(refused)
@@ -206,7 +206,7 @@ class EngineIORequest(LazyRequest):
             lost(self)
 
     def abort(self) -> None:
-        """Drop the connection of a request whose body nobody wants any more."""
+        """Drop the connection of a request whose body is no longer wanted."""
         self._is_receiving = False
         self._drop()
 
@@ -227,7 +227,7 @@ class EngineIORequest(LazyRequest):
             channel.transport.abortConnection()
 
     def _reset(self) -> None:
-        """Reset the stream, of which Twisted tells nobody."""
+        """Reset the stream; Twisted does not report that."""
         channel: Any = getattr(self, "channel", None)
         if channel is not None:
             channel.abortConnection()
@@ -319,7 +319,7 @@ class EngineIORequest(LazyRequest):
             self._finish_whole()
 
     def _finish_whole(self) -> None:
-        """Do what Twisted's method does, as far as there is anything to do."""
+        """Do the necessary parts of Twisted's method."""
         self.finished = 1
         channel: Any = self.channel
         channel.site.log(self)
@@ -384,7 +384,7 @@ class EngineIORequest(LazyRequest):
         return None if fields is None else fields.lines
 
     def header_values(self, name: bytes) -> Sequence[bytes]:
-        # To ask the request for all its headers costs more.
+        # Asking the request for all its headers costs more.
         if self.received_fields is not None:
             return self.received_fields.values(name)
         values: Sequence[bytes] = self.requestHeaders.getRawHeaders(name, [])

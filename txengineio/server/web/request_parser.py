@@ -1,10 +1,10 @@
-"""Requests that come whole and have nothing unusual about them: a short path.
+"""A short path for requests that arrive whole and have nothing unusual.
 
-What a client that polls sends is small, comes in one piece and looks the same each
-time. Such a request is taken apart here; what its headers say is found out only if they
-are others than those of the last request. Everything else, be it incomplete, pipelined,
-chunked, folded, to be the last of its connection, or wrong in any way, is not for this
-module: Twisted's parser finds out what it is.
+The requests of a client that polls are small, arrive in one piece and look the same
+each time. They are taken apart here; their headers are parsed only if they differ from
+those of the last request. Everything else, be it incomplete, pipelined, chunked,
+folded, to be the last of its connection, or wrong in any way, is left to Twisted's
+parser.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class Fields:
         self._digits = digits
         self.upgrade = b""
         if b"\r\nupgrade:" in lowered:
-            # What nearly every client says.
+            # The value that usual clients send.
             is_usual = b"\r\nupgrade: websocket\r\n" in lowered
             self.upgrade = b"websocket" if is_usual else self._upgrades()
         self.has_origin = b"\r\norigin:" in lowered
-        # Hardly any client says such things.
+        # Clients hardly ever send these.
         self.says_binary = b"octet-stream" in lowered and (
             self.values(b"Content-Type")[-1:] == [b"application/octet-stream"]
         )
@@ -93,8 +93,8 @@ class Fields:
     def with_other_length(self, lines: bytes) -> Fields | None:
         """Return the fields of other lines, if they differ in the length alone.
 
-        To parse them takes several times as long, and most bodies of a client are not
-        as long as the one before.
+        Parsing them takes several times as long, and most bodies of a client differ in
+        length from the one before.
         """
         start, end = self._digits
         behind = len(lines) - len(self.lines) + end
@@ -165,11 +165,11 @@ def parse_complete_request(
 
 
 def _parse_fields(lines: bytes) -> Fields | None:
-    """Return what headers say; None if there is anything unusual about them."""
+    """Return the parsed headers; None if there is anything unusual about them."""
     if _FIELDS.fullmatch(lines) is None:
         return None
     lowered = lines.lower()
-    # What changes how a request is read, or what becomes of its connection.
+    # Headers that change how a request is read, or what becomes of its connection.
     if (
         b"\r\ntransfer-encoding:" in lowered
         or b"\r\nexpect:" in lowered
@@ -192,14 +192,14 @@ def is_explorer(agent: bytes) -> bool:
 
 @lru_cache(maxsize=16)
 def _lines_of(names: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Return what finds the lines of some headers."""
+    """Return a pattern that finds the lines of some headers."""
     either = "|".join(map(re.escape, names)).encode("ascii")
     return re.compile(rb"\r\n(%b):([^\r]*)" % either, re.IGNORECASE)
 
 
 @lru_cache(maxsize=256)
 def _beginning(name: bytes) -> bytes:
-    """Return what the line of a header begins with.
+    """Return the beginning of a header's line.
 
     Raises:
         InvalidHeaderName: There cannot be a header of that name.
@@ -218,7 +218,7 @@ def _values_in(lines: bytes, name: bytes) -> list[bytes]:
     beginning = _beginning(name)
     lowered = lines.lower()
     start = lowered.find(beginning)
-    # Most that is looked for is not there.
+    # Most headers that are looked for are absent.
     while start >= 0:
         start += len(beginning)
         end = lowered.index(b"\r\n", start)

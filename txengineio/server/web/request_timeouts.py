@@ -60,7 +60,7 @@ class TimedChannel(StrictChannel):
 
     @override
     def allContentReceived(self) -> None:
-        """Wait no more; the request is complete."""
+        """Stop waiting; the request is complete."""
         self._met()
         self._is_complete = True
         self._time = HEAD_TIMEOUT
@@ -68,7 +68,7 @@ class TimedChannel(StrictChannel):
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Wait no more; there is nobody to wait for."""
+        """Stop waiting; the connection is gone."""
         self._met()
         super().connectionLost(reason)
 

@@ -55,7 +55,7 @@ class EngineIOResource(ChildResource):
     def render(self, request: Request) -> int:
         """Hand every request, whatever its method, to the engine.
 
-        In a site that is not ours nobody has looked at what Twisted lets pass.
+        In a site that is not ours, no strict check has been made before.
         """
         status = problem_with(request, request.clientproto)
         if status:

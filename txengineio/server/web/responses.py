@@ -34,7 +34,7 @@ class ConstantHeaders(dict[str, str]):
 
 
 def serialize_headers(headers: Mapping[str, Any]) -> bytes | None:
-    """Return how headers are written; None for what this does not know to write."""
+    """Return headers as they are written; None for values that this cannot write."""
     lines = []
     for name, value in headers.items():
         if not isinstance(value, str) or "\r" in value or "\n" in value:

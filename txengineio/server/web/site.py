@@ -78,7 +78,7 @@ class EngineIOSite(Site):
             (_prefix(path), check_engine(engine, f"the engine at {path}"))
             for path, engine in engines.items()
         ]
-        # What hardly any request goes without.
+        # The exact paths that nearly every request has.
         self._engines_by_path = {
             path: engine
             for prefix, engine in self._engines
@@ -140,7 +140,7 @@ class EngineIOSite(Site):
 
 
 class _Elsewhere(Resource):
-    """Answers what is not for the engine.
+    """Answers requests that are not for the engine.
 
     Args:
         text: What it says; it begins with the reference's text.

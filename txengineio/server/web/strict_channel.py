@@ -1,4 +1,4 @@
-"""What Twisted's parser lets pass, and a strict server does not: RFC 9112 and RFC 9110.
+"""Requests that Twisted's parser accepts, and RFC 9112 and RFC 9110 do not.
 
 A request that two servers read in different ways can carry another one past the first
 of them. These are the cases that Node.js refuses and that ``twisted.web.http`` 26.10
@@ -34,11 +34,11 @@ _CONTINUE: Final = re.compile(rb"(?:^|\W)100-continue(?:$|\W)", re.IGNORECASE)
 
 
 def problem_with(request: Request, version: bytes) -> int:
-    """Return the status that refuses a request for what its headers say; or 0.
+    """Return the status that refuses a request because of its headers; or 0.
 
     Args:
         request: The request; its headers are complete.
-        version: The version of HTTP; what is wrong is wrong in HTTP/1.1 alone.
+        version: The version of HTTP; the rules apply to HTTP/1.1 alone.
     """
     if version != _HTTP_1_1:
         return 0
@@ -108,4 +108,4 @@ class StrictChannel(TwistedChannel):
 
 
 def _ignore(data: bytes) -> None:
-    """Do nothing with what comes after a request that was refused."""
+    """Ignore input after a request that was refused."""
