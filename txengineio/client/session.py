@@ -73,7 +73,7 @@ class ClientSession(BaseSession):
     @override
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
         if self.upgrade_attempt is not None:
-            # The remaining messages go by the session's transport.
+            # The remaining messages go out on the session's transport.
             self.upgrade_attempt.session_ended()
         return super().close(discard)
 

@@ -48,7 +48,7 @@ _MOVE_IDLE: Final = 0.1
 """Seconds between two looks at connections that may be idle by now."""
 
 _OTHERS: Final = 0o077
-"""What others than the owner may do with a file."""
+"""The permissions of others than the owner."""
 
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
@@ -98,19 +98,19 @@ class _Peer:
 class Workers:
     """One node among the nodes of a machine.
 
-    It is what an engine and its sites ask for sessions that are not here: connections
-    whose next request is for another node are given to it, socket and all; requests on
-    connections that cannot be moved (TLS in the process, a site of somebody else, a
-    first line in pieces) are forwarded to it.
+    It is the `Elsewhere` of an engine and its sites: it gives connections whose next
+    request is for another node to that node, socket and all, and forwards requests on
+    connections that cannot be moved (TLS in the process, a site of another kind, a
+    first line in pieces).
 
     Args:
         engine: The engine; it has a ``node_name``.
         directory: Where the nodes find each other; it is made if it is not there, and
-            nobody else may have access to it.
+            no other user may have access to it.
         reactor: The reactor.
         worker: The place of this node on the machine, as `Load` has it; by default the
             name.
-        restarts: How often workers were started anew, see `JoinedEngine`.
+        restarts: How often workers were restarted, see `JoinedEngine`.
 
     Attributes:
         node: The name of this node.
@@ -155,7 +155,7 @@ class Workers:
         self._moves_idle = LoopingCall(self._move_idle)
 
     def serve(self, site: EngineIOSite) -> None:
-        """Let connections of a site be moved.
+        """Allow connections of a site to be moved.
 
         All nodes name the same sites in the same order.
         """
@@ -163,7 +163,7 @@ class Workers:
         site.elsewhere = self
 
     def start(self) -> None:
-        """Join the others; to be called before clients can come.
+        """Join the others; call this before clients can come.
 
         Raises:
             InvalidOption: Others have access to the directory.
@@ -182,7 +182,7 @@ class Workers:
         self._joined.start()
 
     def retire(self, successor: str) -> None:
-        """Give everything away that is not for a session of this node, from now on.
+        """From now on, give away everything that is not for a session of this node.
 
         Connections that are idle go, too: a client that sends its next request just
         when this node ends finds nobody otherwise.
@@ -233,15 +233,15 @@ class Workers:
         return list(self._peers.values())
 
     def owner_of(self, sid: str) -> IPeer | None:
-        """Return the node that a session is on; None for this one, and for none."""
+        """Return the node of a session; None if it is this one, or unknown."""
         return self.peer(node_of(sid))
 
     def when_left(self, callback: Callable[[str], object]) -> None:
-        """Have a function called with the name of each node that is gone."""
+        """Call a function with the name of each node that is gone."""
         self._left.append(callback)
 
     def when_told(self, callback: Callable[[str, bytes, bytes], object]) -> None:
-        """Have a function called with each message: its node's name, kind, payload."""
+        """Call a function with each message: its node's name, kind, payload."""
         self._hears.append(callback)
 
     def tell_all(self, kind: bytes, payload: bytes) -> int:
@@ -249,11 +249,11 @@ class Workers:
         return sum(each.tell(kind, payload) for each in list(self._peers.values()))
 
     def announce(self, load: Load) -> None:
-        """Let all peers know how this node is, and those that come later."""
+        """Tell all peers about this node's load, and those that join later."""
         self._load = load
         for name in list(self._receivers.values()):
             if name is not None:
-                # Who could not be reached when it came.
+                # It may not have been reachable when it joined.
                 self.peer(name)
         self.tell_all(_LOAD, load.encode())
 
@@ -310,7 +310,7 @@ class Workers:
     def _hear(self, name: str | None, message: Message) -> None:
         peer = None if name is None else self.peer(name)
         if peer is None:
-            # It has gone meanwhile, or never said who it is.
+            # It has gone meanwhile, or never said its name.
             self.counts.told["torn"] += 1
             return
         self.counts.told["received"] += 1
@@ -406,9 +406,9 @@ class Workers:
         return peer is not None and peer.hand_over(channel, received)
 
     def _places(self, channel: Any, received: bytes) -> bool:
-        """Give away a connection by which a new session comes, if there are too many.
+        """Give away a connection that asks for a new session, if there are too many.
 
-        What another node has given to this one stays.
+        Connections that another node has given to this one stay.
         """
         target = None if self._is_adopting else handshake_target(received)
         if target is None or channel.site.engine_at(target) is None:
@@ -437,7 +437,7 @@ class Workers:
         return True
 
     def abandons(self, request: IncomingRequest, sid: str) -> bool:
-        """Let the node of a session know of a request in vain; see `Elsewhere`."""
+        """Tell the node of a session about a POST without an end; see `Elsewhere`."""
         peer = self.owner_of(sid)
         if peer is None:
             return False

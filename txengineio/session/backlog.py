@@ -43,7 +43,7 @@ def packet_size(data: PacketData) -> int:
 
 
 class Buffers:
-    """What the sessions of one engine keep back, all together.
+    """The memory that the sessions of one engine keep back, all together.
 
     Args:
         session_limit: Bytes that one session may keep back; None for no limit.
@@ -62,7 +62,7 @@ class Buffers:
         self._backlogs: set[Backlog] = set()
 
     def changed(self, backlog: Backlog, difference: int) -> None:
-        """Learn that a backlog has grown or shrunk."""
+        """Count a backlog that has grown or shrunk."""
         self.total += difference
         if backlog.queued or backlog.in_flight:
             self._backlogs.add(backlog)
@@ -88,7 +88,7 @@ def _size_of(backlog: Backlog) -> int:
 
 
 class Backlog:
-    """What one session keeps back.
+    """The memory that one session keeps back.
 
     Args:
         buffers: Where to report to.
@@ -117,7 +117,7 @@ class Backlog:
         return self.queued + self.in_flight
 
     def count(self, packets: Sequence[Any]) -> None:
-        """Count what came into the write buffer since the last time."""
+        """Count the packets that came into the write buffer since the last time."""
         added = 0
         for packet in packets[self._counted :] if self._counted else packets:
             # As `packet_size`: between two polls, each message is counted.
@@ -128,7 +128,7 @@ class Backlog:
         self._buffers.changed(self, added)
 
     def enforce(self) -> None:
-        """See to it that the limits are kept."""
+        """Enforce the limits."""
         self._buffers.enforce(self)
 
     def next_batch(self, packets: Sequence[Any]) -> int:
@@ -143,7 +143,7 @@ class Backlog:
         return len(packets)
 
     def taken(self, packets: Sequence[Any], all_of_them: bool) -> None:
-        """Learn that the transport is given packets."""
+        """Count packets that the transport is given."""
         removed = self.queued
         if all_of_them:
             self._counted = 0
@@ -155,13 +155,13 @@ class Backlog:
         self._buffers.changed(self, -removed)
 
     def stuck(self, packets: Sequence[Any]) -> None:
-        """Learn that the transport has not handed on what it was given."""
+        """Note that the transport has not handed on what it was given."""
         size = sum(packet_size(packet[1]) for packet in packets)
         self.in_flight += size
         self._buffers.changed(self, size)
 
     def flushed(self) -> None:
-        """Learn that the transport has handed on all that it was given."""
+        """Note that the transport has handed on all that it was given."""
         if self.in_flight:
             size, self.in_flight = self.in_flight, 0
             self._buffers.changed(self, -size)
@@ -235,7 +235,7 @@ class Flow:
             call_guarded(self._producer.pauseProducing)
 
     def resume(self) -> None:
-        """Tell everybody that more can be sent."""
+        """Tell all waiters that more can be sent."""
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.callback(None)
@@ -248,7 +248,7 @@ class Flow:
             call_guarded(self._producer.resumeProducing)
 
     def _pull_later(self) -> None:
-        # Not at once: a producer that answers at once would never let anybody else in.
+        # Not at once: a producer that answers at once would keep all others out.
         if self._pull_call is None and self._is_writable():
             self._pull_call = self._clock.callLater(0, self._pull)
 
@@ -260,7 +260,7 @@ class Flow:
             self._pull_later()
 
     def end(self, closed: SessionClosed) -> None:
-        """Tell everybody that the session is over."""
+        """Tell all waiters that the session is over."""
         producer = self._producer
         self.unregister()
         if producer is not None:

@@ -65,7 +65,7 @@ class BaseSession(Consumer):
         id: The session's id: a credential, never to be shown whole.
         engine: The owner of the session.
         protocol: The application's; None before the session is open, and again when all
-            who wait know that it is over.
+            waiters know that it is over.
         transport: The current transport; its ``name`` is ``polling`` or ``websocket``.
         ready_state: Where the session is in its life.
         closed: Why the session is over; None as long as it is not.
@@ -163,7 +163,7 @@ class BaseSession(Consumer):
         self.ready_state = next_ready_state(self.ready_state, event)
 
     def opened(self) -> None:
-        """Learn that the session is open: nothing was sent or received on it yet."""
+        """Mark the session as open: nothing was sent or received on it yet."""
         self._enter(SessionInput.OPENED)
         for observer in tuple(OBSERVERS):
             call_guarded(observer, self)
@@ -189,7 +189,7 @@ class BaseSession(Consumer):
             self.protocol = None
 
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
-        """End the session, after what was sent has left.
+        """End the session, once all messages have left.
 
         Args:
             discard: Drop what was sent but has not left, and wait for nothing.
@@ -228,7 +228,7 @@ class BaseSession(Consumer):
         request waits. A session that has ended stays as it is.
         """
         if self.send_queue.corked and reason is not CloseReason.FORCED_CLOSE:
-            # What answers earlier input goes out before the end.
+            # Replies to earlier input go out before the end.
             self.send_queue.uncork()
         if self.closed is not None:
             return
@@ -255,7 +255,7 @@ class BaseSession(Consumer):
         try:
             self.transport.session_ended()
         except Exception:
-            # Nevertheless the session is over, and everybody is told so.
+            # Nevertheless the session is over, and all handlers are told so.
             self._log.failure("a transport could not be closed")
         if description is not None:
             self.emit("error", description)
@@ -305,7 +305,7 @@ class BaseSession(Consumer):
             )
 
     def transport_done(self) -> None:
-        """Learn that the peer has got its goodbye, or that the wait for it is over."""
+        """End the session: the peer has its goodbye, or the wait for that is over."""
         if self._close_call is not None and not self._close_call.active():
             self._close_call = None
         self.end(CloseReason.FORCED_CLOSE)
@@ -313,7 +313,7 @@ class BaseSession(Consumer):
     # --- receiving: called by the transport, and by what is due -----------------------
 
     def heartbeat_returned(self, now: float) -> None:
-        """Learn that the peer has answered a ping; only where somebody counts."""
+        """Count the peer's answer to a ping; only where counts are asked for."""
 
     def due(self) -> None:
         """Act: the time of the heartbeat has come."""
@@ -383,15 +383,15 @@ class BaseSession(Consumer):
             self.end(CloseReason.TRANSPORT_ERROR, error)
 
     def decode_failed(self, problem: Exception) -> None:
-        """Learn that the peer sent something that is not a packet."""
+        """Handle input that is not a packet."""
         self.end(CloseReason.PARSE_ERROR, problem)
 
     def transport_closed(self) -> None:
-        """Learn that the peer has closed the transport, or that it is gone."""
+        """Handle the end of the transport: the peer has closed it, or is gone."""
         self.end(CloseReason.TRANSPORT_CLOSE)
 
     def transport_failed(self, error: Exception) -> None:
-        """Learn that the transport cannot be used any more."""
+        """Handle the failure of the transport."""
         self.end(CloseReason.TRANSPORT_ERROR, error)
 
     # --- an application that takes its time: called by the receive queue --------------
@@ -418,7 +418,7 @@ class BaseSession(Consumer):
             self.protocol = None
         elif self.reading_paused:
             self.reading_paused = False
-            # What the peer answered meanwhile is still to be read.
+            # The peer's answers of the meantime are still unread.
             self._heartbeat.rearm(self)
             self.transport.resume_reading()
 

@@ -16,7 +16,7 @@ _log = Logger()
 
 
 def as_deferred(result: Any) -> Deferred[Any] | None:
-    """Return what a callback's result has to be waited for, or None if it is done."""
+    """Return a callback's result as a Deferred to wait for, or None if it is done."""
     if isinstance(result, Deferred):
         return result
     if iscoroutine(result):
@@ -38,7 +38,7 @@ def guard(result: Any) -> Deferred[None] | None:
     if deferred is None:
         return None
     deferred.addCallbacks(_discard, _log_failure)
-    # Done already, as most coroutines are: nobody needs to wait for it.
+    # Done already, as most coroutines are: there is nothing to wait for.
     return None if deferred.called and deferred.result is None else deferred
 
 

@@ -1,6 +1,6 @@
 """A session as its application sends to it: messages, and the ``IConsumer`` they make.
 
-What becomes of a message is the affair of the session's `SendQueue`.
+The session's `SendQueue` handles each message from there.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Consumer(EventEmitter):
     def writable(self) -> bool:
         """Whether the peer keeps up, so that more should be sent now.
 
-        What is sent at other times is kept, up to the limits, and ``when_drained``
-        tells when that is over. Between two polls a session is writable as long as
-        little waits for the next one.
+        Messages that are sent at other times are kept, up to the limits, and
+        ``when_drained`` tells when that is over. Between two polls a session is
+        writable as long as little waits for the next one.
         """
         return self.ready_state is _OPEN and self.send_queue.has_room
 
@@ -78,8 +78,8 @@ class Consumer(EventEmitter):
         """Send a message.
 
         It goes out at once, or, while something received from this peer is handled,
-        together with whatever else is sent then. What the transport cannot take yet is
-        kept.
+        together with whatever else is sent then. Messages that the transport cannot
+        take yet are kept.
 
         Args:
             message: ``str`` is text; ``bytes`` or anything bytes-like is binary.
@@ -126,7 +126,7 @@ class Consumer(EventEmitter):
         return self.ready_state is not _OPEN
 
     def when_flushed(self) -> Deferred[None]:
-        """Return a Deferred that fires when all that was sent so far was handed on.
+        """Return a Deferred that fires when all messages so far have been handed on.
 
         It fails with `SessionClosed` if the session closes before.
         """

@@ -16,7 +16,7 @@ Handlers = dict[str, list[Handler]]
 
 
 class EventEmitter:
-    """Something that tells handlers what happens to it.
+    """An object that tells handlers what happens to it.
 
     Handlers run in the order in which they were added. They may return a Deferred or be
     coroutine functions; an exception in one is logged and stops neither the others nor
@@ -35,7 +35,7 @@ class EventEmitter:
     """
 
     def __init__(self) -> None:
-        # None while nobody listens: a frequent event then costs its emitter one test.
+        # None without handlers: a frequent event then costs its emitter one test.
         self.handlers: Handlers | None = None
         self._other_handlers: Handlers | None = None
 

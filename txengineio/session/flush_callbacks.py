@@ -19,8 +19,8 @@ FlushCallback = Callable[[IPacketTransport], Any]
 class FlushCallbacks:
     """Callbacks of a session's messages, in the order in which these were sent.
 
-    It exists only for a session that was asked to tell. A callback waits first with its
-    message in the write buffer, then for the transport; it is called at most once.
+    It exists only for sessions that have such callbacks. A callback waits first with
+    its message in the write buffer, then for the transport; it is called at most once.
     """
 
     __slots__ = ("_buffered", "_sent")
@@ -35,11 +35,11 @@ class FlushCallbacks:
         self._buffered.append((position, callback))
 
     def add_sent(self, deferred: Deferred[None]) -> None:
-        """Wait for what the transport was given last."""
+        """Wait for the packets that the transport was given last."""
         self._sent.append(deferred)
 
     def batch_taken(self, count: int) -> None:
-        """Learn that the transport was given so many packets of the write buffer."""
+        """Note that the transport was given so many packets of the write buffer."""
         waiting, self._buffered = self._buffered, []
         for position, callback in waiting:
             if position <= count:
@@ -48,7 +48,7 @@ class FlushCallbacks:
                 self._buffered.append((position - count, callback))
 
     def batch_flushed(self, transport: IPacketTransport) -> None:
-        """Call everybody whose message the transport has handed on."""
+        """Make the callbacks for messages that the transport has handed on."""
         callbacks, self._sent = self._sent, []
         for callback in callbacks:
             if isinstance(callback, Deferred):

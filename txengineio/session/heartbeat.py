@@ -4,7 +4,7 @@ Spec: Engine.IO v4, "Heartbeat": the server pings, the client answers with a pon
 revision 3 it is the other way round. One side sends pings, the other waits for them,
 and both find out when the peer is gone.
 
-The objects hold nothing: what they know of a session is its `HeartbeatState`.
+The objects hold no state: a session's is its `HeartbeatState`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class SendsPings(Heartbeat):
                 session.traffic.ping_sent(session.engine.clock.seconds())
             session.send_control(PacketType.PING)
         elif session.reading_paused:
-            # The answer may be there: it is this side that does not read.
+            # The answer may be there: this side is not reading.
             self._await_pong(session, _AWAITED)
         else:
             session.end(CloseReason.PING_TIMEOUT)
@@ -93,7 +93,7 @@ class SendsPings(Heartbeat):
 
     @override
     def sign_of_life(self, session: Any) -> None:
-        # Once for each ping: a peer that sends but never answers is still found out.
+        # Once for each ping: a peer that sends but never answers is still noticed.
         self._await_pong(session, HeartbeatState.EXTENDED)
 
     @override

@@ -35,13 +35,13 @@ class IPacketReceiver(Interface):
         """Take a packet of any type but message."""
 
     def decode_failed(problem: Exception) -> None:
-        """Learn that the peer sent something that is not a packet."""
+        """Handle input that is not a packet."""
 
     def transport_closed() -> None:
-        """Learn that the peer has closed the transport, or that it is gone."""
+        """Handle the end of the transport: the peer has closed it, or is gone."""
 
     def transport_failed(error: Exception) -> None:
-        """Learn that the transport cannot be used any more."""
+        """Handle the failure of the transport."""
 
 
 class IUpgradeAttempt(IPacketReceiver):
@@ -85,10 +85,10 @@ class IPacketTransport(Interface):
         """
 
     def session_ended() -> None:
-        """Let go of everything; tell the peer now if it listens, else not at all."""
+        """Release everything; tell the peer now if it listens, else not at all."""
 
     def replaced() -> None:
-        """Let go of everything: another transport has taken the session over."""
+        """Release everything: another transport has taken the session over."""
 
     def pause_reading() -> None:
         """Take no more from the peer than what is already here."""
@@ -110,7 +110,7 @@ class ISessionOwner(Protocol):
 
     @property
     def buffers(self) -> Buffers:
-        """What its sessions keep back."""
+        """The memory that its sessions keep back."""
 
     @property
     def handlers(self) -> Mapping[str, list[Callable[..., object]]] | None:

@@ -14,7 +14,7 @@ MAX_PENDING_MESSAGES = 32
 
 
 class SlowReader(Protocol):
-    """What the queue works for: a session whose application takes its time."""
+    """The owner of the queue: a session whose application takes its time."""
 
     def deliver(self, message: str | bytes) -> Deferred[None] | None:
         """Hand a message over; a Deferred says that the next one has to wait."""
@@ -53,7 +53,7 @@ class ReceiveQueue:
         waiting.addCallback(self._proceed)
 
     def append(self, message: str | bytes) -> None:
-        """Queue a message behind those that wait."""
+        """Add a message to the queue."""
         self._messages.append(message)
         if len(self._messages) == self._limit:
             self._session.receive_queue_full()

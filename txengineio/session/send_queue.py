@@ -1,4 +1,4 @@
-"""What a session sends: what waits for the transport, and in which batches it leaves.
+"""The packets that a session sends: how they wait, and in which batches they leave.
 
 A packet passes through three states; the method on each arrow moves it:
 
@@ -56,7 +56,7 @@ _LARGE = 16384
 
 
 class Sender(Protocol):
-    """What the queue works for: a session, which decides whether a packet is put."""
+    """The owner of the queue: a session, which decides whether a packet is put."""
 
     @property
     def engine(self) -> ISessionOwner:
@@ -64,7 +64,7 @@ class Sender(Protocol):
 
     @property
     def transport(self) -> IPacketTransport:
-        """What takes the packets now."""
+        """The transport that takes the packets now."""
 
     @property
     def ready_state(self) -> ReadyState:
@@ -76,7 +76,7 @@ class Sender(Protocol):
 
     @property
     def traffic(self) -> Traffic | None:
-        """What the session has carried; None where nobody counts."""
+        """The session's counts; None where none are kept."""
 
     @property
     def handlers(self) -> Mapping[str, list[Callable[..., object]]] | None:
@@ -160,7 +160,7 @@ class SendQueue:
         return self._count_waiting()
 
     def begin(self, packets: Sequence[Packet]) -> None:
-        """Send what the session begins with, in one batch."""
+        """Send the session's first packets, in one batch."""
         if packets:
             self.waiting = [(kind, data, True, None) for kind, data in packets]
             self.flush()
@@ -300,7 +300,7 @@ class SendQueue:
     # --- handed on --------------------------------------------------------------------
 
     def batch_flushed(self) -> None:
-        """Learn that the transport has handed on all that it was given."""
+        """Note that the transport has handed on all that it was given."""
         if not self.in_flight:
             return
         session = self._session

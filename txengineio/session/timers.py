@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 __all__ = ["COARSE", "HasDueTime", "Schedule", "TimerWheel", "resolution_for"]
 
 COARSE: Final = 0.5
-"""The width of a bucket in seconds where nobody minds when it happens exactly."""
+"""The width of a bucket, in seconds, where the exact time does not matter."""
 
 # Widths of a bucket in seconds for heartbeats. A silent peer is found out after two
 # waits, and each may be late by a bucket, and by a millisecond that reactors round up:
@@ -49,7 +49,7 @@ class HasDueTime(Protocol):
 
 
 class Schedule(Protocol):
-    """What calls entries when their time has come."""
+    """Calls entries when their time has come."""
 
     def schedule(self, entry: HasDueTime, delay: float) -> None:
         """Call ``entry.due()`` after ``delay`` seconds, replacing any earlier time."""

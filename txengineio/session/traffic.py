@@ -13,10 +13,10 @@ _MESSAGE = PacketType.MESSAGE
 
 
 class Traffic:
-    """Counts for one session; it exists only where somebody wants to know.
+    """Counts for one session; it exists only where counts are asked for.
 
-    Those who count do so in place where they can: a call for each message would cost
-    more than what it counts is worth.
+    The code that counts does so in place where it can: a call for each message would
+    cost too much.
 
     Args:
         opened_at: When the session was opened, on its owner's clock.
@@ -59,7 +59,7 @@ class Traffic:
         return now[0] - then[0], now[1] - then[1], now[2] - then[2], now[3] - then[3]
 
     def batch_taken(self, batch: Sequence[OutgoingPacket]) -> None:
-        """Learn that a transport is given packets."""
+        """Count packets that a transport is given."""
         for packet in batch:
             if packet[0] is _MESSAGE:
                 self.messages_out += 1

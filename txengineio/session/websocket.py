@@ -50,7 +50,7 @@ _EXCESSES: Final = {
         "(--max-tiny-frames-per-second)",
     ),
 }
-"""What a `TransportError` says of what a peer does too often."""
+"""The texts of a `TransportError` for what a peer does too often."""
 
 
 @implementer(IPacketTransport, IWebSocketOwner, IPushProducer)
@@ -58,7 +58,7 @@ class WebSocketTransport:
     """One WebSocket.
 
     Args:
-        connection: What it is made of; it belongs to nobody yet.
+        connection: The connection, which has no owner yet.
         codec: Of the session's revision.
         supports_binary: Whether binary data goes out in binary frames.
 
@@ -103,7 +103,7 @@ class WebSocketTransport:
     # --- IPushProducer: called by Twisted ---------------------------------------------
 
     def pauseProducing(self) -> None:
-        """Keep back what is sent; the peer does not read as fast."""
+        """Keep messages back; the peer does not read as fast as they come."""
         self.writable = False
 
     def resumeProducing(self) -> None:
@@ -123,7 +123,7 @@ class WebSocketTransport:
     # --- IWebSocketOwner: packets in --------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come; what answers it goes out together."""
+        """Read the input; replies to it go out together."""
         connection, session = self.connection, self.session
         if session is None:
             if not connection.reader.receive(data):
@@ -180,7 +180,7 @@ class WebSocketTransport:
     # --- IWebSocketOwner: the end -----------------------------------------------------
 
     def before_close(self) -> None:
-        """Send what answers earlier messages."""
+        """Send the replies to earlier messages."""
         if self.session is not None:
             self.session.send_queue.uncork()
 

@@ -47,7 +47,7 @@ class IFrameReceiver(Interface):
         """Take the head of a frame that breaks a rule; end the reading."""
 
     def limit_exceeded(excess: Excess, limit: int) -> None:
-        """Learn that the peer has sent too much of something; end the reading."""
+        """End the reading: the peer has sent too much of something."""
 
 
 class IWebSocketOwner(IMessageReceiver):
@@ -65,7 +65,7 @@ class IWebSocketOwner(IMessageReceiver):
         """Send what has to go out before the close frame."""
 
     def websocket_closed(is_clean: bool) -> None:
-        """Learn that the peer has closed the WebSocket, or that it is gone.
+        """Handle the end of the WebSocket: the peer has closed it, or is gone.
 
         It may be told so twice.
 
@@ -74,23 +74,23 @@ class IWebSocketOwner(IMessageReceiver):
         """
 
     def websocket_failed(code: int, reason: str) -> None:
-        """Learn that the peer has broken a rule, and which close code it was told."""
+        """Handle the peer's breach of a rule, and the close code that it was told."""
 
     def limit_exceeded(excess: Excess, limit: int) -> None:
-        """Learn that the peer has sent too much of something, and was told so."""
+        """Handle excess: the peer has sent too much of something, and was told so."""
 
 
 class IClientWebSocketOwner(IWebSocketOwner):
     """The owner of a client's WebSocket."""
 
     def opening_continued(size: int) -> None:
-        """Learn how many bytes of the answer to the opening request have come."""
+        """Count the bytes of the answer to the opening request that have come."""
 
     def opening_failed(error: Exception) -> None:
-        """Learn that the answer to the opening request is none."""
+        """Handle input that is no answer to the opening request."""
 
     def opening_refused(reason: str, answer: bytes) -> None:
-        """Learn that there will be no WebSocket; what comes next is data.
+        """Note that there will be no WebSocket; the next bytes are data.
 
         Args:
             reason: Why, in words for developers.
@@ -98,7 +98,7 @@ class IClientWebSocketOwner(IWebSocketOwner):
         """
 
     def websocket_opened() -> None:
-        """Learn that the server has opened the WebSocket."""
+        """Handle the server's opening of the WebSocket."""
 
     def connection_lost(reason: Any) -> None:
-        """Learn that the connection is lost; reason is Twisted's."""
+        """Handle the loss of the connection; the reason is Twisted's."""

@@ -34,13 +34,13 @@ class Carriers(Protocol):
     counts: Counter[str]
 
     def is_free(self, carrier: Carrier) -> None:
-        """Learn that it carries nothing any more, and can carry another request."""
+        """Note that it carries nothing any more, and can carry another request."""
 
     def is_tunnel(self, carrier: Carrier) -> None:
-        """Learn that it carries no request any more, but all that a client sends."""
+        """Note that it has become a tunnel, which carries all that a client sends."""
 
     def is_lost(self, carrier: Carrier) -> None:
-        """Learn of its end."""
+        """Note its end."""
 
     def give_back(self, request: IncomingRequest) -> None:
         """Take a request whose answer will not come from the other node."""

@@ -1,4 +1,4 @@
-"""How the servers run what takes its time: in the reactor, in threads, in asyncio."""
+"""The servers' ways to run lasting tasks: in the reactor, in threads, in asyncio."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["AsyncioConcurrency", "Concurrency", "ReactorConcurrency", "Threads"]
 
 
 class Concurrency(Protocol):
-    """What python-socketio wants to know of an engine's kind of concurrency."""
+    """The part of an engine that python-socketio runs things by."""
 
     def run(self, handler: Callable[..., Any], *arguments: Any) -> Any:
         """Call a handler of the server; return a Deferred if it is not done then."""
 
     def create_event(self) -> Any:
-        """Return what ``threading.Event`` is to threads."""
+        """Return the counterpart of ``threading.Event``."""
 
     def start_background_task(
         self, target: Callable[..., Any], *arguments: Any, **keywords: Any
@@ -38,7 +38,7 @@ class Concurrency(Protocol):
 
 
 class ReactorConcurrency:
-    """Everything in the reactor's thread; what has to be waited for is a Deferred.
+    """Everything runs in the reactor's thread; waiting is by Deferreds.
 
     Args:
         clock: The reactor.
@@ -52,7 +52,7 @@ class ReactorConcurrency:
         return handler(*arguments)
 
     def create_event(self) -> Any:
-        """Return a flag; nobody waits for it in the reactor's thread."""
+        """Return a flag; no code waits for it in the reactor's thread."""
         return threading.Event()
 
     def start_background_task(

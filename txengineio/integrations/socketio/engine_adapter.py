@@ -1,4 +1,4 @@
-"""What python-socketio asks of an engine, answered by ours.
+"""The engine that python-socketio expects, made of ours.
 
 `socketio.Server` makes an engine and uses little of it: three events, two ways to send,
 ids, and what its kind of concurrency needs. `EngineAdapter` is that engine.
@@ -57,7 +57,7 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
     without asking for it.
 
     Attributes:
-        user_session: What the application keeps of the client, by namespaces.
+        user_session: The application's data of the client, by namespaces.
         send: Sends the client a message that is for it alone.
     """
 
@@ -101,7 +101,7 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
         return self._adapter.client_left(self, _reason_of(closed))
 
     def connected_to_namespace(self) -> None:
-        """Wait no longer for the client to say where it wants to."""
+        """Stop waiting for the client to choose a namespace."""
         call, self._connect_call = self._connect_call, None
         if call is not None and call.active():
             call.cancel()
@@ -203,7 +203,7 @@ class EngineAdapter:
         return str(self._get_socket(sid).session.transport.name)
 
     def get_session(self, sid: str) -> Any:
-        """Return what the application keeps of a client.
+        """Return the application's data of a client.
 
         Raises:
             KeyError: There is no such client.
@@ -215,13 +215,13 @@ class EngineAdapter:
         return self.engine.close()
 
     def connected_to_namespace(self, sid: str) -> None:
-        """Learn that a client has said which namespace it wants."""
+        """Note that a client has chosen a namespace."""
         client = self.sockets.get(sid)
         if client is not None:
             client.connected_to_namespace()
 
     def refuse_packet(self, sid: str, problem: Exception) -> None:
-        """End the session of a client that has sent what is no packet."""
+        """End the session of a client that has sent something that is not a packet."""
         client = self.sockets.get(sid)
         if client is not None:
             client.session.decode_failed(problem)
@@ -232,7 +232,7 @@ class EngineAdapter:
         return self.sockets[sid]
 
     def _ok(self, *_arguments: Any, **_keywords: Any) -> None:
-        """Answer polls: the engine does that itself, and nobody calls this."""
+        """Answer polls: the engine does that itself, and this is never called."""
 
     # --- what clients do --------------------------------------------------------------
 

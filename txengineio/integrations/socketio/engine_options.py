@@ -1,8 +1,8 @@
 """python-engineio's options as the engine's.
 
 `socketio.Server` passes on what it does not know itself to its engine. Such an option
-means here what it means there, or is refused by its name; whatever python-engineio does
-not have is an option of `txengineio.Engine`.
+means the same here, or is refused by its name; any other option is one of
+`txengineio.Engine`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def overriding(options: Mapping[str, Any]) -> Iterator[None]:
-    """Have the servers that are made meanwhile use options before their own.
+    """Give servers that are made meanwhile options that precede their own.
 
     Args:
         options: Options of `txengineio.Engine`, such as those of a command line.
@@ -101,8 +101,8 @@ def _transports(value: Any, _rest: Mapping[str, Any]) -> dict[str, Any]:
 def _http_compression(value: Any, rest: Mapping[str, Any]) -> dict[str, Any]:
     threshold = rest.get("compression_threshold")
     if value is True and threshold is not None:
-        # python-engineio compresses what is longer than the threshold, ours what is
-        # at least as long.
+        # python-engineio compresses answers above the threshold, ours those that reach
+        # it.
         return {"http_compression": {"threshold": threshold + 1}}
     return {"http_compression": value}
 

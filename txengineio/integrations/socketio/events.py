@@ -15,8 +15,8 @@ Event = Callable[[], Deferred[None] | None]
 class EventQueue:
     """Runs the events of each client, side by side or in their order.
 
-    A client that sends faster than its handlers end is read from no more: beyond the
-    limit, what handles its message has to be waited for.
+    Reading from a client that sends faster than its handlers end is paused: beyond the
+    limit, its next message waits for a handler.
 
     Args:
         limit: Events of a client that may be under way.
@@ -32,7 +32,7 @@ class EventQueue:
         """Run an event now.
 
         Returns:
-            What has to be waited for before the next message; None for nothing.
+            The handler to wait for before the next message; None for none.
         """
         done = event()
         return None if done is None else self._count(client, done)

@@ -1,4 +1,4 @@
-"""What clients send, put together and checked: packets of Socket.IO, revision 5."""
+"""The packets of clients, put together and checked: Socket.IO, revision 5."""
 
 from __future__ import annotations
 

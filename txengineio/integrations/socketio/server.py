@@ -1,7 +1,7 @@
 """`Server`: python-socketio's server, whose handlers run in the reactor.
 
-What upstream's `socketio.Server` waits for by blocking its thread, this one waits for
-by Deferreds: handlers may return them, or be ``async def`` and await them.
+Where upstream's `socketio.Server` blocks its thread, this one waits for Deferreds:
+handlers may return them, or be ``async def`` and await them.
 """
 
 from __future__ import annotations
@@ -296,7 +296,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
 
     @override
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> Any:
-        """Take that a session of the engine is over: its client leaves everywhere."""
+        """Handle the end of a session of the engine: its client leaves everywhere."""
         namespaces = list(self.manager.get_namespaces())
         waiting = [
             each
@@ -368,7 +368,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         call_guarded(self._call, callback, *values)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call what calls the application."""
+        """Call a function that calls the application."""
         return function(*arguments)
 
 

@@ -127,7 +127,7 @@ class PollingTransport:
             newcomer.forget()
 
     def post_begun(self, request: IncomingRequest) -> None:
-        """Learn that a POST begins."""
+        """Note that a POST has begun."""
         self.came_back()
         self._posts.begun(request)
 
@@ -136,7 +136,7 @@ class PollingTransport:
         self._posts.answered(request)
 
     def post_lost(self, request: IncomingRequest, error: TransportError) -> bool:
-        """Learn that a POST will never be complete; say if the session ends for it."""
+        """Drop a POST that will never be complete; say if the session ends for it."""
         return self._posts.lost(request, error)
 
     def _poll(self, request: IncomingRequest) -> None:

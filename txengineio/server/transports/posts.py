@@ -63,7 +63,7 @@ class Posts:
     # --- one that comes ---------------------------------------------------------------
 
     def begun(self, request: IncomingRequest) -> None:
-        """Learn that a POST begins whose body is not here, or waits for others.
+        """Note that a POST has begun whose body is not here, or waits for others.
 
         Raises:
             SessionRefusal: It overlaps another one.
@@ -136,7 +136,7 @@ class Posts:
             self._take(PostInput.ANSWERED)
 
     def lost(self, request: IncomingRequest, error: TransportError) -> bool:
-        """Learn that a POST will never be complete; say if the session ends for it."""
+        """Drop a POST that will never be complete; say if the session ends for it."""
         if request is not self._request:
             return False
         self._request = None

@@ -2,8 +2,9 @@
 
 The client opens a WebSocket with the session's id and sends a probe; polling goes on
 meanwhile. Once the probe is answered, every poll is answered with a noop, so that none
-is pending when the client sends the upgrade packet, which settles the move. Whatever
-else happens on the WebSocket before cancels the attempt; the session stays as it was.
+is pending when the client sends the upgrade packet, which settles the move. Anything
+else that happens on the WebSocket before cancels the attempt; the session stays as it
+was.
 
 Spec: Engine.IO v4, "Upgrade".
 """

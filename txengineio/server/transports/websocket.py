@@ -1,4 +1,4 @@
-"""The WebSockets of a server, and the factory that knows them all."""
+"""The WebSockets of a server, and their factory, which keeps the set of them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ServerWebSocket(WebSocketTransport):
 
 
 class EngineWebSocketFactory(ServerFactory):
-    """Builds the WebSockets of one engine, and knows those that are there."""
+    """Builds the WebSockets of one engine, and keeps the set of open ones."""
 
     def __init__(self, engine: IEngine) -> None:
         options = engine.options
