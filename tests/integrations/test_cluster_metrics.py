@@ -167,7 +167,7 @@ def test_an_answer_that_makes_no_sense_is_an_error(
 
 
 def test_there_is_one_resource_for_an_engine(scraped: list[Scraped]) -> None:
-    with pytest.raises(ValueError, match="somebody answers"):
+    with pytest.raises(ValueError, match="a function that answers already"):
         MetricsResource(scraped[0].registry, scraped[0].node.server.engine)
 
 

@@ -40,7 +40,9 @@ class Channels:
             ValueError: There is one already.
         """
         if channel in self._answers:
-            raise ValueError(f"somebody answers on the channel {channel!r} already")
+            raise ValueError(
+                f"the channel {channel!r} has a function that answers already"
+            )
         self._answers[channel] = callback
         return partial(self._stop_answering, channel, callback)
 

@@ -193,7 +193,7 @@ class JoinedEngine:
         except ValueError as error:
             self.counts.told["broken"] += 1
             self._log.error(
-                "node {node} has sent what makes no sense: {error}",
+                "node {node} has sent a message that makes no sense: {error}",
                 node=node,
                 error=error,
             )

@@ -340,7 +340,7 @@ class Workers:
             try:
                 callback(name)
             except Exception:
-                self._log.failure("what was to be told of a lost node failed")
+                self._log.failure("a callback for a lost node failed")
 
     # --- connections ------------------------------------------------------------------
 

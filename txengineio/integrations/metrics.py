@@ -234,6 +234,6 @@ def _finish(request: Request, text: bytes) -> None:
 
 def _fail(request: Request, failure: Failure) -> None:
     if not failure.check(CancelledError):
-        _log.failure("the metrics cannot be told", failure)
+        _log.failure("the metrics cannot be sent", failure)
         request.setResponseCode(_INTERNAL_SERVER_ERROR)
         request.finish()

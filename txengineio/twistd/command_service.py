@@ -211,7 +211,7 @@ class CommandService(EngineIOService):
             successor: The node of that worker, which listens on the same sockets.
         """
         self._log.info(
-            "Leaving to node {node}, with {count} sessions open",
+            "Handing over to node {node}, with {count} sessions open",
             node=successor,
             count=len(self.engine.sessions),
         )

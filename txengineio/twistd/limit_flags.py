@@ -193,7 +193,7 @@ LIMITS: Final = (
 ADDRESSES: Final = engine_flag(
     "trusted-proxies",
     "NETWORKS",
-    "Reverse proxies in front, which are believed what they say about their clients: "
+    "Reverse proxies in front, whose headers about their clients are believed: "
     "networks or addresses, separated by commas, and unix for those on a Unix socket.",
     as_names,
     expected="networks such as 10.0.0.0/8, addresses, or unix, separated by commas",

@@ -67,7 +67,7 @@ class ForwardedChannel(EngineIOChannel):
         try:
             found = read_preface(data)
         except ValueError:
-            self._preface_log.failure("what another node sends makes no sense")
+            self._preface_log.failure("the input from another node makes no sense")
             transport: Any = self.transport
             transport.abortConnection()
             # Drop the rest.
