@@ -63,6 +63,22 @@ def test_attachments_take_their_places(next_packet: NextPacket, begin: str) -> N
     assert next_packet("eio", '2["c"]').data == ["c"]
 
 
+def test_a_server_may_take_more_attachments() -> None:
+    sio, _ = wired(Server)
+    sio.max_attachments = 11
+    sid = register(sio.manager, "eio", "/")
+    assert sid is not None
+    confirm(sio.manager, sid, "/")
+    incomplete: packets.Incomplete = {}
+    named = ",".join(PLACEHOLDER.replace("0", str(number)) for number in range(11))
+    received = packets.next_packet(sio, incomplete, "eio", f'511-["a",{named}]')
+    for number in range(11):
+        assert received is None
+        received = packets.next_packet(sio, incomplete, "eio", b"%d" % number)
+    assert received.data == ["a", *(b"%d" % number for number in range(11))]
+    assert not incomplete
+
+
 @pytest.mark.parametrize(
     ("messages", "problem"),
     [
@@ -79,6 +95,8 @@ def test_attachments_take_their_places(next_packet: NextPacket, begin: str) -> N
         ([b"\x01"], "no"),
         (['50-["a"]'], "has attachments"),
         (['5["a"]'], "has attachments"),
+        (['511-["a"]'], "11 attachments, of which a packet may have 10"),
+        (['69999999999-7["a"]'], "9999999999 attachments"),
         (['51-/admin,["a"]'], "come after a connect"),
         ([f'51-["a",{PLACEHOLDER}]', '2["b"]'], "text in the place of an attachment"),
         ([f'51-{{"a":{PLACEHOLDER}}}', b"\x01"], "an event is a list"),

@@ -15,7 +15,11 @@ from txengineio.errors import PacketDecodeError
 from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
 from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
 from txengineio.integrations.socketio.managers.cluster import AsyncClusterManager
-from txengineio.integrations.socketio.packets import EVENTS, next_packet
+from txengineio.integrations.socketio.packets import (
+    EVENTS,
+    MAX_ATTACHMENTS,
+    next_packet,
+)
 from txengineio.server.engine import Engine
 
 __all__ = ["AsyncServer"]
@@ -30,7 +34,12 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
         client_manager: Who is in which room; by default an `AsyncClusterManager`.
         connect_timeout: Seconds that a client has to connect to a namespace.
         reactor: As for `txengineio.Engine`, whose other options are taken, too.
+
+    Attributes:
+        max_attachments: As of `txengineio.socketio.Server`.
     """
+
+    max_attachments: int = MAX_ATTACHMENTS
 
     _log = Logger()
 

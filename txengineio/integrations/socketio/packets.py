@@ -8,10 +8,14 @@ from socketio import packet
 
 from txengineio.errors import PacketDecodeError
 
-__all__ = ["EVENTS", "next_packet"]
+__all__ = ["EVENTS", "MAX_ATTACHMENTS", "next_packet"]
 
 EVENTS: Final = (packet.EVENT, packet.BINARY_EVENT)
 """The types of the packets that are events once they are whole."""
+
+MAX_ATTACHMENTS: Final = 10
+"""Attachments that a packet may have, as of Node's servers: all are kept until the last
+one is here, and each may be as large as a message."""
 
 _ACKS: Final = (packet.ACK, packet.BINARY_ACK)
 _WITH_ATTACHMENTS: Final = (packet.BINARY_EVENT, packet.BINARY_ACK)
@@ -68,6 +72,11 @@ def _with_attachment(
 def _check_attachments(server: Any, eio_sid: str, received: packet.Packet) -> None:
     if not received.attachment_count:
         raise PacketDecodeError("a binary packet has attachments")
+    if received.attachment_count > server.max_attachments:
+        raise PacketDecodeError(
+            f"{received.attachment_count} attachments, of which a packet may have "
+            f"{server.max_attachments} (max_attachments of the server)"
+        )
     if not server.manager.sid_from_eio_sid(eio_sid, received.namespace or "/"):
         raise PacketDecodeError("attachments come after a connect")
 

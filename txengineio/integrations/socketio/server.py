@@ -30,7 +30,11 @@ from txengineio.integrations.socketio.managers.clients import (
     register,
 )
 from txengineio.integrations.socketio.managers.cluster import ClusterManager
-from txengineio.integrations.socketio.packets import EVENTS, next_packet
+from txengineio.integrations.socketio.packets import (
+    EVENTS,
+    MAX_ATTACHMENTS,
+    next_packet,
+)
 from txengineio.server.engine import Engine
 from txengineio.session.callbacks import as_deferred, call_guarded
 
@@ -50,7 +54,13 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         client_manager: Who is in which room; by default a `ClusterManager`.
         connect_timeout: Seconds that a client has to connect to a namespace.
         reactor: As for `txengineio.Engine`, whose other options are taken, too.
+
+    Attributes:
+        max_attachments: How many attachments a packet of a client may have; 10, unless
+            it is set. Until the last one is here, all of them take memory.
     """
+
+    max_attachments: int = MAX_ATTACHMENTS
 
     concurrency: type[Concurrency] = ReactorConcurrency
 
