@@ -22,6 +22,9 @@ from txengineio.cluster.packets import (
     Hello,
     LostConnection,
     Packet,
+    connection_packet,
+    new_buffer,
+    receive,
 )
 from txengineio.cluster.pieces import Message
 
@@ -82,6 +85,15 @@ def test_whatever_comes_is_taken_or_ends_the_link(
     given(st.lists(st.tuples(PACKETS, st.integers(0, 3)), max_size=12))(check)()
     # Those that ended one say so.
     assert flush_logged_errors(ValueError)
+
+
+def test_programs_that_are_started_have_no_client() -> None:
+    with linked() as (sending, receiving), socket.socket() as client:
+        socket.send_fds(sending, [connection_packet(0, client, b"")], [client.fileno()])
+        packet = receive(receiving, new_buffer())
+    assert isinstance(packet, Connection)
+    with packet.socket:
+        assert not packet.socket.get_inheritable()
 
 
 def test_a_path_is_there_when_somebody_listens_and_not_before(

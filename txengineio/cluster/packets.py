@@ -61,6 +61,9 @@ _LONGEST: Final = 1 << 18
 """Bytes: more than any packet has, as a packet carries what one read returns."""
 
 _MAX_DESCRIPTORS: Final = 4
+# Programs that the application starts meanwhile are not to have them.
+_CLOSE_ON_EXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
 _DESCRIPTORS_SIZE: Final = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
 
 
@@ -173,7 +176,9 @@ def receive(link: socket.socket, buffer: bytearray) -> Packet | None:
         OSError: There is none now, or the link is broken.
         ValueError: No node sends such a packet.
     """
-    size, ancillary, flags, _ = link.recvmsg_into([buffer], _DESCRIPTORS_SIZE)
+    size, ancillary, flags, _ = link.recvmsg_into(
+        [buffer], _DESCRIPTORS_SIZE, _CLOSE_ON_EXEC
+    )
     if not size:
         return None
     descriptors = _descriptors_in(ancillary) if ancillary else []

@@ -243,6 +243,17 @@ def test_without_descriptors_it_tries_again_later() -> None:
     assert port not in clock.readers
 
 
+def test_programs_that_are_started_do_not_go_on_listening() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        inherited = os.dup(listener.fileno())
+        os.set_inheritable(inherited, True)
+        inheritance = Inheritance(MemoryReactorClock(), [inherited])
+        port: Any = inheritance.listenUNIX("anywhere", named(b""))
+        assert port.fileno() == inherited
+        assert not os.get_inheritable(inherited)
+        port.stopListening()
+
+
 class NoRoom(MemoryReactorClock):
     """Has no descriptor for the copy of a socket."""
 

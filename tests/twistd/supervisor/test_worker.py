@@ -112,6 +112,14 @@ def test_nobody_may_be_there_to_be_told(pipe: tuple[int, int]) -> None:
     Reports(write).tell(Report.ALIVE)
 
 
+def test_programs_that_are_started_have_no_pipe(pipe: tuple[int, int]) -> None:
+    for each in pipe:
+        os.set_inheritable(each, True)
+    Orders(pipe[0], print, print)
+    Reports(pipe[1])
+    assert not any(map(os.get_inheritable, pipe))
+
+
 def test_orders_are_read_and_end(pipe: tuple[int, int]) -> None:
     read, write = pipe
     heard: list[Any] = []

@@ -290,6 +290,8 @@ class Inheritance:
 
     def _adopt(self, factory: Any) -> IListeningPort:
         inherited = socket.socket(fileno=self._descriptors.popleft())
+        # Programs that the application starts are not to go on listening.
+        inherited.set_inheritable(False)
         if inherited.family == socket.AF_UNIX:
             port = UnixPort(self._reactor, inherited, factory)
             port.startListening()

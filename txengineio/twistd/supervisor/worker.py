@@ -49,6 +49,15 @@ _AT_ONCE: Final = 65536
 _log = Logger()
 
 
+def _keep_from_programs(descriptor: int) -> None:
+    """Close a descriptor in programs that the application starts.
+
+    This process has inherited it itself. In a program that outlives it, the pipe would
+    not end with it.
+    """
+    os.set_inheritable(descriptor, False)
+
+
 class Reports:
     """The pipe by which a worker reports.
 
@@ -59,6 +68,7 @@ class Reports:
     """
 
     def __init__(self, descriptor: int) -> None:
+        _keep_from_programs(descriptor)
         self._descriptor = descriptor
         # Threads write to the log, too.
         self._lock = Lock()
@@ -94,6 +104,7 @@ class Orders:
         ordered: Callable[[str, Any], object],
         ended: Callable[[], object],
     ) -> None:
+        _keep_from_programs(descriptor)
         self._descriptor = descriptor
         self._lines = Lines()
         self._ordered = ordered
