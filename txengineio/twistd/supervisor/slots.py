@@ -211,8 +211,9 @@ class Slot:
         self._changed()
 
     def _tell_failure(self) -> None:
-        # The first time, the supervisor ends, and says why.
-        if self._has_served:
+        # The first time, the supervisor ends, and says why. When it stops, it kills
+        # those that still load, which is no fault of theirs.
+        if self._has_served and self.state is not SlotState.STOPPING:
             self._log.error("{failure}", failure=self.failure)
 
     def _lost(self, worker: WorkerProcess) -> None:
