@@ -18,7 +18,7 @@ CANARIES := build/canaries
 OLDEST := build/socketio-oldest
 HTTP2 := build/http2
 
-.PHONY: run test lint format behaviours docs bench crossbar soak load fuzz canaries socketio-oldest http2 clean
+.PHONY: run test lint format behaviours docs bench crossbar soak soak-workers load fuzz canaries socketio-oldest http2 clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -70,6 +70,11 @@ bench: $(VENV)/.installed
 SECONDS ?= 300
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m tests.soak.run $(SECONDS)
+
+# The same of `--workers 3`, whose workers are killed, stopped and replaced at random. The
+# seed is printed; again with: make soak-workers ARGS="--seed 123"
+soak-workers: $(VENV)/.installed-test
+	$(BIN)/python -m tests.soak.workers $(SECONDS) $(ARGS)
 
 # Ten thousand sessions at once: how long messages take, and what all that costs.
 load: $(VENV)/.installed-test

@@ -1,0 +1,236 @@
+"""A server with workers, what is done to them, and what that comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.soak.history import Event, Fate
+from tests.soak.ledger import APPLICATION, VARIABLE
+
+__all__ = ["PING_INTERVAL", "SupervisedServer", "Worker"]
+
+PING_INTERVAL = 5.0
+
+_ROOT = Path(__file__).parents[2]
+_RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
+_URL = re.compile(r"served at http://127\.0\.0\.1:(\d+)/")
+_WORKER = r"worker w(\d+) \(pid (\d+)\)"
+_READY = re.compile(rf"{_WORKER} is ready: node (\w+)")
+_DIED = re.compile(rf"{_WORKER} has .*: killed$")
+_LEFT = re.compile(rf"{_WORKER} has left")
+_ROLLED = re.compile(r"All workers are replaced|keeps its worker")
+_PAUSE = 0.05
+_DEADLINE = 60.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process that has served.
+
+    Attributes:
+        slot: Its place.
+        pid: Its id.
+        node: The name that its sessions begin with.
+        has_ended: Whether it is known to be gone.
+    """
+
+    slot: int
+    pid: int
+    node: str
+    has_ended: bool = False
+
+
+class SupervisedServer:
+    """``twistd engineio --workers``; its log tells what happens.
+
+    Args:
+        workers: How many.
+        timeout: Seconds after which a worker that hangs is killed.
+        folder: Where the ledger is, and the log.
+
+    Attributes:
+        port: Where it listens.
+        workers: All that have served so far, by their nodes.
+        fates: What has become of those to whom something has happened.
+        ledger: The file that the application writes.
+    """
+
+    port: int
+
+    def __init__(self, workers: int, timeout: float, folder: Path) -> None:
+        self.workers: dict[str, Worker] = {}
+        self.fates: dict[str, Fate] = {}
+        self.ledger = folder / "ledger"
+        self._temporary = folder / "tmp"
+        self._temporary.mkdir()
+        self._log = folder / "log"
+        self._count = workers
+        self._timeout = timeout
+        self._read = 0
+        self._text = ""
+        self._rolls_since: float | None = None
+
+    async def start(self) -> None:
+        environment = {
+            **os.environ,
+            VARIABLE: os.fspath(self.ledger),
+            # The directory in which the workers find each other is made there.
+            "TMPDIR": os.fspath(self._temporary),
+        }
+        command = [
+            *(sys.executable, "-c", _RUN_TWISTD, "-n", "--pidfile=", "engineio"),
+            *("--port", "0", "--app", APPLICATION, "--workers", str(self._count)),
+            *("--worker-timeout", str(self._timeout), "--drain-timeout", "2"),
+            *("--ping-interval", str(PING_INTERVAL), "--ping-timeout", "15"),
+        ]
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=_ROOT,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        await self.until(lambda: f"{self._count} workers serve" in self._text)
+        found = _URL.search(self._text)
+        assert found is not None, self._text
+        self.port = int(found[1])
+
+    # --- what its log says ------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Read the log until this is cancelled."""
+        while True:
+            self.read_log()
+            await asyncio.sleep(_PAUSE)
+
+    def read_log(self) -> str:
+        """Take in what has come to the log since; return all of it."""
+        with self._log.open("rb") as log:
+            log.seek(self._read)
+            data = log.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read += len(whole)
+        text = whole.decode(errors="replace")
+        self._text += text
+        for line in text.splitlines():
+            self._take(line)
+        return self._text
+
+    def _take(self, line: str) -> None:
+        if found := _READY.search(line):
+            worker = Worker(int(found[1]), int(found[2]), found[3])
+            self.workers[worker.node] = worker
+        elif found := _DIED.search(line):
+            self._died(self._by_pid(int(found[2])))
+        elif found := _LEFT.search(line):
+            worker = self._by_pid(int(found[2]))
+            worker.has_ended = True
+            since = self._rolls_since or 0.0
+            self.fates.setdefault(worker.node, Fate(Event.RETIRED, since))
+        elif _ROLLED.search(line):
+            self._rolls_since = None
+
+    def _by_pid(self, pid: int) -> Worker:
+        return next(each for each in self.workers.values() if each.pid == pid)
+
+    def _died(self, worker: Worker) -> None:
+        worker.has_ended = True
+        now = time.monotonic()
+        since = self.fates.get(worker.node, Fate(Event.KILLED, now)).since
+        self.fates[worker.node] = Fate(Event.KILLED, since, now)
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds, of the log or otherwise."""
+        deadline = time.monotonic() + _DEADLINE
+        while not holds():
+            assert time.monotonic() < deadline, self._text[-5000:]
+            assert self._process.returncode is None, self._text[-5000:]
+            await asyncio.sleep(_PAUSE)
+            self.read_log()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether one worker serves in each slot, and none is being replaced."""
+        return self._rolls_since is None and len(self.living()) == self._count
+
+    def living(self) -> list[Worker]:
+        """List the workers that serve, for all that is known."""
+        return [each for each in self.workers.values() if not each.has_ended]
+
+    # --- what is done to it -----------------------------------------------------------
+
+    def kill(self, worker: Worker) -> None:
+        """Kill a worker."""
+        self._send(worker, signal.SIGKILL)
+        self._died(worker)
+
+    async def stop_for(self, worker: Worker, seconds: float) -> None:
+        """Stop a worker for a while; one that is too long it does not survive."""
+        if seconds >= self._timeout:
+            now = time.monotonic()
+            self.fates[worker.node] = Fate(Event.KILLED, now, now + self._timeout)
+        self._send(worker, signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._send(worker, signal.SIGCONT)
+
+    def _send(self, worker: Worker, number: signal.Signals) -> None:
+        # One that has just ended has no id any more, or somebody else has it.
+        if worker.pid in self.processes():
+            os.kill(worker.pid, number)
+
+    def roll(self) -> None:
+        """Have all workers replaced, unless that is under way."""
+        if self._rolls_since is not None:
+            return
+        self._rolls_since = time.monotonic()
+        self._process.send_signal(signal.SIGHUP)
+
+    # --- what there is of it ----------------------------------------------------------
+
+    def descriptors(self) -> dict[str, int]:
+        """Count the open descriptors of the supervisor and of each slot's worker."""
+        pids = {"supervisor": self._process.pid}
+        pids |= {f"w{each.slot}": each.pid for each in self.living()}
+        return {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in pids.items()}
+
+    def processes(self) -> set[int]:
+        """List the supervisor and its children."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+        return {pid, *map(int, children.split())}
+
+    async def end(self) -> list[str]:
+        """Stop it; list what is wrong with how it ended, and what it leaves."""
+        pids = self.processes()
+        self._process.terminate()
+        status = await asyncio.wait_for(self._process.wait(), _DEADLINE)
+        problems = []
+        if status not in (0, -signal.SIGTERM):
+            problems.append(f"the supervisor ended with {status}")
+        left = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        if left:
+            problems.append(f"{len(left)} processes are left")
+        if names := os.listdir(self._temporary):
+            problems.append(f"files are left: {names}")
+        log = self.read_log()
+        for word in ("Traceback", "Unhandled", "was lost"):
+            if word in log:
+                at = log.index(word)
+                problems.append(log[max(0, at - 500) : at + 2500])
+        return problems
+
+    def destroy(self) -> None:
+        """End whatever is left of it, at once."""
+        if self._process.returncode is None:
+            # The workers find out, and end by themselves.
+            self._process.kill()

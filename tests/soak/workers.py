@@ -1,0 +1,267 @@
+"""A soak with workers: ``python -m tests.soak.workers [SECONDS] [--seed N]``.
+
+Clients number what they send to ``twistd engineio --workers 3``, which echoes it. Its
+workers are killed, stopped for a while, stopped until their supervisor kills them, and
+replaced, at random. Then what clients and application have seen is compared, as
+`tests.soak.history` tells, and nothing may be left: descriptors, processes, files.
+
+The seed says what is done, and when. In which order processes get to run it cannot say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random, randrange
+from typing import Any
+
+from twisted.internet import asyncioreactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from tests.soak.history import (
+    Failure,
+    Session,
+    bystanders,
+    check,
+    check_failures,
+    returns,
+)
+from tests.soak.ledger import read_ledgers
+from tests.soak.messages import make_message
+from tests.soak.numbered import KINDS, NotOpened
+from tests.soak.server import raise_file_limit
+from tests.soak.supervised import SupervisedServer
+
+__all__ = ["WorkersSoak"]
+
+WORKERS = 3
+WORKER_TIMEOUT = 3.0
+WAYS = ("polling", "websocket", "upgrade")
+PLACES = 2
+"""Clients of each kind on each way."""
+
+SIZES = (0, 10, 300, 300, 20_000)
+FAULTS_APART = (1.0, 4.0)
+
+BYSTANDERS = 3
+"""Sessions of other workers that a kill ends, at most."""
+
+PATIENCE = 60.0
+"""Seconds until all workers serve again, and everybody has left."""
+
+
+class WorkersSoak:
+    """One run.
+
+    Args:
+        seed: What chance begins with.
+        folder: For the files of the server.
+
+    Attributes:
+        problems: Everything that must not be.
+        done: How often what was done to workers.
+        sessions: All that a client has opened.
+        back: Seconds after a kill until each of its clients had a session again.
+    """
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.problems: list[str] = []
+        self.done: Counter[str] = Counter()
+        self.sessions: list[Session] = []
+        self.back: list[float] = []
+        self.bystanders = 0
+        self._random = Random(seed)
+        self._server = SupervisedServer(WORKERS, WORKER_TIMEOUT, folder)
+        self._failures: list[Failure] = []
+        self._end = 0.0
+
+    async def run(self, seconds: float, within: float) -> None:
+        """Run for so many seconds; clients are to be back within so many."""
+        await self._server.start()
+        watching = asyncio.create_task(self._server.watch())
+        try:
+            before = self._server.descriptors()
+            self._end = time.monotonic() + seconds
+            async with asyncio.TaskGroup() as group:
+                for number, (kind, way) in enumerate(
+                    (kind, way) for kind in KINDS for way in WAYS for _ in range(PLACES)
+                ):
+                    chance = Random(self._random.random())
+                    group.create_task(self._come_and_go(number, kind, way, chance))
+                group.create_task(self._do_harm(Random(self._random.random())))
+            await self._server.until(lambda: self._server.is_settled)
+            await self._compare_descriptors(before)
+            self.problems += await self._server.end()
+        finally:
+            watching.cancel()
+            self._server.destroy()
+        self._judge(within)
+
+    # --- clients ----------------------------------------------------------------------
+
+    async def _come_and_go(
+        self, place: int, kind: str, way: str, chance: Random
+    ) -> None:
+        """Be one client, which opens one session after the other."""
+        count = 0
+        while time.monotonic() < self._end:
+            name = f"{kind}-{way}-{place}.{count}"
+            count += 1
+            session = Session(client=name, place=place)
+            try:
+                await self._visit(session, kind, way, chance)
+            except NotOpened as problem:
+                detail = f"{name}: {problem}"
+                self._failures.append(Failure(time.monotonic(), detail))
+            except TimeoutError:
+                self.problems.append(f"{name}: no answer came")
+            if session.sid:
+                self.sessions.append(session)
+
+    async def _visit(
+        self, session: Session, kind: str, way: str, chance: Random
+    ) -> None:
+        peer = KINDS[kind](session, self._server.port, way)
+        async with asyncio.timeout(PATIENCE):
+            await peer.open()
+            for _ in range(chance.randint(2, 40)):
+                if session.ends:
+                    break
+                await peer.send(_some_messages(session, chance))
+                if chance.random() < 0.5:
+                    await peer.settle()
+                await asyncio.sleep(chance.random() * 0.2)
+            await peer.settle()
+            session.is_complete = not session.ends
+            await peer.close()
+
+    # --- workers ----------------------------------------------------------------------
+
+    async def _do_harm(self, chance: Random) -> None:
+        """Do something to the workers now and then."""
+        harms = {
+            "kill": self._kill,
+            "stop for a moment": self._stop_for_a_moment,
+            "stop for good": self._stop_for_good,
+            "replace": self._replace,
+        }
+        while True:
+            await asyncio.sleep(chance.uniform(*FAULTS_APART))
+            if time.monotonic() > self._end:
+                return
+            name = chance.choice([*harms])
+            self.done[name] += 1
+            await harms[name](chance)
+
+    async def _kill(self, chance: Random) -> None:
+        self._server.kill(chance.choice(self._server.living()))
+
+    async def _stop_for_a_moment(self, chance: Random) -> None:
+        worker = chance.choice(self._server.living())
+        await self._server.stop_for(worker, chance.uniform(0.1, WORKER_TIMEOUT / 2))
+
+    async def _stop_for_good(self, chance: Random) -> None:
+        worker = chance.choice(self._server.living())
+        await self._server.stop_for(worker, 2 * WORKER_TIMEOUT)
+
+    async def _replace(self, _chance: Random) -> None:
+        self._server.roll()
+
+    # --- what has come of it ----------------------------------------------------------
+
+    async def _compare_descriptors(self, before: dict[str, int]) -> None:
+        """Wait until there are no more than at the beginning."""
+        most = {"supervisor": before["supervisor"]}
+        most |= dict.fromkeys(before.keys() - most.keys(), max(before.values()))
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            after = self._server.descriptors()
+            left = {name: each for name, each in after.items() if each > most[name]}
+            if not left:
+                return
+            if time.monotonic() > deadline:
+                self.problems.append(f"open descriptors: {left}, before: {before}")
+                return
+            await asyncio.sleep(0.2)
+
+    def _judge(self, within: float) -> None:
+        fates = self._server.fates
+        ledgers = read_ledgers(self._server.ledger)
+        self.problems += check(self.sessions, ledgers, fates)
+        self.problems += check_failures(self._failures, fates)
+        for session, seconds in returns(self.sessions, fates):
+            self.back.append(seconds)
+            if seconds > within:
+                late = f"{session.client}: was back {seconds:.1f} s after a kill"
+                self.problems.append(late)
+        self.bystanders = len([*bystanders(self.sessions, fates)])
+        kills = self.done["kill"] + self.done["stop for good"]
+        if self.bystanders > BYSTANDERS * kills:
+            many = f"{self.bystanders} sessions of others ended by {kills} kills"
+            self.problems.append(many)
+
+
+def _some_messages(session: Session, chance: Random) -> list[str]:
+    """Make the next messages of a session."""
+    start = session.sent
+    session.sent += chance.randint(1, 5)
+    return [
+        make_message(session.client, number, chance.choice(SIZES))
+        for number in range(start, session.sent)
+    ]
+
+
+def _say(soak: WorkersSoak) -> None:
+    messages = sum(len(each.received) for each in soak.sessions)
+    kinds = Counter(each.client.partition("-")[0] for each in soak.sessions)
+    _tell(f"{len(soak.sessions)} sessions {dict(kinds)}, {messages} messages")
+    _tell(f"done to workers: {dict(soak.done)}")
+    _tell(f"sessions of others that a kill ended: {soak.bystanders}")
+    if soak.back:
+        slowest = max(soak.back)
+        _tell(
+            f"{len(soak.back)} clients of killed workers were back, "
+            f"the last after {slowest:.1f} s"
+        )
+    _tell("\n".join(soak.problems) or "no problem")
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+async def _soak(arguments: argparse.Namespace) -> int:
+    raise_file_limit()
+    _tell(f"seed {arguments.seed}: again with --seed {arguments.seed}")
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        soak = WorkersSoak(arguments.seed, Path(folder))
+        await soak.run(arguments.seconds, arguments.within)
+    _say(soak)
+    return 1 if soak.problems else 0
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seconds", nargs="?", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=randrange(1_000_000))
+    parser.add_argument(
+        "--within", type=float, default=5.0, help="seconds until clients are back"
+    )
+    arguments = parser.parse_args()
+    asyncioreactor.install()
+
+    def begin(_reactor: Any) -> Deferred[None]:
+        soaking = asyncio.ensure_future(_soak(arguments))
+        return Deferred.fromFuture(soaking).addCallback(sys.exit)
+
+    react(begin)
+
+
+if __name__ == "__main__":
+    _main()
