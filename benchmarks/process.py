@@ -85,12 +85,18 @@ class ServerProcess:
         raise ServerFailed(f"did not listen within {_START_SECONDS:g} s")
 
     def cpu_seconds(self) -> float:
-        """Return the processor time of all its threads, user and system.
+        """Return the processor time of all threads, its workers' too, user and system.
 
         It is the kernel's own account in nanoseconds: the process's processor
-        clock, whose number `clock_getcpuclockid` makes of the process id.
+        clocks, whose number `clock_getcpuclockid` makes of the process id.
         """
-        return clock_gettime_ns((~self.pid << 3) | _CPUCLOCK_SCHED) / _NANOSECONDS
+        clocks = ((~pid << 3) | _CPUCLOCK_SCHED for pid in self._processes())
+        return sum(map(clock_gettime_ns, clocks)) / _NANOSECONDS
+
+    def _processes(self) -> list[int]:
+        """List the process and its workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [self.pid, *map(int, children.split())]
 
     def memory_bytes(self) -> int:
         """Return the proportional set size."""

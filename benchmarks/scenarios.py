@@ -14,6 +14,11 @@ from benchmarks.load.visits import (
     UpgradeLoad,
     WebSocketHandshakeLoad,
 )
+from benchmarks.load.workers import (
+    CrossedPollingLoad,
+    MovedEchoLoad,
+    NewConnectionsLoad,
+)
 from benchmarks.measuring import (
     MakeLoad,
     Measure,
@@ -72,6 +77,14 @@ def _echo(
     def make(address: Address) -> Load:
         messages = EchoMessages(size, window, binary=binary)
         return EchoLoad(address, messages, connections=connections)
+
+    return make
+
+
+def _moved(crossed: bool) -> MakeLoad:
+    def make(address: Address) -> Load:
+        messages = EchoMessages(_SMALL, 1)
+        return MovedEchoLoad(address, messages, connections=20, crossed=crossed)
 
     return make
 
@@ -229,10 +242,38 @@ _GROWTH = (
     ),
 )
 
+_WORKERS = tuple(
+    Scenario(
+        name=f"workers-{name}",
+        title=title,
+        needs=Feature.WORKERS,
+        measure=processor_time(make_load),
+        own_only=True,
+    )
+    for name, title, make_load in (
+        ("poll", "POST and GET, connection of the session's worker", _polling(1)),
+        (
+            "poll-moved",
+            "POST and GET, kept connection that came to another worker",
+            lambda address: CrossedPollingLoad(
+                address, clients=20, messages=1, size=_SMALL
+            ),
+        ),
+        (
+            "poll-new",
+            "POST and GET, each on a new connection, to any worker",
+            lambda address: NewConnectionsLoad(address, places=20, size=_SMALL),
+        ),
+        ("echo", "WebSocket echo, handshake at the session's worker", _moved(False)),
+        ("echo-moved", "WebSocket echo, handshake at another worker", _moved(True)),
+    )
+)
+
 GROUPS: Mapping[str, tuple[Scenario, ...]] = {
     "main": _MAIN,
     "growth": _GROWTH,
-    "all": _MAIN + _GROWTH,
+    "workers": _WORKERS,
+    "all": _MAIN + _GROWTH + _WORKERS,
 }
 
 SCENARIOS = {scenario.name: scenario for scenario in GROUPS["all"]}

@@ -4,7 +4,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
 from pathlib import Path
 
@@ -15,6 +15,8 @@ _APPS = Path(__file__).parent / "apps"
 ROOT = Path(__file__).parent.parent
 
 OURS = "ours"
+OURS_WORKERS = "ours-workers"
+OURS_ONE_WORKER = "ours-one-worker"
 NODE = "node"
 OURS_STARTED = "twistd-engineio"
 WEB_STARTED = "twistd-web"
@@ -30,6 +32,7 @@ class Feature(Enum):
     POLLING = "long-polling"
     ENGINE = "all of Engine.IO"
     START = "start-up by twistd"
+    WORKERS = "the same with several processes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,10 @@ class Server:
     @property
     def has_heartbeat(self) -> bool:
         """Tell whether it takes the heartbeat's times."""
-        return Feature.ENGINE in self.features
+        return bool(self.features & {Feature.ENGINE, Feature.WORKERS})
 
 
-_ALL = frozenset(Feature) - {Feature.START}
+_ALL = frozenset(Feature) - {Feature.START, Feature.WORKERS}
 _TWISTD = (
     sys.executable,
     str(Path(sysconfig.get_path("scripts")) / "twistd"),
@@ -79,9 +82,18 @@ def own_server(name: str, title: str, root: Path, reactor: str = "epoll") -> Ser
         name=name,
         title=title,
         command=(sys.executable, str(_APPS / "ours.py"), "--reactor", reactor),
-        features=_ALL,
+        features=_ALL | {Feature.WORKERS},
         environment=_import_from(root),
         own=True,
+    )
+
+
+def _own_workers(name: str, title: str, workers: int) -> Server:
+    server = own_server(name, title, ROOT)
+    return replace(
+        server,
+        command=(*server.command, "--workers", str(workers)),
+        features=frozenset({Feature.WORKERS}),
     )
 
 
@@ -113,6 +125,8 @@ SERVERS = {
     server.name: server
     for server in (
         own_server(OURS, "txengineio", ROOT),
+        _own_workers(OURS_WORKERS, "txengineio, --workers 2", 2),
+        _own_workers(OURS_ONE_WORKER, "txengineio, --workers 1", 1),
         own_server("ours-asyncio", "txengineio, asyncio reactor", ROOT, "asyncio"),
         own_server(
             "ours-uvloop", "txengineio, asyncio reactor, uvloop", ROOT, "uvloop"
@@ -152,6 +166,8 @@ SERVERS = {
 # Other reactors are measured on demand only.
 DEFAULT_SERVERS = (
     OURS,
+    OURS_WORKERS,
+    OURS_ONE_WORKER,
     NODE,
     *PYTHON_ENGINEIO,
     "autobahn",

@@ -9,7 +9,9 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import (
     NODE,
     OURS,
+    OURS_ONE_WORKER,
     OURS_STARTED,
+    OURS_WORKERS,
     PYTHON_ENGINEIO,
     WEB_STARTED,
 )
@@ -83,6 +85,13 @@ def _value(scenario: str, server: str = OURS) -> Callable[[Results], float | Non
     return figure
 
 
+def _on_new_connections(results: Results) -> float | None:
+    """Return what a foreign session costs: every other connection is for one."""
+    mean = results.value("workers-poll-new", OURS_WORKERS)
+    local = results.value("workers-poll-new", OURS_ONE_WORKER)
+    return None if mean is None or local is None else 2 * mean - local
+
+
 def _p99(scenario: str, server: str) -> Callable[[Results], float | None]:
     def figure(results: Results) -> float | None:
         found = results.of(scenario, server)
@@ -122,6 +131,34 @@ LIMITS = (
         1.0,
         _p99("echo-pipelined", OURS),
         _p99("echo-pipelined", NODE),
+    ),
+    Limit(
+        "another worker's session, kept connection / local",
+        1.1,
+        _value("workers-poll-moved", OURS_WORKERS),
+        _value("workers-poll", OURS_WORKERS),
+    ),
+    Limit(
+        "another worker's session, new connections / local",
+        2.0,
+        _on_new_connections,
+        _value("workers-poll-new", OURS_ONE_WORKER),
+    ),
+    Limit(
+        # There is nothing between; the rest is how far samples differ.
+        "WebSocket handed over by another worker / local",
+        1.02,
+        _value("workers-echo-moved", OURS_WORKERS),
+        _value("workers-echo", OURS_WORKERS),
+    ),
+    *(
+        Limit(
+            f"{scenario}: --workers 1 / without",
+            1.02,
+            _value(scenario, OURS_ONE_WORKER),
+            _value(scenario),
+        )
+        for scenario in ("workers-poll", "workers-poll-new", "workers-echo")
     ),
     Limit(
         "start to first answer: twistd engineio / web",

@@ -46,8 +46,9 @@ def main() -> None:
     install_reactor(arguments.reactor)
     listen = f"tcp:0:interface=127.0.0.1:backlog={_BACKLOG}"
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "engineio", *others]
-    # This one, whichever tree the library is imported from.
-    sys.argv += ["--listen", listen, "--app", "__main__:Application"]
+    # This one, whichever tree the library is imported from; workers are other programs.
+    module = "benchmarks.apps.ours" if "--workers" in others else "__main__"
+    sys.argv += ["--listen", listen, "--app", f"{module}:Application"]
     # Only now: it would install a reactor.
     from twisted.scripts.twistd import run  # noqa: PLC0415
 

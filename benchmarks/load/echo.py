@@ -1,5 +1,6 @@
 """Echo over WebSocket: each connection keeps a number of messages in flight."""
 
+import socket
 from collections import deque
 from time import perf_counter
 
@@ -41,8 +42,13 @@ class _EchoClient:
 
     __slots__ = ("_bytes", "_connection", "_load", "_messages", "_pending", "in_flight")
 
-    def __init__(self, load: "EchoLoad", messages: EchoMessages) -> None:
-        opened, rest = open_websocket(load.address)
+    def __init__(
+        self,
+        load: "EchoLoad",
+        messages: EchoMessages,
+        opened: socket.socket,
+        rest: bytes,
+    ) -> None:
         opened.sendall(messages.requests[: messages.request_size])
         reply = receive_exactly(opened, rest, messages.reply_size)
         if reply != messages.first_reply:
@@ -105,10 +111,15 @@ class EchoLoad(Load):
     def prepare(self) -> None:
         """Connect, check one echo byte for byte on each connection, begin."""
         self._clients = [
-            _EchoClient(self, self._messages) for _ in range(self._connections)
+            _EchoClient(self, self._messages, opened, rest)
+            for opened, rest in self.open_sessions(self._connections)
         ]
         for client in self._clients:
             client.send(self._messages.window, perf_counter())
+
+    def open_sessions(self, count: int) -> list[tuple[socket.socket, bytes]]:
+        """Open that many WebSockets; also return what has come on each since."""
+        return [open_websocket(self.address) for _ in range(count)]
 
     @override
     def finish(self) -> None:

@@ -1,5 +1,6 @@
 """Long-polling on kept connections: a POST, then GETs until its echo is there."""
 
+import socket
 from collections.abc import Sequence
 from itertools import cycle
 from time import perf_counter
@@ -31,8 +32,13 @@ class _PollingClient:
         "busy",
     )
 
-    def __init__(self, load: "PollingLoad", payloads: Sequence[bytes]) -> None:
-        opened, sid = open_polling(load.address)
+    def __init__(
+        self,
+        load: "PollingLoad",
+        payloads: Sequence[bytes],
+        opened: socket.socket,
+        sid: str,
+    ) -> None:
         host = str(load.address)
         self.busy = False
         self._connection = Connection(load.loop, opened, self._received, unexpected_end)
@@ -107,10 +113,15 @@ class PollingLoad(Load):
     def prepare(self) -> None:
         """Open the sessions and begin one exchange on each."""
         self._clients = [
-            _PollingClient(self, self._payloads) for _ in range(self._count)
+            _PollingClient(self, self._payloads, opened, sid)
+            for opened, sid in self.open_sessions(self._count)
         ]
         for client in self._clients:
             client.begin()
+
+    def open_sessions(self, count: int) -> list[tuple[socket.socket, str]]:
+        """Open that many sessions, each on a connection of its own."""
+        return [open_polling(self.address) for _ in range(count)]
 
     @override
     def finish(self) -> None:

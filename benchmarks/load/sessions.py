@@ -71,6 +71,24 @@ def open_websocket(address: Address) -> tuple[socket.socket, bytes]:
     return opened, rest
 
 
+def move_to_websocket(
+    address: Address, opened: socket.socket, sid: str
+) -> tuple[socket.socket, bytes]:
+    """Make a connection the WebSocket of a polling session; also return what follows.
+
+    Raises:
+        LoadError: The session does not move.
+    """
+    response, rest = exchange(opened, frames.websocket_request(str(address), sid))
+    check_websocket_response(response)
+    opened.sendall(frames.client_frame(frames.TEXT, b"2probe"))
+    frame, rest = _receive(opened, rest, _first_frame)
+    if frame.payload != b"3probe":
+        raise LoadError(f"no probe: {frame!r}")
+    opened.sendall(frames.client_frame(frames.TEXT, b"5"))
+    return opened, rest
+
+
 def receive_exactly(opened: socket.socket, data: bytes, size: int) -> bytes:
     """Read until `data` is `size` bytes long; more is an error.
 

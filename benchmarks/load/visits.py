@@ -126,7 +126,11 @@ class VisitLoad(Load):
         super().__init__(address)
         self.running = True
         self._places = [_Place(self) for _ in range(places)]
-        self._host = str(address)
+        self.host = str(address)
+
+    def link(self, resume: Callable[[], None]) -> _Link:
+        """Open a connection; what arrives resumes the visit."""
+        return _Link(self, resume)
 
     @abstractmethod
     def visit(self, resume: Callable[[], None]) -> Visit:
@@ -162,7 +166,7 @@ class PollingHandshakeLoad(VisitLoad):
         """Get the open packet and hang up."""
         began_at = perf_counter()
         link = _Link(self, resume)
-        link.send(frames.poll_request(self._host))
+        link.send(frames.poll_request(self.host))
         sid_of((yield from link.response()))
         link.close()
         self.count(began_at)
@@ -176,7 +180,7 @@ class WebSocketHandshakeLoad(VisitLoad):
         """Get the open packet; the closing handshake belongs to the cost."""
         began_at = perf_counter()
         link = _Link(self, resume)
-        link.send(frames.websocket_request(self._host))
+        link.send(frames.websocket_request(self.host))
         check_websocket_response((yield from link.response()))
         check_open_frame((yield from link.frame()))
         self.count(began_at)
@@ -195,10 +199,10 @@ class UpgradeLoad(VisitLoad):
         """Handshake, probe, upgrade, message, echo, closing handshake."""
         began_at = perf_counter()
         polling = _Link(self, resume)
-        polling.send(frames.poll_request(self._host))
+        polling.send(frames.poll_request(self.host))
         sid = sid_of((yield from polling.response()))
         link = _Link(self, resume)
-        link.send(frames.websocket_request(self._host, sid))
+        link.send(frames.websocket_request(self.host, sid))
         check_websocket_response((yield from link.response()))
         link.send(_PROBE)
         yield from _expect(link, _PROBED)

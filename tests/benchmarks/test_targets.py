@@ -28,6 +28,16 @@ def test_growth_compares_two_scenarios_of_ours() -> None:
     assert verdict == Verdict(LIMITS[0].title, 1.1, 1.2, at_least=False)
 
 
+def test_a_session_of_another_worker_costs_what_is_beyond_the_local_half() -> None:
+    results = Results(environment={})
+    results.add("workers-poll-new", "ours-workers", Sample(15.0))
+    results.add("workers-poll-new", "ours-one-worker", Sample(10.0))
+    (verdict,) = verdicts(results)
+    assert "new connections" in verdict.title
+    assert verdict.measured == 2.0
+    assert verdict.met
+
+
 def test_growth_by_size_is_judged_per_byte() -> None:
     results = Results(environment={})
     for name in ("size-225k", "size-900k"):
