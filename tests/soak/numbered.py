@@ -206,7 +206,8 @@ class RawPeer(Peer):
             target = self._client.target("polling")
             self._poster.write_request("POST", target, body)
             answer = await self._poster.read_body()
-        assert answer == "ok", answer
+        if answer != "ok":
+            raise Gone(answer)
         if not self._keeps:
             self._connections.remove(self._poster)
             self._poster.close()

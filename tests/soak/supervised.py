@@ -128,20 +128,23 @@ class SupervisedServer:
 
     def _take(self, line: str) -> None:
         if found := _READY.search(line):
-            worker = Worker(int(found[1]), int(found[2]), found[3])
-            self.workers[worker.node] = worker
+            node = found[3]
+            self.workers[node] = Worker(int(found[1]), int(found[2]), node)
         elif found := _DIED.search(line):
-            self._died(self._by_pid(int(found[2])))
+            # One that had not begun to serve is nobody's.
+            if worker := self._by_pid(int(found[2])):
+                self._died(worker)
         elif found := _LEFT.search(line):
-            worker = self._by_pid(int(found[2]))
-            worker.has_ended = True
-            since = self._rolls_since or 0.0
-            self.fates.setdefault(worker.node, Fate(Event.RETIRED, since))
+            if worker := self._by_pid(int(found[2])):
+                worker.has_ended = True
+                since = self._rolls_since or 0.0
+                self.fates.setdefault(worker.node, Fate(Event.RETIRED, since))
         elif _ROLLED.search(line):
             self._rolls_since = None
 
-    def _by_pid(self, pid: int) -> Worker:
-        return next(each for each in self.workers.values() if each.pid == pid)
+    def _by_pid(self, pid: int) -> Worker | None:
+        found = [each for each in self.workers.values() if each.pid == pid]
+        return found[-1] if found else None
 
     def _died(self, worker: Worker) -> None:
         worker.has_ended = True

@@ -36,7 +36,7 @@ from tests.soak.ledger import read_ledgers
 from tests.soak.messages import make_message
 from tests.soak.numbered import KINDS, NotOpened
 from tests.soak.server import raise_file_limit
-from tests.soak.supervised import SupervisedServer
+from tests.soak.supervised import SupervisedServer, Worker
 
 __all__ = ["WorkersSoak"]
 
@@ -121,6 +121,8 @@ class WorkersSoak:
                 self._failures.append(Failure(time.monotonic(), detail))
             except TimeoutError:
                 self.problems.append(f"{name}: no answer came")
+            except Exception as problem:
+                self.problems.append(f"{name}: {problem!r}")
             if session.sid:
                 self.sessions.append(session)
 
@@ -156,21 +158,20 @@ class WorkersSoak:
             if time.monotonic() > self._end:
                 return
             name = chance.choice([*harms])
-            self.done[name] += 1
-            await harms[name](chance)
+            if living := self._server.living():
+                self.done[name] += 1
+                await harms[name](chance.choice(living), chance)
 
-    async def _kill(self, chance: Random) -> None:
-        self._server.kill(chance.choice(self._server.living()))
+    async def _kill(self, worker: Worker, _chance: Random) -> None:
+        self._server.kill(worker)
 
-    async def _stop_for_a_moment(self, chance: Random) -> None:
-        worker = chance.choice(self._server.living())
+    async def _stop_for_a_moment(self, worker: Worker, chance: Random) -> None:
         await self._server.stop_for(worker, chance.uniform(0.1, WORKER_TIMEOUT / 2))
 
-    async def _stop_for_good(self, chance: Random) -> None:
-        worker = chance.choice(self._server.living())
+    async def _stop_for_good(self, worker: Worker, _chance: Random) -> None:
         await self._server.stop_for(worker, 2 * WORKER_TIMEOUT)
 
-    async def _replace(self, _chance: Random) -> None:
+    async def _replace(self, _worker: Worker, _chance: Random) -> None:
         self._server.roll()
 
     # --- what has come of it ----------------------------------------------------------
