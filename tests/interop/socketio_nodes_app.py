@@ -1,7 +1,8 @@
 """A Socket.IO application that runs in several processes: ``twistd socketio --app``.
 
 The environment says by ``SOCKETIO_KIND`` which of our servers it is; and by
-``SOCKETIO_REDIS``, a name and a URL in JSON, which manager, and which Redis.
+``SOCKETIO_REDIS``, a name and a URL in JSON, which manager, and which Redis; and by
+``SOCKETIO_ADMIN`` with which password the Admin UI may look at it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ def manager() -> Any:
 
 
 sio: Any = getattr(socketio, KIND)(client_manager=manager())
+if "SOCKETIO_ADMIN" in os.environ:
+    sio.instrument(
+        auth={"username": "admin", "password": os.environ["SOCKETIO_ADMIN"]},
+        server_stats_interval=0.2,
+    )
 
 
 def handler(function: Any) -> Any:

@@ -6,6 +6,7 @@
 ``async_server``      `AsyncServer`: handlers as coroutines of asyncio
 ``managers``          who is in which room; sending to those, in all processes
 ``engine_adapter``    what python-socketio asks of an engine, answered by ours
+``admin``             what the Socket.IO Admin UI is told
 ``concurrency``       running things in the reactor, in threads, in asyncio
 ``packets``           what clients send, put together and checked
 ``events``            events whose handlers are not done yet

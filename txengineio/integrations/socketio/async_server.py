@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from txengineio.errors import PacketDecodeError
+from txengineio.integrations.socketio.admin import AsyncioAdmin
 from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
 from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
 from txengineio.integrations.socketio.managers.cluster import AsyncClusterManager
@@ -57,6 +58,18 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
     @override
     def _engineio_server_class(self) -> Callable[..., AsyncEngineAdapter]:
         return partial(AsyncEngineAdapter, AsyncioConcurrency)
+
+    @override
+    def instrument(self, *arguments: Any, **options: Any) -> AsyncioAdmin:
+        """Let the Socket.IO Admin UI look at the server, and change things.
+
+        It takes what `socketio.AsyncServer.instrument` takes; ``auth`` must not be left
+        out. The engine keeps statistics from now on.
+
+        Returns:
+            What reports; its ``shutdown`` ends that.
+        """
+        return AsyncioAdmin(self, *arguments, **options)
 
     @override
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:

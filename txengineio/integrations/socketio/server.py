@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption, PacketDecodeError
+from txengineio.integrations.socketio.admin import ReactorAdmin, ThreadedAdmin
 from txengineio.integrations.socketio.concurrency import (
     Concurrency,
     ReactorConcurrency,
@@ -63,6 +64,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     max_attachments: int = MAX_ATTACHMENTS
 
     concurrency: type[Concurrency] = ReactorConcurrency
+    admin: type[ThreadedAdmin] = ReactorAdmin
 
     _log = Logger()
 
@@ -169,6 +171,19 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         self._send_packet(eio_sid, goodbye)
         reason = self.reason.SERVER_DISCONNECT
         return self._leave(eio_sid, sid, namespace, reason) or succeed(None)
+
+    @override
+    def instrument(self, *arguments: Any, **options: Any) -> ThreadedAdmin:
+        """Let the Socket.IO Admin UI look at the server, and change things.
+
+        It takes what `socketio.Server.instrument` takes; ``auth`` must not be left out.
+        A function that is ``auth`` answers at once. The engine keeps statistics from
+        now on.
+
+        Returns:
+            What reports; its ``shutdown`` ends that.
+        """
+        return self.admin(self, *arguments, **options)
 
     # --- what clients send ------------------------------------------------------------
 

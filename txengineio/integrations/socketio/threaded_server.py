@@ -10,6 +10,7 @@ from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 from twisted.python.threadable import isInIOThread
 from typing_extensions import override
 
+from txengineio.integrations.socketio.admin import ThreadedAdmin
 from txengineio.integrations.socketio.concurrency import Concurrency, Threads
 from txengineio.integrations.socketio.server import Server
 
@@ -24,6 +25,7 @@ class ThreadedServer(Server):
     """
 
     concurrency: type[Concurrency] = Threads
+    admin: type[ThreadedAdmin] = ThreadedAdmin
 
     @override
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
