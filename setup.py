@@ -70,8 +70,8 @@ setup(
             # Builds the wheel that test_packaging.py installs.
             "setuptools>=77",
             "towncrier>=25",
-            # SSH and IRC over sessions.
-            "twisted[conch]>=26.10.0",
+            # SSH and IRC over sessions; twisted.web.websocket beside them.
+            "twisted[conch,websocket]>=26.10.0",
             # What examples stand beside.
             "flask>=3.1",
             "klein>=24.8",

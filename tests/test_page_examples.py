@@ -1,16 +1,19 @@
-"""The examples whose pages need the official client, in Chromium."""
+"""The examples whose pages need the official client, in Chromium; and their like."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 
 from tests.conftest import RequireProgram
-from tests.examples import EXAMPLES, RunExample
+from tests.examples import DEADLINE, EXAMPLES, RunExample, connected, converse
+from tests.integrations.streams.test_proxies import running_proxy
 from tests.interop.servers import HERE, run_client
 from tests.test_documentation import GUIDE, blocks
 
@@ -18,6 +21,8 @@ pytestmark = pytest.mark.socket
 
 CLIENT = str(HERE / "node_modules" / "engine.io-client")
 CONNECTION = EXAMPLES / "applause" / "page" / "connection.js"
+
+EACH_WAY = [["polling"], ["websocket"], ["polling", "websocket"]]
 
 Visit = Callable[..., Any]
 
@@ -83,3 +88,93 @@ def test_guide_shows_the_script_of_the_example() -> None:
     shown = blocks(GUIDE / "browser.md", "js")[0].text
 
     assert script.endswith(shown)
+
+
+def test_only_the_page_over_websocket_alone_stays_empty_behind_a_proxy(
+    run_example: RunExample,
+    require_program: RequireProgram,
+    visit: Visit,
+    tmp_path: Path,
+) -> None:
+    nginx = require_program("nginx", "the Debian package nginx")
+    url = run_example("dashboard/server.py", "0", CLIENT)
+
+    server = int(url.rpartition(":")[2])
+    with running_proxy("nginx", nginx, server, False, tmp_path) as port:
+        facts = visit("dashboard", url=f"{url}/", behind=f"http://127.0.0.1:{port}/")
+
+    shown = {name: (page["state"], page["jobs"]) for name, page in facts.items()}
+    assert shown == {
+        "direct": ("connected by websocket", 3),
+        "directAlone": ("connected by websocket alone", 3),
+        "behind": ("connected by polling", 3),
+        "behindAlone": ("offline, trying again …", 0),
+    }
+    assert all(fits(page["screens"]) for page in facts.values())
+
+
+def test_players_meet_in_the_game(run_example: RunExample, visit: Visit) -> None:
+    url = run_example("mud/server.py", "0", CLIENT)
+
+    facts = visit("mud", url=f"{url}/")
+
+    assert facts["trouble"] == []
+    assert facts["elsewhere"] == []
+    assert fits(facts["screens"])
+    assert facts["lines"] == [
+        "What is your name?",
+        "> Ada",
+        "A hall with a cold fireplace. Exits: north, east. Here: Ada.",
+        "Grace comes in.",
+        "> say hello <b>you</b>",
+        "You say: hello <b>you</b>",
+        "Grace goes north.",
+        "> north",
+        "Shelves up to the ceiling. Exits: south. Here: Ada, Grace.",
+        "Grace fades away.",
+    ]
+
+
+@pytest.mark.parametrize("transports", EACH_WAY, ids="-".join)
+def test_game_is_the_same_on_every_transport(
+    transports: list[str], node: str, run_example: RunExample
+) -> None:
+    url = run_example("mud/server.py", "0", CLIENT)
+
+    with connected(url, transports=transports) as (_, other):
+        assert other.get(timeout=DEADLINE) == "What is your name?"
+        answers = converse(
+            url, "Ada", "dance", "west", "east", greetings=1, transports=transports
+        )
+        with connected(url, transports=transports) as (client, received):
+            for name in ("", "Ada"):
+                client.send(name)
+            greetings = [received.get(timeout=DEADLINE) for _ in range(3)]
+
+    assert answers == [
+        "What is your name?",
+        "A hall with a cold fireplace. Exits: north, east. Here: Ada.",
+        "look, who, say WORDS, or the way to go: north, south, east, west",
+        "There is no way.",
+        "Roses, and a bench in the sun. Exits: west. Here: Ada.",
+    ]
+    # Who has left leaves the name.
+    assert greetings[1] == "That will not do. Which other name?"
+    assert str(greetings[2]).startswith("A hall")
+
+
+def test_websockets_of_others_stand_beside_engine_io(run_example: RunExample) -> None:
+    url = run_example("three_ways.py")
+
+    for transports in EACH_WAY:
+        assert converse(url, "hello", b"\x00", transports=transports) == [
+            "hello",
+            b"\x00",
+        ]
+    for path in ("autobahn", "twisted"):
+        address = f"{url.replace('http', 'ws')}/{path}"
+        with closing(websocket.create_connection(address, timeout=DEADLINE)) as plain:
+            plain.send("hello")
+            assert plain.recv() == "hello"
+            plain.send_binary(b"\x00")
+            assert plain.recv() == b"\x00"
