@@ -28,7 +28,7 @@ class OverWebSocket(WebSocketServerProtocol):
     def onOpen(self) -> None:
         sockets.add(self)
 
-    def onClose(self, *why: object) -> None:
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         sockets.discard(self)
 
 
