@@ -5,6 +5,8 @@ PORT ?= 8080
 # More arguments for `twistd engineio` (make run), or for pytest (make test): with some,
 # it runs the tests that they select and measures no coverage.
 ARGS ?=
+# How many processes share all the tests; much of their time is waiting.
+JOBS ?= 3
 # Which Python makes .venv; empty: the first one that is new enough.
 PYTHON ?=
 
@@ -28,7 +30,7 @@ run: $(VENV)/.installed
 # that the closing line is the one of pytest.
 test: lint $(PEERS)/node_modules/.installed
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --cov --cov-report=term
 	@report=$$($(BIN)/coverage report --include='txengineio/protocol/*' --fail-under=100) \
 		|| { echo "$$report"; exit 1; }
 else

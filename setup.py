@@ -67,6 +67,7 @@ setup(
             "pytest-cov>=7",
             "pytest-timeout>=2.4",
             "pytest-twisted>=1.14.3",
+            "pytest-xdist>=3.8",
             # Builds the wheel that test_packaging.py installs.
             "setuptools>=77",
             "towncrier>=25",
