@@ -15,7 +15,13 @@ from typing_extensions import override
 
 from tests.cluster.nodes import LinkReactor, linked
 from tests.conftest import FlushLoggedErrors
-from txengineio.cluster.links import Door, Receiver, new_socket, open_link
+from txengineio.cluster.links import (
+    Door,
+    Receiver,
+    Sender,
+    new_socket,
+    open_link,
+)
 from txengineio.cluster.packets import (
     MAX_MESSAGE,
     Connection,
@@ -94,6 +100,23 @@ def test_programs_that_are_started_have_no_client() -> None:
     assert isinstance(packet, Connection)
     with packet.socket:
         assert not packet.socket.get_inheritable()
+
+
+def test_a_connection_that_is_too_large_to_send_goes_alone() -> None:
+    reactor = LinkReactor()
+    ended: list[None] = []
+    with linked() as (sending, receiving), socket.socket() as other:
+        sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        sender = Sender(reactor, sending, lambda: ended.append(None))
+        client = socket.socket()
+        sender.send(connection_packet(0, client, b"x" * 131_000), client)
+        sender.send(connection_packet(0, other, b"y"), other.dup())
+        assert (ended, client.fileno()) == ([], -1)
+        packet = receive(receiving, new_buffer())
+        assert isinstance(packet, Connection)
+        assert packet.received == b"y"
+        packet.socket.close()
+        sender.close()
 
 
 def test_a_path_is_there_when_somebody_listens_and_not_before(

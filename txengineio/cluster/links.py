@@ -264,6 +264,8 @@ class Sender(Watched):
         ended: Called when the link has ended, once.
     """
 
+    _log = Logger()
+
     def __init__(
         self, reactor: Any, link: socket.socket, ended: Callable[[], object]
     ) -> None:
@@ -304,8 +306,22 @@ class Sender(Watched):
             # The kernel does not tell when fewer are under way.
             self._reactor.removeWriter(self)
             self._later = self._reactor.callLater(_PAUSE, self.doWrite)
+        elif error == errno.EMSGSIZE:
+            self._drop_first()
+            self._reactor.addWriter(self)
         else:
             self.connectionLost(Failure(CONNECTION_LOST))
+
+    def _drop_first(self) -> None:
+        """Drop a connection of which too much was read: the others can be sent."""
+        packet, client = self._waiting.popleft()
+        self._log.error(
+            "a connection is dropped: {size} bytes of it were read, which is more than "
+            "sockets of this system take at a time (net.core.wmem_default)",
+            size=len(packet),
+        )
+        if client is not None:
+            client.close()
 
     def doRead(self) -> Any:
         """Notice the end; nothing else is received here."""
