@@ -246,7 +246,7 @@ _WORKERS = tuple(
     Scenario(
         name=f"workers-{name}",
         title=title,
-        needs=Feature.WORKERS,
+        needs=Feature.OTHER_WORKERS if name.endswith("-moved") else Feature.WORKERS,
         measure=processor_time(make_load),
         own_only=True,
     )

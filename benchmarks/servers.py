@@ -32,7 +32,8 @@ class Feature(Enum):
     POLLING = "long-polling"
     ENGINE = "all of Engine.IO"
     START = "start-up by twistd"
-    WORKERS = "the same with several processes"
+    WORKERS = "what it does with workers, too"
+    OTHER_WORKERS = "several workers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class Server:
         return bool(self.features & {Feature.ENGINE, Feature.WORKERS})
 
 
-_ALL = frozenset(Feature) - {Feature.START, Feature.WORKERS}
+_ALL = frozenset(Feature) - {Feature.START, Feature.WORKERS, Feature.OTHER_WORKERS}
 _TWISTD = (
     sys.executable,
     str(Path(sysconfig.get_path("scripts")) / "twistd"),
@@ -90,10 +91,11 @@ def own_server(name: str, title: str, root: Path, reactor: str = "epoll") -> Ser
 
 def _own_workers(name: str, title: str, workers: int) -> Server:
     server = own_server(name, title, ROOT)
+    others = {Feature.OTHER_WORKERS} if workers > 1 else frozenset()
     return replace(
         server,
         command=(*server.command, "--workers", str(workers)),
-        features=frozenset({Feature.WORKERS}),
+        features=frozenset({Feature.WORKERS, *others}),
     )
 
 

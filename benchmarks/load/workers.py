@@ -1,6 +1,5 @@
 """Sessions of several workers: requests that come to another one than the session's."""
 
-import re
 import socket
 from collections.abc import Callable
 from itertools import cycle
@@ -19,18 +18,15 @@ Opened = tuple[socket.socket, str]
 
 # Connections are spread by chance.
 _ATTEMPTS = 200
-# Without a worker it is 20 characters, of the same kinds.
-_OF_WORKER = re.compile(r"(w\d+[a-z]+)-[\w-]{20}")
 
 
 def open_crossed(address: Address, count: int) -> list[Opened]:
     """Open sessions in pairs on two workers, and let each pair change connections.
 
-    Each connection is then with another worker than the session that it is for. Where
-    there is one process, the sessions change connections as well.
+    Each connection is then with another worker than the session that it is for.
 
     Raises:
-        LoadError: All sessions come to one of several workers.
+        LoadError: All sessions come to one worker.
     """
     crossed: list[Opened] = []
     for _ in range(count // 2):
@@ -44,16 +40,15 @@ def _open_elsewhere(address: Address, sid: str) -> Opened:
     node = _node_of(sid)
     for _ in range(_ATTEMPTS):
         opened = open_polling(address)
-        if not node or _node_of(opened[1]) != node:
+        if _node_of(opened[1]) != node:
             return opened
         opened[0].close()
     raise LoadError(f"all sessions come to worker {node}")
 
 
 def _node_of(sid: str) -> str:
-    """Return the worker of a session; nothing if there are no others."""
-    found = _OF_WORKER.fullmatch(sid)
-    return found[1] if found else ""
+    """Return the worker of a session."""
+    return sid.partition("-")[0]
 
 
 class CrossedPollingLoad(PollingLoad):

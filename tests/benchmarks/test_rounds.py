@@ -25,6 +25,11 @@ def test_only_our_own_growth_is_measured() -> None:
     assert names("memory-10000") == ["ours", "ours-asyncio", "ours-uvloop"]
 
 
+def test_only_several_workers_have_sessions_of_other_workers() -> None:
+    assert names("workers-echo-moved") == ["ours-workers"]
+    assert {"ours", "ours-workers", "ours-one-worker"} <= set(names("workers-echo"))
+
+
 def test_starts_are_measured_with_twistd() -> None:
     assert names("start") == ["twistd-engineio", "twistd-web"]
 
