@@ -377,7 +377,7 @@ def test_the_clock_is_not_looked_at_for_each_small_read() -> None:
 
 
 def test_the_clock_is_looked_at_for_each_large_read() -> None:
-    data = b"x" * (module._SMALL + 1)
+    data = b"x" * (module._CREDIT)
     few, many = (looks_at_the_clock(data, number) for number in (10, 60))
     assert many - few >= 50
 
@@ -402,7 +402,7 @@ def test_small_reads_that_take_long_keep_nobody_waiting(reactor: Descriptors) ->
         for each in crowd:
             each.peer.send(b"x")
         reactor.turn()
-        assert len(taken) == 1 + module._UNTIMED + 1
+        assert len(taken) == 1 + module._CREDIT // (module._READ_COST + 1) + 1
         taken.append(0)
         before = len(taken)
         reactor.turn()

@@ -14,6 +14,7 @@ from txengineio.websocket.frames import (
     encode_frame,
     encode_masked_frame,
     encode_text,
+    lone_masked_text,
     pong_frame,
 )
 
@@ -83,3 +84,30 @@ def test_a_pong_is_a_frame_of_the_same_side() -> None:
     assert pong_frame(encode_frame(b"abc")) == make_frame(PONG, b"abc", mask=None)
     masked = encode_masked_frame(b"abc")
     assert pong_frame(masked) == make_frame(PONG, b"abc", mask=masked[2:6])
+
+
+@pytest.mark.parametrize("text", ["4", "4ab", "4abc", "4€", "a" * 125])
+def test_a_short_text_that_has_come_alone_is_read(text: str) -> None:
+    payload = text.encode()
+    frame = make_frame(TEXT, payload)
+    assert lone_masked_text(frame, len(payload)) == text
+    assert lone_masked_text(frame, len(payload) - 1) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        make_frame(TEXT, b""),
+        make_frame(TEXT, b"a" * 126),
+        make_frame(TEXT, b"a", mask=None),
+        make_frame(BINARY, b"a"),
+        make_frame(PONG, b"a"),
+        make_frame(TEXT, b"a")[:-1],
+        make_frame(TEXT, b"a") + b"\x81",
+        make_frame(TEXT, b"a") * 2,
+        make_frame(TEXT, b"\xff"),
+    ],
+)
+def test_anything_else_is_not_a_short_text_that_has_come_alone(data: bytes) -> None:
+    assert lone_masked_text(data, 1000) is None

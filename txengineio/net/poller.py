@@ -70,14 +70,14 @@ _LONG: Final = 0.0001
 Nearly all take less; a round of such connections is over soon enough.
 """
 
-_SMALL: Final = 1024
-"""Bytes that hardly take long: at most some two hundred frames."""
-
-_UNTIMED: Final = 4
-"""Small reads of which the clock need not be looked at, if the one before was quick.
+_CREDIT: Final = 2048
+"""Bytes that are read after a quick read before the clock is looked at again.
 
 To look takes 2 % of what an echo does.
 """
+
+_READ_COST: Final = 448
+"""Bytes that each read counts for beside its own: a fifth small one is timed."""
 
 _QUICK: Final = _LONG / 2
 """Seconds within which a read is quick."""
@@ -228,7 +228,8 @@ class Poller:
         """Read from connections as long as it is their turn; return the time."""
         transports, seconds = self._transports, self._seconds
         began = before = now
-        untimed, is_quick = 0, False
+        # What may still be read untimed; and whether that was done since `before`.
+        credit, is_stale = 0, False
         for descriptor, event in ready:
             transport = transports.get(descriptor)
             if event != _IN or transport is None:
@@ -242,28 +243,29 @@ class Poller:
             if not data:
                 self._drop(transport, CONNECTION_DONE)
                 continue
-            is_timed = not is_quick or untimed == _UNTIMED or len(data) > _SMALL
-            if is_timed and untimed:
+            credit -= len(data) + _READ_COST
+            if credit < 0 and is_stale:
                 # Do not charge it for the time that others took.
-                before, untimed = seconds(), 0
+                before = seconds()
             try:
                 transport.protocol.dataReceived(data)
             except BaseException as problem:
                 self._log.failure("{transport} is dropped", transport=transport)
                 self._drop(transport, problem)
-            if not is_timed:
-                untimed += 1
+            if credit >= 0:
+                is_stale = True
                 continue
-            now = seconds()
+            now, is_stale = seconds(), False
             took = now - before
-            is_quick = took <= _QUICK
-            if took > _LONG:
+            before = now
+            if took <= _QUICK:
+                credit = _CREDIT
+            elif took > _LONG:
                 # It is served later next time, so those after it are not skipped.
                 self._charge(descriptor, transport, took)
                 if not began <= now < end:
                     break
-            before = now
-        return seconds() if untimed else now
+        return seconds() if is_stale else now
 
     def _act(self, transport: Any, descriptor: int, event: int) -> None:
         """Do all else that there may be to do for a connection, as reactors do it."""

@@ -17,6 +17,7 @@ Spec: Engine.IO v4, "Packet encoding".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import ClassVar, Final
 
 from typing_extensions import override
@@ -37,6 +38,8 @@ __all__ = ["SEPARATOR", "Revision4Codec"]
 
 SEPARATOR: Final = "\x1e"
 """Stands between the packets of a payload."""
+
+_NEXT_MESSAGE: Final = SEPARATOR + "4"
 
 _MANY: Final = 64
 """Packets from which a payload is not taken apart all at once."""
@@ -91,6 +94,16 @@ class Revision4Codec(Codec):
 
     @override
     def decode_payload(self, body: str | bytes) -> Iterator[Packet]:
+        if isinstance(body, str) and body[:1] == "4":
+            # First what nearly every payload is: messages, and nothing else.
+            others = body.count(SEPARATOR)
+            if not others:
+                return iter(((_MESSAGE, body[1:]),))
+            if others < _MANY and others == body.count(_NEXT_MESSAGE):
+                return zip(repeat(_MESSAGE), body[1:].split(_NEXT_MESSAGE))
+        return self._decode_each(body)
+
+    def _decode_each(self, body: str | bytes) -> Iterator[Packet]:
         if isinstance(body, bytes):
             raise PacketDecodeError("binary payload, expected text in revision 4")
         for frame in _frames_in(body):

@@ -15,6 +15,7 @@ __all__ = [
     "encode_frame",
     "encode_masked_frame",
     "encode_text",
+    "lone_masked_text",
     "pong_frame",
 ]
 
@@ -25,6 +26,7 @@ _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 _MAX_16: Final = 0xFFFF
 _MASKED: Final = 0x80
+_MASKED_HEAD: Final = 6
 
 MASK_WIDTH: Final = 4
 """Bytes of the mask in a client's frame; a server's frame has none."""
@@ -107,6 +109,37 @@ def encode_masked_frame(content: str | bytes) -> bytes:
     else:
         header = bytes((opcode, _MASKED | _LENGTH_64)) + length.to_bytes(8, "big")
     return b"".join((header, mask, apply_mask(payload, mask, length)))
+
+
+def lone_masked_text(data: bytes, limit: int) -> str | None:
+    """Return the text in a client's frame, if that is short and all that has come.
+
+    This is what comes from a client that has one message under way at a time.
+
+    Args:
+        data: What has come, from the beginning of a frame on.
+        limit: Bytes that the text may have.
+
+    Returns:
+        The text; None if there is anything else about the frame.
+    """
+    length = len(data) - _MASKED_HEAD
+    if (
+        length < 1
+        or length >= _LENGTH_16
+        or data[1] != _MASKED | length
+        or data[0] != _TEXT
+        or length > limit
+    ):
+        return None
+    # As in `apply_mask`: a call more would cost as much as the rest.
+    number = int.from_bytes(data[_MASKED_HEAD:], "little")
+    key = (data[2:_MASKED_HEAD] * _LONGEST_KEY)[:length]
+    number ^= int.from_bytes(key, "little")
+    try:
+        return number.to_bytes(length, "little").decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def encode_text(text: str) -> bytes:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from enum import Enum, unique
 from typing import Final
 
-from txengineio.websocket.frames import MASK_WIDTH
+from txengineio.websocket.frames import MASK_WIDTH, lone_masked_text
 from txengineio.websocket.interfaces import IFrameReceiver, IMessageReceiver
 from txengineio.websocket.limits import MAX_PIECES, TINY, Excess, FrameLimits
 from txengineio.websocket.masking import apply_mask
@@ -82,6 +82,7 @@ class FrameReader:
     __slots__ = (
         "_frames",
         "_limits",
+        "_lone_limit",
         "_mask_width",
         "_max_size",
         "_message",
@@ -114,6 +115,8 @@ class FrameReader:
         self._max_size = limits.max_size
         self._mask_width = MASK_WIDTH if is_masked else 0
         self._short_path = short_path
+        # Bytes that a text may have that has come alone; 0 if none is looked for.
+        self._lone_limit = limits.max_size if is_masked and short_path else 0
         self._message: PartialMessage | None = None
         # How much is missing of a frame, and what has come of it, if it is wanted.
         self._missing = 0
@@ -134,7 +137,7 @@ class FrameReader:
         """Whether `go_on` has something to read."""
         return bool(self._unread)
 
-    def receive(self, data: bytes) -> bool:
+    def receive(self, data: bytes) -> bool:  # noqa: C901  # each read comes here
         """Take what was received, and read it if that takes no time to speak of.
 
         Returns:
@@ -148,6 +151,11 @@ class FrameReader:
             return True
         if self._missing:
             data = self._complete(data)
+        elif self._lone_limit and not (self._message or self.ended):
+            text = lone_masked_text(data, self._lone_limit)
+            if text is not None:
+                self._messages.text_received(text)
+                return True
         size = len(data)
         if size > SHORT:
             self._unread = data

@@ -60,8 +60,12 @@ class Dispatcher:
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, now or later."""
         elsewhere = self.elsewhere
-        if elsewhere is None or not self._is_elsewhere(request, elsewhere):
+        if elsewhere is not None and self._is_elsewhere(request, elsewhere):
+            return
+        if self.middlewares:
             self.serve_here(request)
+        else:
+            self._serve(request)
 
     def serve_here(self, request: IncomingRequest) -> None:
         """Answer a request that no other node answers, now or later."""
