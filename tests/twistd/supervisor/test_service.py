@@ -223,6 +223,36 @@ def test_a_worker_that_ends_is_replaced_and_all_are_told(running: Supervised) ->
     assert again.sockets == one.sockets
 
 
+def test_the_others_get_the_share_of_a_worker_that_ends_again_and_again(
+    running: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn: list[int] = []
+    monkeypatch.setattr(running.binder, "withdraw", withdrawn.append)
+    one, two = running.processes
+    one.dies()
+    # Another one is started at once.
+    assert withdrawn == []
+    running.reactor.advance(0)
+    running.processes[-1].reports(Report.READY)
+    running.processes[-1].dies()
+    assert set(withdrawn) == {0}
+    # Nobody is left who could have the other's.
+    two.dies()
+    assert set(withdrawn) == {0}
+
+
+def test_a_worker_that_is_being_replaced_may_end_and_nothing_is_withdrawn(
+    running: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn: list[int] = []
+    monkeypatch.setattr(running.binder, "withdraw", withdrawn.append)
+    one, *_ = running.processes
+    hang_up(running)
+    # Its successor may listen by now.
+    one.dies()
+    assert withdrawn == []
+
+
 def test_a_worker_that_hangs_is_killed_and_replaced(running: Supervised) -> None:
     one, two = running.processes
     for _ in range(6):

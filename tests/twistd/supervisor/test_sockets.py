@@ -22,6 +22,7 @@ from twisted.internet.threads import deferToThread
 from typing_extensions import override
 
 from tests.interop.certificates import make_certificates
+from txengineio.twistd.supervisor import sockets
 from txengineio.twistd.supervisor.sockets import (
     Binder,
     Inheritance,
@@ -117,6 +118,61 @@ async def test_each_slot_has_a_socket_and_all_share_the_port() -> None:
     await binder.close()
     with pytest.raises(ConnectionRefusedError):
         await deferToThread(who_answers, (HOST, address.port))
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+@pytest_twisted.ensureDeferred
+async def test_the_others_have_the_share_of_a_slot_that_has_no_process(
+    slot: int,
+) -> None:
+    description = f"tcp:0:interface={HOST}"
+    binder, bound = bind(description)
+    address: Any = bound.getHost()
+    other = inherit(binder, 1 - slot, description)
+    binder.withdraw(slot)
+    binder.withdraw(slot)
+    for _ in range(40):
+        answer = await deferToThread(who_answers, (HOST, address.port))
+        assert answer == str(1 - slot)
+
+    again = inherit(binder, slot, description)
+    found = set()
+    for _ in range(200):
+        found.add(await deferToThread(who_answers, (HOST, address.port)))
+        if len(found) == 2:
+            break
+    assert found == {"0", "1"}
+    for port in (other, again):
+        await port.stopListening()
+    await binder.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_the_right_to_bind_a_port_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    description = f"tcp:0:interface={HOST}"
+    binder, _ = bind(description)
+    before = binder.descriptors(0)
+
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(sockets, "_listener", refuse)
+    binder.withdraw(0)
+    assert binder.descriptors(0) == before
+    await binder.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_socket_that_all_slots_have_is_not_withdrawn(tmp_path: Path) -> None:
+    description = f"unix:{tmp_path / 'sock'}"
+    binder, _ = bind(description)
+    other = inherit(binder, 1, description)
+    binder.withdraw(0)
+    assert await deferToThread(who_answers, str(tmp_path / "sock")) == "1"
+    await other.stopListening()
+    await binder.close()
 
 
 @pytest_twisted.ensureDeferred

@@ -285,6 +285,7 @@ class SupervisorService(Service):
             self._restarts = restarts
             for worker in self._processes:
                 worker.order(Order.RESTARTS, restarts)
+        self._spread()
         if self.state is SupervisorState.STOPPING and all(
             slot.is_drained for slot in self.slots
         ):
@@ -293,6 +294,13 @@ class SupervisorService(Service):
             if not self._processes and self._all_ended is not None:
                 waiting, self._all_ended = self._all_ended, None
                 waiting.callback(None)
+
+    def _spread(self) -> None:
+        """Let the workers that serve have the share of slots that pause."""
+        if any(slot.serves for slot in self.slots):
+            for slot in self.slots:
+                if slot.is_vacant:
+                    self._binder.withdraw(slot.number)
 
     def roll(self) -> None:
         """Replace the workers, one after the other, as after a change of the code.

@@ -138,6 +138,7 @@ class Slot:
         self._starting: WorkerProcess | None = None
         self._failures = 0
         self._has_served = False
+        self._is_pausing = False
         self._later: IDelayedCall | None = None
         self._replaced: Deferred[bool] | None = None
         self._replaces: WorkerProcess | None = None
@@ -229,6 +230,7 @@ class Slot:
         self._start()
 
     def _start(self) -> None:
+        self._is_pausing = False
         self._starting = self._spawn(self)
         self._processes.append(self._starting)
 
@@ -241,6 +243,7 @@ class Slot:
     def _pause(self) -> None:
         pause = pause_after(self._failures)
         self._failures += 1
+        self._is_pausing = pause > 0
         if pause and self._has_served:
             self._log.warn(
                 "slot {slot} gets another worker in {pause:g} s",
@@ -293,6 +296,11 @@ class Slot:
     def serves(self) -> bool:
         """Whether a process serves."""
         return self._serving is not None
+
+    @property
+    def is_vacant(self) -> bool:
+        """Whether it has no process, and gets none for a while."""
+        return self._is_pausing and not self._processes
 
     @property
     def is_drained(self) -> bool:

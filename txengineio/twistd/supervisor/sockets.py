@@ -7,7 +7,10 @@ works in both, even if it wraps the socket in TLS, which the worker does.
 
 The kernel spreads connections evenly over the sockets that share a port by
 ``SO_REUSEPORT``. The supervisor keeps them open: connections in the queue of a socket
-whose process has ended are served by the slot's next process.
+whose process has ended are served by the slot's next process. Only if that is to be
+started after a pause, as its predecessors have ended too soon, the slot gets sockets
+that are bound but do not listen: what waits in its queue is reset, and the others have
+its share of the connections until its next process listens.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import os
 import re
 import socket
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from twisted.internet.abstract import isIPv6Address
@@ -70,12 +74,22 @@ class _Bound:
         sockets: One for each slot, or one that all have.
     """
 
-    def __init__(self, sockets: Sequence[socket.socket]) -> None:
-        self._sockets = sockets
+    def __init__(self, sockets: Iterable[socket.socket]) -> None:
+        self._sockets = list(sockets)
 
     def descriptor(self, slot: int) -> int:
         """Return the descriptor of a slot's socket."""
         return self._sockets[slot % len(self._sockets)].fileno()
+
+    def withdraw(self, slot: int) -> None:
+        """Leave a slot's share of the connections to the other slots."""
+        old = self._sockets[slot % len(self._sockets)]
+        if len(self._sockets) == 1 or not _listens(old):
+            return
+        # Without the right to bind the port by now, the connections wait.
+        with suppress(OSError):
+            self._sockets[slot] = _listener(old.family, old.getsockname(), shared=True)
+            old.close()
 
     def getHost(self) -> Any:
         """Return the address that it is bound to."""
@@ -103,6 +117,9 @@ class _BoundPath:
         """Return its descriptor."""
         number: int = self._port.fileno()
         return number
+
+    def withdraw(self, slot: int) -> None:
+        """Do nothing: the other slots accept from it, too."""
 
     def getHost(self) -> Any:
         """Return its address."""
@@ -138,6 +155,11 @@ class Binder:
     def descriptors(self, slot: int) -> list[int]:
         """List the sockets of a slot, in the order in which endpoints have listened."""
         return [each.descriptor(slot) for each in self._bound]
+
+    def withdraw(self, slot: int) -> None:
+        """Let the other slots have what would come to one that pauses."""
+        for each in self._bound:
+            each.withdraw(slot)
 
     def close(self) -> Deferred[Any]:
         """Close all sockets; fires when they are."""
@@ -222,8 +244,9 @@ def _bind(interface: str, port: int, backlog: int, count: int) -> list[socket.so
 
 
 def _listener(
-    family: int, address: Any, backlog: int, *, shared: bool = False
+    family: int, address: Any, backlog: int | None = None, *, shared: bool = False
 ) -> socket.socket:
+    """Bind a socket; without a backlog it does not listen yet."""
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)
@@ -231,11 +254,16 @@ def _listener(
         if shared:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.bind(address)
-        made.listen(backlog)
+        if backlog is not None:
+            made.listen(backlog)
     except OSError:
         made.close()
         raise
     return made
+
+
+def _listens(bound: socket.socket) -> bool:
+    return bool(bound.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _address_of(bound: socket.socket) -> Any:
@@ -262,7 +290,7 @@ class Inheritance:
         self, port: int, factory: Any, backlog: int = _BACKLOG, interface: str = ""
     ) -> IListeningPort:
         """Accept from the next socket."""
-        return self._adopt(factory)
+        return self._adopt(factory, backlog)
 
     def listenSSL(
         self,
@@ -274,7 +302,8 @@ class Inheritance:
     ) -> IListeningPort:
         """Accept from the next socket, and speak TLS."""
         # As `PosixReactorBase.listenSSL` of Twisted 26.10 does.
-        return self._adopt(TLSMemoryBIOFactory(contextFactory, False, factory))
+        wrapped = TLSMemoryBIOFactory(contextFactory, False, factory)
+        return self._adopt(wrapped, backlog)
 
     def listenUNIX(
         self, address: str, factory: Any, *_details: Any, **_more: Any
@@ -288,7 +317,7 @@ class Inheritance:
         """Accept from the next socket."""
         return self._adopt(factory)
 
-    def _adopt(self, factory: Any) -> IListeningPort:
+    def _adopt(self, factory: Any, backlog: int = _BACKLOG) -> IListeningPort:
         inherited = socket.socket(fileno=self._descriptors.popleft())
         # Programs that the application starts are not to go on listening.
         inherited.set_inheritable(False)
@@ -297,6 +326,9 @@ class Inheritance:
             port.startListening()
             return port
         with inherited:
+            if not _listens(inherited):
+                # Its predecessor was withdrawn while the slot had no process.
+                inherited.listen(backlog)
             adopted: IListeningPort = self._reactor.adoptStreamPort(
                 inherited.fileno(), inherited.family, factory
             )
