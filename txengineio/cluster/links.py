@@ -34,6 +34,7 @@ from txengineio.net.turns import turns_of
 __all__ = [
     "MAX_WAITING",
     "Door",
+    "OwnLink",
     "Receiver",
     "Sender",
     "Watched",
@@ -254,8 +255,37 @@ class Receiver(Watched):
         self._ended(self)
 
 
-@implementer(IReadDescriptor, IWriteDescriptor)
-class Sender(Watched):
+@implementer(IReadDescriptor)
+class OwnLink(Watched):
+    """A link that this node has opened: it sends by it, and reads only its end.
+
+    Args:
+        reactor: The reactor.
+        link: The link.
+        ended: Called when the link has ended, once.
+    """
+
+    def __init__(
+        self, reactor: Any, link: socket.socket, ended: Callable[[], object]
+    ) -> None:
+        self._ended = ended
+        super().__init__(reactor, link)
+
+    def doRead(self) -> Any:
+        """Notice the end; nothing else is received here."""
+        return CONNECTION_LOST
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        """Report that nothing more can be sent."""
+        was_open = self.fileno() >= 0
+        super().connectionLost(reason)
+        if was_open:
+            self._ended()
+
+
+@implementer(IWriteDescriptor)
+class Sender(OwnLink):
     """Sends to another node, in order; keeps what it does not take at once.
 
     Args:
@@ -270,9 +300,8 @@ class Sender(Watched):
         self, reactor: Any, link: socket.socket, ended: Callable[[], object]
     ) -> None:
         self._waiting: deque[tuple[bytes, socket.socket | None]] = deque()
-        self._ended = ended
         self._later: IDelayedCall | None = None
-        super().__init__(reactor, link)
+        super().__init__(reactor, link, ended)
 
     @property
     def is_full(self) -> bool:
@@ -322,18 +351,6 @@ class Sender(Watched):
         )
         if client is not None:
             client.close()
-
-    def doRead(self) -> Any:
-        """Notice the end; nothing else is received here."""
-        return CONNECTION_LOST
-
-    @override
-    def connectionLost(self, reason: Failure) -> None:
-        """Report that nothing more can be sent."""
-        was_open = self.fileno() >= 0
-        super().connectionLost(reason)
-        if was_open:
-            self._ended()
 
     @override
     def close(self) -> None:

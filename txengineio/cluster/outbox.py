@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
+from twisted.internet.interfaces import IWriteDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.cluster.links import Watched
+from txengineio.cluster.links import OwnLink
 from txengineio.cluster.packets import MAX_MESSAGE, hello_packet, pieces_of, send
 from txengineio.net.turns import turns_of
 
@@ -40,8 +40,8 @@ _TAKES_NOTHING: Final = {errno.EAGAIN, errno.ENOBUFS}
 Packets = Iterator[Sequence[bytes | memoryview]]
 
 
-@implementer(IReadDescriptor, IWriteDescriptor)
-class Outbox(Watched):
+@implementer(IWriteDescriptor)
+class Outbox(OwnLink):
     """Sends messages to another node, in order; keeps a bounded number of them.
 
     Args:
@@ -69,7 +69,6 @@ class Outbox(Watched):
         self.waiting = 0
         self._node = names[1]
         self._counts = counts
-        self._ended = ended
         self._turns = turns_of(reactor)
         self._queue: deque[tuple[bytes, bytes]] = deque()
         # The packets of the first message, and the next one of them.
@@ -77,7 +76,7 @@ class Outbox(Watched):
         self._next: Sequence[bytes | memoryview] | None = None
         self._log_at = self._turns.seconds()
         self._unlogged = 0
-        super().__init__(reactor, link)
+        super().__init__(reactor, link, ended)
         with suppress(OSError):
             # If the other node is gone, the reactor says so.
             link.send(hello_packet(names[0]))
@@ -126,18 +125,6 @@ class Outbox(Watched):
             self.waiting -= len(payload) + _OVERHEAD
             self._counts["sent"] += 1
         return True
-
-    def doRead(self) -> Any:
-        """Notice the end; nothing else is received here."""
-        return CONNECTION_LOST
-
-    @override
-    def connectionLost(self, reason: Failure) -> None:
-        """Report that nothing more can be sent."""
-        was_open = self.fileno() >= 0
-        super().connectionLost(reason)
-        if was_open:
-            self._ended()
 
     @override
     def close(self) -> None:
