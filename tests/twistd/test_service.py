@@ -17,7 +17,8 @@ from zope.interface import implementer
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection
 from tests.doubles import has_fired
-from txengineio import Engine, InvalidOption
+from txengineio import Engine, EngineIOProtocol, InvalidOption
+from txengineio.inspector import InspectorResource
 from txengineio.service import EngineIOService
 from txengineio.testing.recording import RecordingApplication
 
@@ -179,3 +180,11 @@ def test_it_can_be_started_again(engine: Engine, reactor: MemoryReactorClock) ->
     service.startService()
     assert len(reactor.tcpServers) == 2
     assert engine.is_open
+
+
+@pytest.mark.parametrize("wrong", [Engine, EngineIOProtocol, None])
+def test_what_is_no_engine_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match="engine must be an Engine, as Engine"):
+        EngineIOService(wrong, "tcp:8080")
+    with pytest.raises(InvalidOption, match="engine must be an Engine, as Engine"):
+        InspectorResource(wrong)

@@ -18,6 +18,7 @@ from typing_extensions import override
 from txengineio.net.endpoints import server_endpoint
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
+from txengineio.server.web.resource import check_engine
 from txengineio.server.web.site import DEFAULT_PATH, engine_site, path_segments
 from txengineio.twistd.endpoints import cannot_listen, url_of
 
@@ -53,7 +54,7 @@ class EngineIOService(Service):
         site: What is served on the endpoints.
 
     Raises:
-        InvalidOption: A description, or the path, makes no sense.
+        InvalidOption: The engine is none; a description, or the path, makes no sense.
     """
 
     _log = Logger()
@@ -71,6 +72,7 @@ class EngineIOService(Service):
         drain_timeout: float = DEFAULT_DRAIN_TIMEOUT,
         drain_spread: float | None = None,
     ) -> None:
+        check_engine(engine)
         self.engine = engine
         if path_segments(path):
             beside = {b"healthz": HealthResource(engine), **(beside or {})}

@@ -14,7 +14,7 @@ from tests.integrations.streams.doubles import (
     RecordingSession,
     RecordingStream,
 )
-from txengineio.errors import CloseReason, SessionClosed
+from txengineio.errors import CloseReason, InvalidOption, SessionClosed
 from txengineio.integrations.streams.factory import (
     StreamFactory,
     StreamSession,
@@ -208,3 +208,9 @@ def test_the_wrapped_factory_is_started_and_stopped() -> None:
     factory.doStart()
     factory.doStop()
     assert wrapped.events == ["start", "stop"]
+
+
+@pytest.mark.parametrize("wrong", [Protocol, Factory, object(), None])
+def test_what_is_no_factory_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match="factory must be a factory, as Factory"):
+        StreamFactory(wrong)

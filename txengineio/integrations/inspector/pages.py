@@ -30,6 +30,7 @@ from txengineio.integrations.inspector.cluster_list import ClusterList, sessions
 from txengineio.integrations.inspector.selection import Query
 from txengineio.integrations.pages import answer_page, page_of, parts_of
 from txengineio.server.engine import Engine
+from txengineio.server.web.resource import check_engine
 from txengineio.server.web.site import DEFAULT_PATH
 
 __all__ = ["InspectorResource", "inspector_pages"]
@@ -63,7 +64,7 @@ class InspectorResource(Resource):
             sessions, as another site may have made that name lead here.
 
     Raises:
-        InvalidOption: ``hosts`` is a single name.
+        InvalidOption: The engine is none, or ``hosts`` is a single name.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class InspectorResource(Resource):
         super().__init__()
         if isinstance(hosts, str):
             raise InvalidOption("hosts", "names of hosts, such as ['localhost']", hosts)
+        check_engine(engine)
         pages = inspector_pages(engine, path, echoes=False, hosts=hosts)
         for name, page in pages.items():
             self.putChild(name, page)

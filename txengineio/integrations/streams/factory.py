@@ -23,7 +23,7 @@ from zope.interface import alsoProvides
 
 from txengineio.application import AnySession, EngineIOProtocol
 from txengineio.client.session import ClientSession
-from txengineio.errors import CloseReason, SessionClosed
+from txengineio.errors import CloseReason, InvalidOption, SessionClosed
 from txengineio.integrations.streams.transport import (
     END_OF_STREAM,
     StreamTransport,
@@ -127,11 +127,19 @@ class StreamFactory(Factory):
     Args:
         factory: Builds the stream protocols. Its ``buildProtocol`` gets the address of
             the peer.
+
+    Raises:
+        InvalidOption: It is no factory.
     """
 
     noisy = False
 
     def __init__(self, factory: IProtocolFactory) -> None:
+        if not callable(getattr(factory, "buildProtocol", None)) or isinstance(
+            factory, type
+        ):
+            expected = "a factory, as Factory.forProtocol(YourProtocol) makes it"
+            raise InvalidOption("factory", expected, factory)
         self.wrapped = factory
 
     @override
