@@ -50,7 +50,14 @@ class ClientWebSocket(WebSocketTransport):
             `ConnectFailed`. Cancelling it drops the connection.
     """
 
-    __slots__ = ("_answer", "_first_receiver", "_reason", "_said_goodbye", "opened")
+    __slots__ = (
+        "_answer",
+        "_certificate",
+        "_first_receiver",
+        "_reason",
+        "_said_goodbye",
+        "opened",
+    )
 
     connection: ClientConnection
 
@@ -64,6 +71,7 @@ class ClientWebSocket(WebSocketTransport):
         self._answer: bytes | None = None
         self._reason = ""
         self._said_goodbye = False
+        self._certificate: Any = None
 
     def _cancelled(self, _opened: Deferred[None]) -> None:
         self.connection.transport.abortConnection()
@@ -81,7 +89,7 @@ class ClientWebSocket(WebSocketTransport):
 
     def certificate(self) -> Any:
         """Return the server's certificate: see `certificate_of`."""
-        return certificate_of(self.connection.transport)
+        return self._certificate
 
     # --- IClientWebSocketOwner --------------------------------------------------------
 
@@ -115,6 +123,8 @@ class ClientWebSocket(WebSocketTransport):
     def websocket_opened(self) -> None:
         """Tell those who wait for the end."""
         self.receiver = self._first_receiver
+        # Asked now: a connection that is lost does not know it any more.
+        self._certificate = certificate_of(self.connection.transport)
         self.opened.callback(None)
 
     @override

@@ -6,12 +6,16 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from zope.interface import directlyProvides
 
 from tests.client.http.test_http_client import Client
 from tests.client.network import error_of, result_of
 from tests.client.test_connect import answer
 from txengineio.client.http.answer_parser import Answer
+from txengineio.client.http.connections import ClientConnection, Connections
 from txengineio.errors import PayloadTooLarge
 
 LIMIT = 20
@@ -226,3 +230,49 @@ def test_any_bytes_have_the_same_outcome_without_the_short_path(
     exchanges: list[tuple[bytes, list[int], str]],
 ) -> None:
     assert outcome(exchanges, True) == outcome(exchanges, False)
+
+
+class _TLS:
+    """A TLS connection that knows the server's certificate only while it lasts."""
+
+    def __init__(self, certificate: str | None) -> None:
+        self.getPeerCertificate = lambda: certificate
+        directlyProvides(self, ISSLTransport)
+
+
+def _connected(connections: Connections, certificate: str | None) -> ClientConnection:
+    connection = ClientConnection(connections)
+    connection.transport = _TLS(certificate)
+    connections.made(connection)
+    return connection
+
+
+def _connections() -> Connections:
+    def read(*_: object) -> Any:
+        raise AssertionError("nothing is read here")
+
+    return Connections(Clock(), LIMIT, read)
+
+
+def test_the_certificate_is_that_of_the_newest_connection_that_has_seen_one() -> None:
+    connections = _connections()
+    assert connections.certificate() is None
+    _connected(connections, "first")
+    assert connections.certificate() == "first"
+    _connected(connections, "renewed")
+    assert connections.certificate() == "renewed"
+
+
+def test_a_connection_whose_handshake_goes_on_hides_no_certificate() -> None:
+    connections = _connections()
+    _connected(connections, "first")
+    _connected(connections, None)
+    assert connections.certificate() == "first"
+
+
+def test_the_certificate_outlives_its_connection() -> None:
+    connections = _connections()
+    connection = _connected(connections, "first")
+    connections.lost(connection)
+    del connection.transport.getPeerCertificate
+    assert connections.certificate() == "first"

@@ -12,6 +12,7 @@ from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import Certificate, PrivateCertificate
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 from twisted.web.resource import Resource
@@ -140,6 +141,11 @@ async def test_both_sides_have_shown_a_certificate(
         assert len(protocol.seen) >= 2
         assert verifyObject(ISSLTransport, protocol.transport)
     await port.stopListening()
+    # By then the connections are lost, and TLS has forgotten who was there.
+    await deferLater(reactor, 0.3)
+    for protocol in (client, server):
+        protocol.look()
+        assert None not in protocol.seen
 
 
 @each_transport

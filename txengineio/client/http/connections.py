@@ -166,6 +166,7 @@ class ClientConnection(TwistedConnection):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._answered is not None:
             self._leave_short_path()
+        self._connections.lost(self)
         super().connectionLost(reason)
 
 
@@ -177,7 +178,8 @@ class _ConnectionFactory(Factory):
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> ClientConnection:
-        self._connections.last = connection = ClientConnection(self._connections)
+        connection = ClientConnection(self._connections)
+        self._connections.made(connection)
         return connection
 
 
@@ -195,7 +197,6 @@ class Connections:
     Attributes:
         limit: As given.
         read: As given.
-        last: The connection that was made last; None before the first.
         persistent: True: connections are used again.
         short_path: Whether answers that come whole go around Twisted's parser.
     """
@@ -210,12 +211,14 @@ class Connections:
     ) -> None:
         self.limit = limit
         self.read = read
-        self.last: ClientConnection | None = None
         self.short_path = True
         self._clock = clock
         self._factory = _ConnectionFactory(self)
         # The one that has been idle longest comes first.
         self._idle: list[ClientConnection] = []
+        # The connection that was made last, unless it is lost.
+        self._last: ClientConnection | None = None
+        self._certificate: Any = None
         self._expiry: IDelayedCall | None = None
 
     def take(self) -> ClientConnection | None:
@@ -262,12 +265,23 @@ class Connections:
             delay = self._idle[0].idle_since - last
             self._expiry = self._clock.callLater(delay, self._expire)
 
+    def made(self, connection: ClientConnection) -> None:
+        """Note a new connection, which has yet to see the server's certificate."""
+        self.certificate()
+        self._last = connection
+
+    def lost(self, connection: ClientConnection) -> None:
+        """Forget a connection, but not the certificate that it has seen."""
+        if self._last is connection:
+            self.certificate()
+            self._last = None
+
     def certificate(self) -> Any:
-        """Return the server's certificate: see `certificate_of`."""
-        # One that has just been made does not know it yet.
-        known = (certificate_of(each.transport) for each in self._idle)
-        last = None if self.last is None else certificate_of(self.last.transport)
-        return last or next(known, None)
+        """Return the certificate that the server showed last: see `certificate_of`."""
+        last = None if self._last is None else certificate_of(self._last.transport)
+        if last is not None:
+            self._certificate = last
+        return self._certificate
 
     def close(self) -> None:
         """Drop the idle connections."""
