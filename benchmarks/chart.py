@@ -8,8 +8,7 @@ from typing import NamedTuple
 from benchmarks.figures import ratio
 from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS
-from benchmarks.servers import NODE, OURS, PYTHON_ENGINEIO
-from benchmarks.targets import TARGETS
+from benchmarks.targets import ENGINEIO_FIELD, TARGETS
 
 _WIDTH = 860
 _LEFT = 380
@@ -51,19 +50,23 @@ class Row(NamedTuple):
 
 
 def rows(results: Results) -> list[Row]:
-    """Return what the chart shows: scenarios with a target that were measured."""
+    """Return what the chart shows: scenarios with a target that were measured.
+
+    Those of Engine.IO: its legend names their peers.
+    """
     found = []
     for target in TARGETS:
-        own = results.value(target.scenario, OURS)
+        field = target.field
+        own = results.value(target.scenario, field.own)
         peers = (
-            ("node", results.value(target.scenario, NODE), target.node),
-            ("python", results.best(target.scenario, PYTHON_ENGINEIO), target.python),
+            ("node", results.value(target.scenario, field.node), target.node),
+            ("python", results.best(target.scenario, field.python), target.python),
         )
-        if own is not None:
+        if own is not None and field is ENGINEIO_FIELD:
             bars = tuple(
                 Bar(kind, ratio(value, own), bound)
                 for kind, value, bound in peers
-                if value is not None
+                if value is not None and bound is not None
             )
             found.append(Row(SCENARIOS[target.scenario].title, bars))
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.install import NODE_MODULES
 from benchmarks.servers import ROOT
 
-_OWN_PACKAGES = ("Twisted", "autobahn")
+_OWN_PACKAGES = ("Twisted", "autobahn", "python-socketio")
 _UNKNOWN = "unknown"
 
 
@@ -23,6 +23,7 @@ def environment() -> Mapping[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "node": f"Node {_output('node', '--version')}",
         "engine.io": _npm_version("engine.io"),
+        "socket.io": _npm_version("socket.io"),
         "ws": _npm_version("ws"),
         **{name: _version(name) for name in _OWN_PACKAGES},
         "revision": _output("git", "-C", str(ROOT), "describe", "--always", "--dirty"),

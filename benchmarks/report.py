@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from benchmarks.figures import Sample, ratio, spread
 from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS, Scenario
-from benchmarks.servers import NODE, OURS, PYTHON_ENGINEIO, SERVERS
-from benchmarks.targets import target_of, verdicts
+from benchmarks.servers import SERVERS
+from benchmarks.targets import TARGETS, verdicts
 
 _MISSING = "-"
 
@@ -49,22 +49,27 @@ def _measured(results: Results) -> Iterator[Scenario]:
 
 
 def _ratio_rows(results: Results) -> Iterator[list[str]]:
-    yield ["", "ours", "Node", "python-engineio", "Autobahn", "kernel"]
-    for scenario in _measured(results):
-        own = results.value(scenario.name, OURS)
-        target = target_of(scenario.name)
-        if own is None or target is None:
+    yield ["", "ours", "Node", "best of Python", "Autobahn", "kernel"]
+    for target in TARGETS:
+        scenario, field = SCENARIOS[target.scenario], target.field
+        own = results.value(scenario.name, field.own)
+        if own is None:
             continue
-        node = results.value(scenario.name, NODE)
-        python = results.best(scenario.name, PYTHON_ENGINEIO)
         yield [
-            scenario.title,
+            ", ".join(filter(None, [scenario.title, field.title])),
             shown(scenario, own),
-            f"{_times(node, own)} [{target.node:.1f}]",
-            f"{_times(python, own)} [{target.python:.1f}]",
+            _beside_target(results.value(scenario.name, field.node), own, target.node),
+            _beside_target(
+                results.best(scenario.name, field.python), own, target.python
+            ),
             _times(results.value(scenario.name, "autobahn"), own),
             _times(results.value(scenario.name, "kernel"), own),
         ]
+
+
+def _beside_target(peer: float | None, own: float, target: float | None) -> str:
+    times = _times(peer, own)
+    return times if target is None else f"{times} [{target:.1f}]"
 
 
 def _times(peer: float | None, own: float) -> str:

@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
 
+from benchmarks import frames
 from benchmarks.load.base import Load
 from benchmarks.load.crowd import BroadcastLoad, IdleLoad
 from benchmarks.load.echo import EchoLoad, EchoMessages
 from benchmarks.load.loop import Address
 from benchmarks.load.polling import PollingLoad
+from benchmarks.load.socketio import (
+    AcknowledgedEvents,
+    AcknowledgedLoad,
+    ConnectLoad,
+    RoomLoad,
+)
 from benchmarks.load.visits import (
     PollingHandshakeLoad,
     UpgradeLoad,
@@ -95,6 +102,19 @@ def _polling(messages: int) -> MakeLoad:
     )
 
 
+def _broadcast(address: Address, *, sessions: int) -> Load:
+    payload = f"4B{frames.message_text(_SMALL - 1)}".encode()
+    return BroadcastLoad(address, sessions=sessions, request=payload, reply=payload)
+
+
+def _acknowledged(connections: int, window: int) -> MakeLoad:
+    def make(address: Address) -> Load:
+        events = AcknowledgedEvents(_SMALL, window)
+        return AcknowledgedLoad(address, events, connections=connections)
+
+    return make
+
+
 def _heartbeats(sessions: int) -> Measure:
     return processor_time(
         lambda address: IdleLoad(address, sessions=sessions),
@@ -167,9 +187,7 @@ _MAIN = (
         name="broadcast",
         title="broadcast to 1,000 WebSocket clients, per delivery",
         needs=Feature.BROADCAST,
-        measure=processor_time(
-            lambda address: BroadcastLoad(address, sessions=1_000, size=_SMALL)
-        ),
+        measure=processor_time(lambda address: _broadcast(address, sessions=1_000)),
     ),
     Scenario(
         name="heartbeat",
@@ -269,11 +287,43 @@ _WORKERS = tuple(
     )
 )
 
+_SOCKETIO = tuple(
+    Scenario(
+        name=f"socketio-{name}",
+        title=title,
+        needs=Feature.SOCKETIO,
+        measure=processor_time(make_load),
+    )
+    for name, title, make_load in (
+        (
+            "ack-pipelined",
+            "event and its acknowledgement, 20 clients × 100 in flight",
+            _acknowledged(20, 100),
+        ),
+        (
+            "ack-single",
+            "event and its acknowledgement, 100 clients × 1 in flight",
+            _acknowledged(100, 1),
+        ),
+        (
+            "room",
+            "event to a room of 500 clients, per delivery",
+            lambda address: RoomLoad(address, members=500, size=_SMALL),
+        ),
+        (
+            "connect",
+            "WebSocket, connect to the main namespace, close",
+            lambda address: ConnectLoad(address, places=20),
+        ),
+    )
+)
+
 GROUPS: Mapping[str, tuple[Scenario, ...]] = {
     "main": _MAIN,
     "growth": _GROWTH,
     "workers": _WORKERS,
-    "all": _MAIN + _GROWTH + _WORKERS,
+    "socketio": _SOCKETIO,
+    "all": _MAIN + _GROWTH + _WORKERS + _SOCKETIO,
 }
 
 SCENARIOS = {scenario.name: scenario for scenario in GROUPS["all"]}

@@ -21,6 +21,10 @@ NODE = "node"
 OURS_STARTED = "twistd-engineio"
 WEB_STARTED = "twistd-web"
 PYTHON_ENGINEIO = ("aiohttp", "uvicorn")
+SOCKETIO = "socketio"
+SOCKETIO_ASYNC = "socketio-async"
+SOCKETIO_NODE = "socketio-node"
+PYTHON_SOCKETIO = ("socketio-aiohttp", "socketio-uvicorn")
 
 
 @unique
@@ -34,6 +38,7 @@ class Feature(Enum):
     START = "start-up by twistd"
     WORKERS = "what it does with workers, too"
     OTHER_WORKERS = "several workers"
+    SOCKETIO = "Socket.IO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +62,23 @@ class Server:
     @property
     def has_heartbeat(self) -> bool:
         """Tell whether it takes the heartbeat's times."""
-        return bool(self.features & {Feature.ENGINE, Feature.WORKERS})
+        return bool(self.features & {Feature.ENGINE, Feature.WORKERS, Feature.SOCKETIO})
 
 
-_ALL = frozenset(Feature) - {Feature.START, Feature.WORKERS, Feature.OTHER_WORKERS}
+_ALL = frozenset(Feature) - {
+    Feature.START,
+    Feature.WORKERS,
+    Feature.OTHER_WORKERS,
+    Feature.SOCKETIO,
+}
 _TWISTD = (
     sys.executable,
     str(Path(sysconfig.get_path("scripts")) / "twistd"),
     "--nodaemon",
     "--pidfile=",
 )
+# Its compiler goes on making the code faster for seconds.
+_NODE_WARM_UP = 4.0
 _FRAMES = frozenset({Feature.WEBSOCKET, Feature.BROADCAST})
 
 
@@ -111,6 +123,29 @@ def _python_engineio(name: str, title: str) -> Server:
     )
 
 
+def _own_socketio(name: str, server_class: str) -> Server:
+    return Server(
+        name=name,
+        title=f"txengineio.socketio.{server_class}",
+        command=(sys.executable, str(_APPS / "our_socketio.py"), server_class),
+        features=frozenset({Feature.SOCKETIO}),
+        environment=_import_from(ROOT),
+        own=True,
+    )
+
+
+def _python_socketio(name: str, server: str) -> Server:
+    app = str(_APPS / "python_socketio.py")
+    return Server(
+        name=name,
+        title=f"python-socketio on {server}",
+        command=(str(PYTHON), app, "--server", server),
+        features=frozenset({Feature.SOCKETIO}),
+        install=install.install_python,
+        environment=_import_from(ROOT),
+    )
+
+
 def own_twistd(name: str, title: str, root: Path, plugin: str = "engineio") -> Server:
     """Return a server that twistd starts from a plugin's name."""
     return Server(
@@ -140,8 +175,7 @@ SERVERS = {
             features=_ALL,
             install=install.install_node,
             environment={"NODE_PATH": str(NODE_MODULES)},
-            # Its compiler goes on making the code faster for seconds.
-            warm_up=4.0,
+            warm_up=_NODE_WARM_UP,
         ),
         _python_engineio("aiohttp", "python-engineio on aiohttp"),
         _python_engineio("uvicorn", "python-engineio on uvicorn"),
@@ -160,12 +194,25 @@ SERVERS = {
             install=install.install_kernel_echo,
             environment={},
         ),
+        _own_socketio(SOCKETIO, "Server"),
+        _own_socketio(SOCKETIO_ASYNC, "AsyncServer"),
+        _own_socketio("socketio-threaded", "ThreadedServer"),
+        Server(
+            name=SOCKETIO_NODE,
+            title="socket.io on Node",
+            command=("node", str(_APPS / "socket_io.cjs")),
+            features=frozenset({Feature.SOCKETIO}),
+            install=install.install_node,
+            environment={"NODE_PATH": str(NODE_MODULES)},
+            warm_up=_NODE_WARM_UP,
+        ),
+        *(_python_socketio(name, name.partition("-")[2]) for name in PYTHON_SOCKETIO),
         own_twistd(OURS_STARTED, "twistd engineio", ROOT),
         own_twistd(WEB_STARTED, "twistd web", ROOT, "web"),
     )
 }
 
-# Other reactors are measured on demand only.
+# Other reactors, and servers in threads, are measured on demand only.
 DEFAULT_SERVERS = (
     OURS,
     OURS_WORKERS,
@@ -174,6 +221,10 @@ DEFAULT_SERVERS = (
     *PYTHON_ENGINEIO,
     "autobahn",
     "kernel",
+    SOCKETIO,
+    SOCKETIO_ASYNC,
+    SOCKETIO_NODE,
+    *PYTHON_SOCKETIO,
     OURS_STARTED,
     WEB_STARTED,
 )

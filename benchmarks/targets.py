@@ -13,16 +13,48 @@ from benchmarks.servers import (
     OURS_STARTED,
     OURS_WORKERS,
     PYTHON_ENGINEIO,
+    PYTHON_SOCKETIO,
+    SOCKETIO,
+    SOCKETIO_ASYNC,
+    SOCKETIO_NODE,
     WEB_STARTED,
 )
 
 
+class Field(NamedTuple):
+    """Who is compared with whom: a server of ours with Node's, and the best of Python.
+
+    `title` tells apart what several of ours have done in one scenario.
+    """
+
+    own: str
+    node: str
+    python: tuple[str, ...]
+    python_title: str
+    title: str = ""
+
+
+ENGINEIO_FIELD = Field(OURS, NODE, PYTHON_ENGINEIO, "python-engineio")
+_PEERS = (SOCKETIO_NODE, PYTHON_SOCKETIO, "python-socketio")
+SERVER_FIELD = Field(SOCKETIO, *_PEERS, "Server")
+ASYNC_SERVER_FIELD = Field(SOCKETIO_ASYNC, *_PEERS, "AsyncServer")
+
+
 class Target(NamedTuple):
-    """The least that peers need for an operation, as multiple of what we need."""
+    """The least that peers need for an operation, as multiple of what we need.
+
+    None: it is only compared.
+    """
 
     scenario: str
-    node: float
-    python: float
+    node: float | None
+    python: float | None
+    field: Field = ENGINEIO_FIELD
+
+    @property
+    def name(self) -> str:
+        """The scenario, and which server of ours is meant if there are several."""
+        return ", ".join(filter(None, [self.scenario, self.field.title]))
 
 
 class Limit(NamedTuple):
@@ -64,15 +96,17 @@ TARGETS = (
     Target("heartbeat", node=3.0, python=4.0),
     # At most as much as Node, and at most 0.4 of python-engineio.
     Target("memory", node=1.0, python=2.5),
+    Target("socketio-ack-pipelined", None, 3.0, SERVER_FIELD),
+    Target("socketio-ack-pipelined", None, 1.5, ASYNC_SERVER_FIELD),
+    Target("socketio-ack-single", None, 3.0, SERVER_FIELD),
+    Target("socketio-ack-single", None, 1.5, ASYNC_SERVER_FIELD),
+    Target("socketio-room", 1.0, 4.0, SERVER_FIELD),
+    Target("socketio-room", 1.0, 4.0, ASYNC_SERVER_FIELD),
+    Target("socketio-connect", None, None, SERVER_FIELD),
+    Target("socketio-connect", None, None, ASYNC_SERVER_FIELD),
 )
 
-_PER_SCENARIO = {target.scenario: target for target in TARGETS}
 _P99 = -1
-
-
-def target_of(scenario: str) -> Target | None:
-    """Return the target of a scenario, if it has one."""
-    return _PER_SCENARIO.get(scenario)
 
 
 def _value(scenario: str, server: str = OURS) -> Callable[[Results], float | None]:
@@ -172,20 +206,21 @@ LIMITS = (
 def verdicts(results: Results) -> Iterator[Verdict]:
     """Judge everything that the run has measured."""
     for target in TARGETS:
-        own = results.value(target.scenario, OURS)
+        field = target.field
+        own = results.value(target.scenario, field.own)
         if own is None:
             continue
         bounds = (
-            ("Node", target.node, results.value(target.scenario, NODE)),
+            ("Node", target.node, results.value(target.scenario, field.node)),
             (
-                "python-engineio",
+                field.python_title,
                 target.python,
-                results.best(target.scenario, PYTHON_ENGINEIO),
+                results.best(target.scenario, field.python),
             ),
         )
         for peer, bound, value in bounds:
-            if value is not None:
-                title = f"{target.scenario}: {peer} / ours"
+            if bound is not None and value is not None:
+                title = f"{target.name}: {peer} / ours"
                 yield Verdict(title, ratio(value, own), bound, at_least=True)
     yield from _limits(results)
 

@@ -1,5 +1,6 @@
 """Many WebSocket sessions that mostly listen: idle ones, and broadcasts."""
 
+import socket
 from time import perf_counter
 
 from typing_extensions import override
@@ -58,29 +59,34 @@ class IdleLoad(Load):
 class BroadcastLoad(Load):
     """One session says something to all; an operation is one delivery."""
 
-    def __init__(self, address: Address, *, sessions: int, size: int) -> None:
+    def __init__(
+        self, address: Address, *, sessions: int, request: bytes, reply: bytes
+    ) -> None:
         super().__init__(address)
-        payload = f"4B{frames.message_text(size - 1)}".encode()
         self.running = True
+        self.sessions = sessions
         self._bytes = 0
         self._connections: list[Connection] = []
         self._missing = 0
-        self._request = frames.client_frame(frames.TEXT, payload)
-        self._reply_size = len(frames.server_frame(frames.TEXT, payload))
+        self._reply = frames.server_frame(frames.TEXT, reply)
+        self._request = frames.client_frame(frames.TEXT, request)
         self._sent_at = 0.0
-        self._sessions = sessions
 
     @override
     def prepare(self) -> None:
         """Open the sessions, then let the first one speak."""
-        for _ in range(self._sessions):
-            opened, rest = open_websocket(self.address)
+        for _ in range(self.sessions):
+            opened, rest = self.open_session()
             if rest:
                 raise LoadError(f"the server sent {rest!r} unasked")
             self._connections.append(
                 Connection(self.loop, opened, self._received, unexpected_end)
             )
         self._broadcast()
+
+    def open_session(self) -> tuple[socket.socket, bytes]:
+        """Open a session that hears what is said; also return what came since."""
+        return open_websocket(self.address)
 
     @override
     def finish(self) -> None:
@@ -91,18 +97,18 @@ class BroadcastLoad(Load):
         )
 
     def _broadcast(self) -> None:
-        self._missing = self._sessions * self._reply_size
+        self._missing = self.sessions * len(self._reply)
         self._sent_at = perf_counter()
         self._connections[0].send(self._request)
 
     def _received(self, data: bytes) -> None:
         self._missing -= len(data)
-        count, self._bytes = divmod(self._bytes + len(data), self._reply_size)
+        count, self._bytes = divmod(self._bytes + len(data), len(self._reply))
         self.operations += count
         if self._missing > 0:
             return
         if self._missing < 0:
             raise LoadError(f"more than was sent, the last in {data[-80:]!r}")
-        self.latencies.append(Latency(perf_counter() - self._sent_at, self._sessions))
+        self.latencies.append(Latency(perf_counter() - self._sent_at, self.sessions))
         if self.running:
             self._broadcast()

@@ -2,6 +2,7 @@
 
 import socket
 from collections import deque
+from collections.abc import Sequence
 from time import perf_counter
 
 from typing_extensions import override
@@ -13,22 +14,34 @@ from benchmarks.load.loop import Address, Connection, LoadError, unexpected_end
 from benchmarks.load.sessions import open_websocket, receive_exactly
 
 
-class EchoMessages:
-    """The messages of one window, as they are sent and as they come back.
+class Messages:
+    """The messages of one window, as they are sent and as they are answered.
 
-    All have the same size, so that replies can be counted by their bytes.
+    All have the same size, and so have the answers, which are counted by their bytes.
+
+    Args:
+        opcode: Of the frames.
+        payloads: The messages, at least one.
+        answers: What comes back for each of them.
     """
 
-    def __init__(self, size: int, window: int, *, binary: bool = False) -> None:
-        opcode = frames.BINARY if binary else frames.TEXT
-        payloads = [_payload(size, number, binary) for number in range(window)]
+    def __init__(
+        self, opcode: int, payloads: Sequence[bytes], answers: Sequence[bytes]
+    ) -> None:
         requests = [frames.client_frame(opcode, payload) for payload in payloads]
-        replies = [frames.server_frame(opcode, payload) for payload in payloads]
-        self.window = window
+        self.window = len(requests)
         self.requests = memoryview(b"".join(requests))
         self.request_size = len(requests[0])
-        self.first_reply = replies[0]
-        self.reply_size = len(replies[0])
+        self.first_reply = frames.server_frame(opcode, answers[0])
+        self.reply_size = len(self.first_reply)
+
+
+class EchoMessages(Messages):
+    """Messages that come back as they are."""
+
+    def __init__(self, size: int, window: int, *, binary: bool = False) -> None:
+        payloads = [_payload(size, number, binary) for number in range(window)]
+        super().__init__(frames.BINARY if binary else frames.TEXT, payloads, payloads)
 
 
 def _payload(size: int, number: int, binary: bool) -> bytes:
@@ -45,7 +58,7 @@ class _EchoClient:
     def __init__(
         self,
         load: "EchoLoad",
-        messages: EchoMessages,
+        messages: Messages,
         opened: socket.socket,
         rest: bytes,
     ) -> None:
@@ -99,7 +112,7 @@ class EchoLoad(Load):
     """Some connections, each with a window of messages in flight."""
 
     def __init__(
-        self, address: Address, messages: EchoMessages, *, connections: int
+        self, address: Address, messages: Messages, *, connections: int
     ) -> None:
         super().__init__(address)
         self.running = True

@@ -66,7 +66,7 @@ def open_websocket(address: Address) -> tuple[socket.socket, bytes]:
     opened = connect(address)
     response, rest = exchange(opened, frames.websocket_request(str(address)))
     check_websocket_response(response)
-    frame, rest = _receive(opened, rest, _first_frame)
+    frame, rest = receive_frame(opened, rest)
     check_open_frame(frame)
     return opened, rest
 
@@ -82,11 +82,22 @@ def move_to_websocket(
     response, rest = exchange(opened, frames.websocket_request(str(address), sid))
     check_websocket_response(response)
     opened.sendall(frames.client_frame(frames.TEXT, b"2probe"))
-    frame, rest = _receive(opened, rest, _first_frame)
+    frame, rest = receive_frame(opened, rest)
     if frame.payload != b"3probe":
         raise LoadError(f"no probe: {frame!r}")
     opened.sendall(frames.client_frame(frames.TEXT, b"5"))
     return opened, rest
+
+
+def receive_frame(
+    opened: socket.socket, data: bytes
+) -> tuple[frames.ServerFrame, bytes]:
+    """Read until there is a frame in `data`; also return what follows it.
+
+    Raises:
+        LoadError: The server closed the connection.
+    """
+    return _receive(opened, data, _first_frame)
 
 
 def receive_exactly(opened: socket.socket, data: bytes, size: int) -> bytes:

@@ -16,6 +16,9 @@ def results() -> Results:
         results.add("echo-pipelined", server, Sample(value))
     results.add("upgrade", "ours", Sample(4.0))
     results.add("upgrade", "node", Sample(2.0))
+    # Not shown: it has other peers.
+    results.add("socketio-room", "socketio", Sample(4.0))
+    results.add("socketio-room", "socketio-node", Sample(4.0))
     return results
 
 

@@ -35,6 +35,14 @@ def test_ratios_stand_beside_their_targets(results: Results) -> None:
     assert f"{title} 3 µs 4.00 [3.0] 15.00 [20.0] - -" in lines(results)
 
 
+def test_ratios_without_a_target_are_shown_as_well() -> None:
+    results = Results(environment={})
+    results.add("socketio-ack-single", "socketio", Sample(2e-6))
+    results.add("socketio-ack-single", "socketio-node", Sample(1e-6))
+    title = SCENARIOS["socketio-ack-single"].title
+    assert f"{title}, Server 2 µs 0.50 - [3.0] - -" in lines(results)
+
+
 def test_targets_are_met_or_missed(results: Results) -> None:
     found = lines(results)
     assert "echo-pipelined: Node / ours 4.00 ≥ 3.0 met" in found

@@ -1,12 +1,48 @@
 from benchmarks.figures import Sample
 from benchmarks.results import Results
 from benchmarks.scenarios import GROUPS, SCENARIOS
-from benchmarks.targets import LIMITS, TARGETS, Verdict, verdicts
+from benchmarks.targets import (
+    ENGINEIO_FIELD,
+    LIMITS,
+    TARGETS,
+    Verdict,
+    verdicts,
+)
 
 
 def test_every_main_scenario_has_a_target() -> None:
     names = [scenario.name for scenario in GROUPS["main"]]
-    assert [target.scenario for target in TARGETS] == names
+    found = [each.scenario for each in TARGETS if each.field is ENGINEIO_FIELD]
+    assert found == names
+
+
+def test_two_servers_of_socketio_are_compared_in_each_scenario_of_it() -> None:
+    expected = {
+        (scenario.name, title)
+        for scenario in GROUPS["socketio"]
+        for title in ("Server", "AsyncServer")
+    }
+    found = [
+        (each.scenario, each.field.title)
+        for each in TARGETS
+        if each.field is not ENGINEIO_FIELD
+    ]
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+def test_a_server_of_socketio_is_judged_beside_the_best_of_python() -> None:
+    results = Results(environment={})
+    for server, value in (
+        ("socketio-async", 10.0),
+        ("socketio-aiohttp", 30.0),
+        ("socketio-uvicorn", 20.0),
+        ("socketio-node", 5.0),
+    ):
+        results.add("socketio-ack-single", server, Sample(value))
+    (verdict,) = verdicts(results)
+    title = "socketio-ack-single, AsyncServer: python-socketio / ours"
+    assert verdict == Verdict(title, 2.0, 1.5, at_least=True)
 
 
 def test_a_bound_may_be_reached_exactly() -> None:
