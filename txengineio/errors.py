@@ -14,6 +14,7 @@
     ├── TransportError                a transport failed under a session
     ├── SessionClosed                 the session is over
     ├── ConnectFailed                 a client could not open a session
+    ├── JoinFailed                    an engine could not become one of a cluster
     └── InvalidOption                 an option has a bad value, an argument a bad type
         └── UnknownOption             there is no option of that name
 """
@@ -35,6 +36,7 @@ __all__ = [
     "EngineIOError",
     "ErrorCode",
     "InvalidOption",
+    "JoinFailed",
     "LocalProtocolError",
     "PacketDecodeError",
     "PayloadTooLarge",
@@ -406,6 +408,10 @@ class ConnectFailed(EngineIOError):
         ]
         text = self.cause.value
         return f"{text}: {', '.join(details)}" if details else text
+
+
+class JoinFailed(EngineIOError):
+    """An engine could not become one of a cluster; its text is one line."""
 
 
 class InvalidOption(EngineIOError):
