@@ -86,9 +86,10 @@ class IMembership(Interface):
                 the Deferred fires, and never of this node itself.
 
         Returns:
-            Fires when this node is a member and knows all others. Fails with a
-            `JoinFailed` of one clear line: the name is taken, there is no server, its
-            password is another, the clocks differ. Then nothing of it is left behind.
+            Fires when this node is a member and knows all others. It fails with a
+            `JoinFailed`, whose one line says why (the name is taken, there is no
+            server, its password is another, the clocks differ); then nothing of it is
+            left behind.
         """
 
     def leave() -> Deferred[None]:
