@@ -213,6 +213,27 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(
     server.stopped()
 
 
+def test_the_others_answer_at_once_while_a_slot_has_no_worker(
+    run: Callable[..., Workers],
+) -> None:
+    server = run()
+    for times in (1, 2):
+        killed = server.pid_of(0)
+        os.kill(killed, signal.SIGKILL)
+        server.logs(f"(pid {killed}) ended: SIGKILL")
+        if times == 1:
+            server.logs("is ready: node w0", 2)
+    # The next one is started after a second. One in three of these would wait for it.
+    sessions = [server.open() for _ in range(30)]
+    assert server.read().count("is ready: node w0") == 2
+    assert {session.partition("sid=")[2][:2] for session in sessions} == {"w1", "w2"}
+    for session in sessions:
+        assert server.say(session) == "hello"
+    # Then it has its share again.
+    server.open_on(0)
+    assert "Traceback" not in server.stopped()
+
+
 def test_a_worker_that_is_stopped_is_killed_and_replaced(
     run: Callable[..., Workers],
 ) -> None:

@@ -38,12 +38,13 @@ from txengineio.twistd.node_flags import (
 from txengineio.twistd.serves import Serves
 from txengineio.twistd.shares import check_shares, shares_of
 from txengineio.twistd.supervisor.control import Assignment, WorkerSettings
+from txengineio.twistd.supervisor.inheritance import as_inherited
 from txengineio.twistd.supervisor.service import (
     Launch,
     Listening,
     SupervisorService,
 )
-from txengineio.twistd.supervisor.sockets import Binder, Inheritance, as_inherited
+from txengineio.twistd.supervisor.sockets import Binder
 
 __all__ = ["ServerOptions", "make_service"]
 
@@ -84,7 +85,9 @@ class ServerOptions(CommandLine):
     def __init__(self) -> None:
         super().__init__()
         self["arguments"] = []
+        # Of a worker: what it is, and the sockets that it has inherited.
         self["assignment"] = None
+        self["inheritance"] = None
         self["listen"] = []
         self["cors-origins"] = []
         self["application"] = None
@@ -230,7 +233,7 @@ def make_service(options: ServerOptions) -> Any:
 def _server(options: ServerOptions, reactor: Any) -> CommandService:
     assignment: Assignment | None = options["assignment"]
     # Endpoints listen by this.
-    ports = reactor if assignment is None else Inheritance(reactor, assignment.sockets)
+    ports = reactor if assignment is None else options["inheritance"]
     serves = options.serves
     engine = serves.engine(options["application"], options["engine_options"], reactor)
     # Before the parts that ask the other nodes.

@@ -30,7 +30,7 @@ def assignment(slot: int = 0, node: str = "w0a", timeout: float = 10.0) -> Assig
         ),
         command="module:Options",
         arguments=["--workers", "2"],
-        sockets=[5],
+        sockets=[[5, 6]],
         reactor="twisted.internet.selectreactor",
         path=["/path"],
         folder="/folder",
@@ -51,7 +51,7 @@ class Process:
     def __init__(self, worker: WorkerProcess) -> None:
         self.worker = worker
         self.assignment: Any = None
-        self.sockets: Sequence[int] = ()
+        self.sockets: Sequence[Sequence[int]] = ()
         self.orders: list[str] = []
         self.closed: list[int] = []
         self.has_ended = False

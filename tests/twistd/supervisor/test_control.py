@@ -45,7 +45,7 @@ def test_an_assignment_is_the_same_on_the_other_side() -> None:
         ),
         command="txengineio.twistd.options:Options",
         arguments=["--app", "chat:Chat"],
-        sockets=[5, 6],
+        sockets=[[5, 6], [7]],
         reactor="twisted.internet.epollreactor",
         path=["", "/srv"],
         folder="/srv",

@@ -174,13 +174,13 @@ def test_the_process_has_the_sockets_where_it_was_told(tmp_path: Path) -> None:
             calls.append((args, details))
 
     told = assignment()
-    told.sockets = [5, 6]
+    told.sockets = [[5, 6], [7]]
     worker = WorkerProcess(told, Owner(), Clock())
-    spawn(Reactor(), worker, told, [17, 21], str(tmp_path))
+    spawn(Reactor(), worker, told, [[17, 21], [30]], str(tmp_path))
     (((protocol, program, arguments), details),) = calls
     assert protocol is worker
     assert arguments[0] == program
     assert arguments[-2:] == ["txengineio.twistd.supervisor.worker", "w0"]
     assert details["path"] == str(tmp_path)
     pipes = {0: "w", 1: "r", 2: "r", REPORTS: "r", ORDERS: "w"}
-    assert details["childFDs"] == {**pipes, 5: 17, 6: 21}
+    assert details["childFDs"] == {**pipes, 5: 17, 6: 21, 7: 30}

@@ -74,7 +74,7 @@ class Supervised:
         reactor: Any,
         worker: WorkerProcess,
         assignment: Assignment,
-        sockets: list[int],
+        sockets: list[list[int]],
         folder: str,
     ) -> None:
         process = Process(worker)
@@ -119,7 +119,7 @@ def supervised() -> Iterator[Supervised]:
     yield made
     made.stop()
     # The descriptors are closed, and nothing is left to be done.
-    assert made.binder.descriptors(0) == []
+    assert made.binder.descriptors() == []
     assert made.reactor.getDelayedCalls() == []
     assert {each: signal.getsignal(each) for each in before} == before
     if made.processes:
@@ -155,9 +155,10 @@ def test_it_has_started_when_all_workers_serve(supervised: Supervised) -> None:
     assert one.folder == str(Path.cwd())
     assert supervised.folders == ["/here", "/here"]
     assert one.reactor == TurningReactor.__module__
-    # Each has a socket of its own, which comes after the pipes.
-    assert one.sockets == two.sockets == [ORDERS + 1]
-    assert supervised.processes[0].sockets != supervised.processes[1].sockets
+    # Each has the sockets of both, which come after the pipes.
+    assert one.sockets == two.sockets == [[ORDERS + 1, ORDERS + 2]]
+    assert supervised.processes[0].sockets == supervised.processes[1].sockets
+    assert [each.orders[1:] for each in supervised.processes] == [[], []]
     assert any(
         line.startswith("Engine.IO is served at http://127.0.0.1:")
         for line in log.lines
@@ -215,42 +216,90 @@ def test_a_worker_that_ends_is_replaced_and_all_are_told(running: Supervised) ->
     one, two = running.processes
     one.dies()
     running.reactor.advance(0)
-    assert two.last_order == "restarts [1, 0]"
+    assert two.orders[1:] == ["stand_in [0]", "restarts [1, 0]"]
     again = running.processes[-1]
     assert again.assignment.settings.node == "w0c"
     assert again.assignment.settings.restarts == [1, 0]
     # It accepts from what the other one has left.
     assert again.sockets == one.sockets
+    assert again.assignment.settings.slot == 0
 
 
-def test_the_others_get_the_share_of_a_worker_that_ends_again_and_again(
-    running: Supervised, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    withdrawn: list[int] = []
-    monkeypatch.setattr(running.binder, "withdraw", withdrawn.append)
+def test_the_others_stand_in_until_the_next_one_serves(running: Supervised) -> None:
     one, two = running.processes
     one.dies()
-    # Another one is started at once.
-    assert withdrawn == []
+    assert two.last_order == "stand_in [0]"
     running.reactor.advance(0)
-    running.processes[-1].reports(Report.READY)
-    running.processes[-1].dies()
-    assert set(withdrawn) == {0}
-    # Nobody is left who could have the other's.
-    two.dies()
-    assert set(withdrawn) == {0}
+    again = running.processes[-1]
+    # It may fail, and there may be a pause before the next.
+    again.ends(1)
+    running.reactor.advance(1)
+    again = running.processes[-1]
+    assert [each for each in two.orders if "stand_in" in each] == ["stand_in [0]"]
+    again.reports(Report.READY)
+    assert two.last_order == "stand_in []"
+    assert again.orders[1:] == []
 
 
-def test_a_worker_that_is_being_replaced_may_end_and_nothing_is_withdrawn(
-    running: Supervised, monkeypatch: pytest.MonkeyPatch
+def test_one_that_comes_stands_in_for_those_that_are_missing(
+    running: Supervised,
 ) -> None:
-    withdrawn: list[int] = []
-    monkeypatch.setattr(running.binder, "withdraw", withdrawn.append)
-    one, *_ = running.processes
+    for each in list(running.processes):
+        each.dies()
+    running.reactor.advance(0)
+    *_, one, two = running.processes
+    one.reports(Report.READY)
+    assert one.last_order == "stand_in [1]"
+    two.reports(Report.READY)
+    assert one.last_order == "stand_in []"
+    assert two.orders[1:] == []
+
+
+def test_one_that_takes_the_place_of_another_stands_in_as_well(
+    running: Supervised,
+) -> None:
+    one, two = running.processes
     hang_up(running)
-    # Its successor may listen by now.
+    new = running.processes[-1]
+    two.dies()
+    assert one.last_order == "stand_in [1]"
+    assert new.orders[1:] == []
+    new.reports(Report.READY)
+    assert new.last_order == "stand_in [1]"
+    assert one.last_order == 'retire "w0c"'
+
+
+def test_nobody_stands_in_for_one_whose_successor_has_yet_to_serve(
+    running: Supervised,
+) -> None:
+    _, two = running.processes
+    hang_up(running)
+    running.processes[-1].reports(Report.READY)
+    assert two.orders[1:] == []
+
+
+def test_the_others_stand_in_for_one_that_seems_to_hang(running: Supervised) -> None:
+    one, two = running.processes
+    for _ in range(2):
+        two.reports(Report.ALIVE)
+        running.reactor.advance(2.0)
+    assert two.orders[1:] == []
+    two.reports(Report.ALIVE)
+    running.reactor.advance(2.0)
+    assert two.last_order == "stand_in [0]"
+    # It was only busy.
+    for each in (one, two):
+        each.reports(Report.ALIVE)
+    running.reactor.advance(2.0)
+    assert two.last_order == "stand_in []"
+    assert not one.has_ended
+
+
+def test_the_others_stand_in_while_all_drain(running: Supervised) -> None:
+    one, two = running.processes
+    running.service.stopService()
     one.dies()
-    assert withdrawn == []
+    assert two.orders[1:] == ["stop", "stand_in [0]"]
 
 
 def test_a_worker_that_hangs_is_killed_and_replaced(running: Supervised) -> None:

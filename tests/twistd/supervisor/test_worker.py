@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -59,8 +59,14 @@ class Running:
         self.reports: list[str] = []
         self.assignment = assignment()
         self.turns = 0
+        self.slots: list[int] = []
         told: Any = self
-        self.worker = Worker(self.reactor, self.service, self.assignment, told, told)
+        self.worker = Worker(
+            self.reactor, self.service, told, self.assignment, told, told
+        )
+
+    def stand_in(self, slots: Iterable[int]) -> None:
+        self.slots = [*slots]
 
     def turned(self) -> None:
         self.turns += 1
@@ -157,6 +163,7 @@ def test_it_drains_reports_that_and_waits(running: Running) -> None:
         running.worker.orders_ended()
     assert running.reactor.stops == 1
     assert log.lines == []
+    assert running.slots == []
 
 
 def test_it_retires_and_ends(running: Running) -> None:
@@ -189,6 +196,8 @@ def test_it_ends_without_a_supervisor(running: Running) -> None:
     with Log() as log:
         running.worker.orders_ended()
     assert log.lines == ["The supervisor is gone"]
+    # Nobody follows those that end now: whoever is left accepts for all.
+    assert running.slots == [0, 1]
     # The reactor's end stops the service, which drains.
     assert running.reactor.stops == 1
 
@@ -198,6 +207,13 @@ def test_restarts_are_kept_up_to_date(running: Running) -> None:
     running.worker.ordered("restarts", [0, 3])
     assert restarts == [0, 3]
     assert json.dumps(running.assignment.to_value()["settings"]["restarts"]) == "[0, 3]"
+
+
+def test_it_stands_in_as_it_is_told(running: Running) -> None:
+    running.worker.ordered("stand_in", [1])
+    assert running.slots == [1]
+    running.worker.ordered("stand_in", [])
+    assert running.slots == []
 
 
 def test_drained_at_once(running: Running) -> None:

@@ -9,6 +9,8 @@ order           value                        meaning
 ==============  ===========================  ===========================================
 ``assignment``  fields of `Assignment`       the first line: what the worker is
 ``restarts``    starts again, by slot        they have changed
+``stand_in``    numbers of slots             accept for them, and for no other slots
+                                             beside your own
 ``retire``      name of the successor        its listening socket is that one's now;
                                              drain, then end
 ``stop``        none                         drain while it listens; say so; wait for
@@ -61,6 +63,7 @@ class Order(StrEnum):
 
     ASSIGNMENT = "assignment"
     RESTARTS = "restarts"
+    STAND_IN = "stand_in"
     RETIRE = "retire"
     STOP = "stop"
     ABORT = "abort"
@@ -105,8 +108,9 @@ class Assignment:
         settings: What it is among the others.
         command: The class of the command line, as ``module:name``.
         arguments: The command line, without what is before the command.
-        sockets: The descriptors of the listening sockets that it inherits, in the
-            order in which its endpoints listen.
+        sockets: The descriptors of the listening sockets that it inherits: for each
+            place, in the order in which its endpoints listen, those of all slots, or
+            the one that all have.
         reactor: The module of the reactor, which has an ``install``.
         path: Where modules are looked for, as in the supervisor.
         folder: The current directory, once everything is loaded.
@@ -116,7 +120,7 @@ class Assignment:
     settings: WorkerSettings
     command: str
     arguments: list[str]
-    sockets: list[int]
+    sockets: list[list[int]]
     reactor: str
     path: list[str]
     folder: str

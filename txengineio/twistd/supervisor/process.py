@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
@@ -36,6 +37,9 @@ _PROGRAM: Final = f"{__name__.rpartition('.')[0]}.worker"
 
 TICKS: Final = 5
 """How often a worker should report within its time-out."""
+
+_MISSED: Final = 2
+"""Ticks without a report after which a worker seems to hang."""
 
 START_TIMEOUT: Final = 120.0
 """Seconds that a worker may take until it serves; applications load a lot."""
@@ -114,6 +118,7 @@ class WorkerProcess(ProcessProtocol):
         self._clock = clock
         self._lines = {number: Lines() for number in (1, 2, REPORTS)}
         self._silent = 0
+        self._stands_in_for: list[int] = []
         self._deadline: IDelayedCall | None = None
 
     @override
@@ -129,6 +134,12 @@ class WorkerProcess(ProcessProtocol):
         # The pipe may be gone before the process is.
         with suppress(KeyError):
             self.transport.writeToChild(ORDERS, line_of(order, value))
+
+    def stand_in(self, slots: list[int]) -> None:
+        """Let it accept for these other slots, and for no more."""
+        if slots != self._stands_in_for:
+            self._stands_in_for = slots
+            self.order(Order.STAND_IN, slots)
 
     def leave(self, order: Order, value: Any, drain_timeout: float) -> None:
         """Let it end in the time that it needs, but not much longer.
@@ -235,6 +246,11 @@ class WorkerProcess(ProcessProtocol):
             )
             self.kill()
 
+    @property
+    def seems_to_hang(self) -> bool:
+        """Whether it has not reported for a while, but may still do so."""
+        return self._silent > _MISSED
+
     # --- the end ----------------------------------------------------------------------
 
     @override
@@ -278,7 +294,7 @@ def spawn(
     reactor: Any,
     worker: WorkerProcess,
     assignment: Assignment,
-    sockets: Sequence[int],
+    sockets: Sequence[Sequence[int]],
     folder: str,
 ) -> None:
     """Start the process of a worker.
@@ -287,10 +303,11 @@ def spawn(
         reactor: The reactor.
         worker: The worker.
         assignment: What it is told; it says under which numbers it has the sockets.
-        sockets: The sockets, by their numbers here.
+        sockets: The same sockets, by their numbers here.
         folder: Where the process starts: the current directory of the command line.
     """
     pipes: dict[int, int | str] = {0: "w", 1: "r", 2: "r", REPORTS: "r", ORDERS: "w"}
+    inherited = zip(chain(*assignment.sockets), chain(*sockets), strict=True)
     program = sys.executable
     reactor.spawnProcess(
         worker,
@@ -298,5 +315,5 @@ def spawn(
         [program, "-m", _PROGRAM, label_of(worker.slot)],
         env=None,
         path=folder,
-        childFDs={**pipes, **dict(zip(assignment.sockets, sockets, strict=True))},
+        childFDs={**pipes, **dict(inherited)},
     )

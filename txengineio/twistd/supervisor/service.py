@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from string import ascii_lowercase
@@ -246,7 +247,8 @@ class SupervisorService(Service):
     def _spawn(self, slot: Slot) -> WorkerProcess:
         """Start a process for a slot."""
         self._started += 1
-        sockets = self._binder.descriptors(slot.number)
+        sockets = self._binder.descriptors()
+        numbers = count(ORDERS + 1)
         launch = self._launch
         assignment = Assignment(
             settings=WorkerSettings(
@@ -258,7 +260,7 @@ class SupervisorService(Service):
             ),
             command=launch.command,
             arguments=launch.arguments,
-            sockets=list(range(ORDERS + 1, ORDERS + 1 + len(sockets))),
+            sockets=[[next(numbers) for _ in place] for place in sockets],
             reactor=type(self._reactor).__module__,
             path=sys.path,
             folder=str(Path.cwd()),
@@ -277,6 +279,7 @@ class SupervisorService(Service):
     def _tick(self) -> None:
         for worker in self._processes:
             worker.tick(self._launch.timeout / TICKS)
+        self._let_stand_in()
 
     def _changed(self) -> None:
         """Act on a change in a slot."""
@@ -285,7 +288,7 @@ class SupervisorService(Service):
             self._restarts = restarts
             for worker in self._processes:
                 worker.order(Order.RESTARTS, restarts)
-        self._spread()
+        self._let_stand_in()
         if self.state is SupervisorState.STOPPING and all(
             slot.is_drained for slot in self.slots
         ):
@@ -295,12 +298,14 @@ class SupervisorService(Service):
                 waiting, self._all_ended = self._all_ended, None
                 waiting.callback(None)
 
-    def _spread(self) -> None:
-        """Let the workers that serve have the share of slots that pause."""
-        if any(slot.serves for slot in self.slots):
-            for slot in self.slots:
-                if slot.is_vacant:
-                    self._binder.withdraw(slot.number)
+    def _let_stand_in(self) -> None:
+        """Let the workers that serve accept for the slots where nobody does."""
+        if self.state is SupervisorState.STARTING:
+            # It may come to nothing yet.
+            return
+        vacant = [slot.number for slot in self.slots if slot.is_vacant]
+        for slot in self.slots:
+            slot.stand_in(vacant)
 
     def roll(self) -> None:
         """Replace the workers, one after the other, as after a change of the code.

@@ -138,7 +138,6 @@ class Slot:
         self._starting: WorkerProcess | None = None
         self._failures = 0
         self._has_served = False
-        self._is_pausing = False
         self._later: IDelayedCall | None = None
         self._replaced: Deferred[bool] | None = None
         self._replaces: WorkerProcess | None = None
@@ -164,6 +163,11 @@ class Slot:
         self._replaced = done = Deferred[bool]()
         self._happens(_Event.REPLACE)
         return done
+
+    def stand_in(self, slots: list[int]) -> None:
+        """Let the process that serves, if there is one, accept for other slots, too."""
+        if self._serving is not None:
+            self._serving.stand_in(slots)
 
     def stop(self) -> None:
         """Let all processes come to their end; start no more."""
@@ -230,7 +234,6 @@ class Slot:
         self._start()
 
     def _start(self) -> None:
-        self._is_pausing = False
         self._starting = self._spawn(self)
         self._processes.append(self._starting)
 
@@ -243,7 +246,6 @@ class Slot:
     def _pause(self) -> None:
         pause = pause_after(self._failures)
         self._failures += 1
-        self._is_pausing = pause > 0
         if pause and self._has_served:
             self._log.warn(
                 "slot {slot} gets another worker in {pause:g} s",
@@ -299,8 +301,8 @@ class Slot:
 
     @property
     def is_vacant(self) -> bool:
-        """Whether it has no process, and gets none for a while."""
-        return self._is_pausing and not self._processes
+        """Whether nobody accepts: no process serves, or the one that does hangs."""
+        return self._serving is None or self._serving.seems_to_hang
 
     @property
     def is_drained(self) -> bool:

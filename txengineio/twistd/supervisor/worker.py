@@ -37,6 +37,7 @@ from txengineio.twistd.supervisor.control import (
     line_of,
     message_in,
 )
+from txengineio.twistd.supervisor.inheritance import Inheritance
 from txengineio.twistd.supervisor.logs import EventReporter
 from txengineio.twistd.supervisor.process import TICKS
 from txengineio.twistd.supervisor.watchdog import Watchdog
@@ -139,6 +140,7 @@ class Worker:
     Args:
         reactor: The reactor.
         service: The service, which has been started.
+        inheritance: The sockets that the service listens on.
         assignment: What the worker is.
         reports: Where it reports.
         watchdog: Is told each time the reactor has turned.
@@ -148,12 +150,14 @@ class Worker:
         self,
         reactor: Any,
         service: Any,
+        inheritance: Inheritance,
         assignment: Assignment,
         reports: Reports,
         watchdog: Watchdog,
     ) -> None:
         self._reactor = reactor
         self._service = service
+        self._inheritance = inheritance
         self._settings = assignment.settings
         self._timeout = assignment.timeout
         self._reports = reports
@@ -162,6 +166,7 @@ class Worker:
         self._has_drained = False
         self._orders: dict[str, Callable[[Any], object]] = {
             Order.RESTARTS: self._set_restarts,
+            Order.STAND_IN: inheritance.stand_in,
             Order.RETIRE: self._retire,
             Order.STOP: self._stop,
             Order.ABORT: self._abort,
@@ -186,6 +191,8 @@ class Worker:
         """End: the supervisor is gone, or has nothing left for this process to do."""
         if not self._has_drained and not self._is_ending:
             _log.warn("The supervisor is gone")
+            # The other workers end, too, and nobody follows them.
+            self._inheritance.stand_in(range(self._settings.workers))
         self._end()
 
     def _set_restarts(self, restarts: list[int]) -> None:
@@ -231,15 +238,17 @@ def main() -> None:
     from twisted.internet import reactor
 
     globalLogBeginner.beginLoggingTo([EventReporter(reports.log)])
+    slot = assignment.settings.slot
+    inheritance = Inheritance(reactor, assignment.sockets, slot)
     try:
-        service = _service(assignment, reactor)
+        service = _service(assignment, inheritance)
     except SystemExit as problem:
         _cannot_start(reports, str(problem))
     except Exception as problem:
         _log.failure("the worker cannot start")
         _cannot_start(reports, f"{type(problem).__name__}: {problem}")
     watchdog = Watchdog(assignment.timeout)
-    worker = Worker(reactor, service, assignment, reports, watchdog)
+    worker = Worker(reactor, service, inheritance, assignment, reports, watchdog)
     reactor.callWhenRunning(watchdog.start)
     reactor.callWhenRunning(worker.begin)
     reactor.addReader(Orders(ORDERS, worker.ordered, worker.orders_ended))
@@ -262,10 +271,11 @@ def _assignment() -> Assignment:
     return Assignment.from_value(json.loads(message_in(bytes(line))[1]))
 
 
-def _service(assignment: Assignment, reactor: Any) -> Any:
+def _service(assignment: Assignment, inheritance: Inheritance) -> Any:
     """Make and start the service of the command line."""
     options = namedAny(assignment.command.replace(":", "."))()
     options["assignment"] = assignment
+    options["inheritance"] = inheritance
     options.parseOptions(assignment.arguments)
     from txengineio.twistd.server_options import make_service
 
