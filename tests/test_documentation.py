@@ -144,6 +144,14 @@ def test_python_blocks_run(server: str, tmp_path: Path) -> None:
     assert not problems, "\n".join(problems)
 
 
+@each_page
+def test_programs_that_end_by_themselves_say_what_they_print(page: Path) -> None:
+    # Others are ended after a moment, in which a client may not have connected yet.
+    ending = re.compile(r"await connect\(.*^ *react\(", re.MULTILINE | re.DOTALL)
+    found = [each for each in blocks(page, "python") if ending.search(each.text)]
+    assert [each.name for each in found if each.prints is None] == []
+
+
 @pytest.mark.socket
 def test_service_of_the_guide_logs_no_failure_without_a_server(tmp_path: Path) -> None:
     found = {

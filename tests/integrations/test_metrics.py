@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -10,6 +12,7 @@ from twisted.web.server import Site
 
 from tests.connection import Connection
 from tests.wiring import Server
+from txengineio import Engine, EngineIOProtocol, InvalidOption
 from txengineio.integrations.metrics import EngineMetrics, MetricsResource
 from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
 from txengineio.testing import RecordingApplication
@@ -202,3 +205,11 @@ def test_heartbeats_between_the_batches_for_a_slow_client_are_no_messages() -> N
     assert len(websocket.packets()) == 44
     samples = scrape(server, metrics)
     assert samples["engineio_messages_total", ("out", "websocket")] == 43
+
+
+@pytest.mark.parametrize("wrong", [Engine, EngineIOProtocol, "engine"])
+def test_what_is_no_engine_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match="engine must be an Engine, as Engine"):
+        EngineMetrics(wrong)
+    with pytest.raises(InvalidOption, match="engine must be an Engine, as Engine"):
+        MetricsResource(CollectorRegistry(), wrong)

@@ -1,4 +1,4 @@
-"""Sessions through nginx and HAProxy, with the configurations that the guide shows."""
+"""Sessions through proxies, with the configurations that the guide shows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from txengineio.server.options.engine import EngineOptions
 pytestmark = pytest.mark.socket
 
 CONFIGURATIONS = HERE.parents[1] / "docs" / "proxies"
-NAMES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}
+NAMES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
+TIMEOUTS = {"nginx": 1, "haproxy": 3, "caddy": 0}
+"""How many there are in a configuration; Caddy has none by itself."""
 ENGINE = {"ping_interval": 300.0, "trusted_proxies": ["127.0.0.1"]}
 SCENARIOS = ["opening", "echoes", "ordered", "close_by_client", "close_by_server"]
 ELSEWHERE = "127.0.0.2"
@@ -100,6 +102,7 @@ def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
     replacements = {
         f"{LOOPBACK}:80\n": f"{LOOPBACK}:{port}\n",
         f"{LOOPBACK}:80;": f"{LOOPBACK}:{port};",
+        "\n:80 {": f"\n:{port} {{",
         f"{LOOPBACK}:8081": f"{LOOPBACK}:{servers[0]}",
         f"{LOOPBACK}:8082": f"{LOOPBACK}:{servers[1]}",
         "/var/log/nginx/access.log": str(folder / "log"),
@@ -109,6 +112,8 @@ def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
             f"\n{kind}_temp_path {folder / kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         ),
+        # Its port is the same for each Caddy of a machine.
+        "{\n\tlog {": "{\n\tadmin off\n\tlog {",
     }
     for old, new in replacements.items():
         text = text.replace(old, new)
@@ -120,6 +125,8 @@ def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
 def command(name: str, program: str, path: Path) -> list[str]:
     if name == "haproxy":
         return [program, "-db", "-f", str(path)]
+    if name == "caddy":
+        return [program, "run", "--config", str(path), "--adapter", "caddyfile"]
     settings = f"daemon off; pid {path.parent / 'pid'};"
     if os.getuid() == 0:
         # Who can write into the folder.
@@ -138,7 +145,11 @@ def running_proxy(
     output = folder / "output"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            command(name, program, path), stdout=file, stderr=subprocess.STDOUT
+            command(name, program, path),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            # Where Caddy keeps things.
+            env={**os.environ, "HOME": str(folder)},
         )
     try:
         wait_until_it_listens(process, port, output)
@@ -190,6 +201,11 @@ def open_session(proxy: Proxy, source: str = LOOPBACK) -> tuple[str, Answer]:
     opened = request(proxy, POLLING, source=source)
     assert opened.status == 200
     return f"{POLLING}&sid={json.loads(opened.body[1:])['sid']}", opened
+
+
+def name_of_node(session: str) -> str:
+    """Return the name of its node, from a session's target."""
+    return session.rpartition("sid=")[2].partition("-")[0]
 
 
 @pytest.mark.parametrize("mode", ["polling", "keepalive", "websocket", "upgrade"])
@@ -285,20 +301,44 @@ def test_the_id_of_a_session_finds_its_engine_from_any_address(by_id: Proxy) -> 
     nodes = set()
     for opener in range(2, 12):
         session, _ = open_session(by_id, f"127.0.0.{opener}")
-        nodes.add(session.rpartition("sid=")[2][:2])
+        nodes.add(name_of_node(session))
         for number in range(12, 22):
             source = f"127.0.0.{number}"
             sent = request(by_id, session, body=f"4{number}", source=source)
             assert sent.body == "ok"
             echoed = request(by_id, session, source=source).body
             assert echoed == f"4{number}"
-    assert nodes == {"a-", "b-"}
+    assert nodes == {"a", "b"}
 
 
 def test_an_id_of_no_engine_is_refused_at_once(by_id: Proxy) -> None:
     for sid in ("a-nobody", "b-nobody", "c-nobody"):
         refused = request(by_id, f"{POLLING}&sid={sid}")
         assert (refused.status, json.loads(refused.body)["code"]) == (400, 1)
+
+
+@from_elsewhere
+@pytest.mark.parametrize("name", NAMES)
+def test_clients_of_an_engine_that_is_gone_get_another(
+    name: str, require_program: RequireProgram, tmp_path: Path
+) -> None:
+    program = require_program(name, f"the Debian package {name}")
+    a, b = (Launch(engine={**ENGINE, "node_name": node}, static={}) for node in "ab")
+    with running_server(a) as one, running_server(b) as other:
+        ports = [one.port or 0, other.port or 0]
+        with running_proxy(name, program, ports, tmp_path) as proxy:
+            sources = [f"127.0.0.{number}" for number in range(2, 12)]
+            sessions = [open_session(proxy, source)[0] for source in sources]
+            assert {name_of_node(session) for session in sessions} == {"a", "b"}
+            other.stop()
+            deadline = time.monotonic() + DEADLINE
+            for source in sources:
+                while request(proxy, POLLING, source=source).status != 200:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+            for source, session in zip(sources, sessions, strict=True):
+                sent = request(proxy, session, body="4hello", source=source)
+                assert (sent.body == "ok") == (name_of_node(session) == "a")
 
 
 def test_access_log_has_the_requests_but_no_session_id(proxy: Proxy) -> None:
@@ -309,7 +349,7 @@ def test_access_log_has_the_requests_but_no_session_id(proxy: Proxy) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     log = proxy.log.read_text("utf-8")
-    assert re.search(r"POST /engine\.io/\W", log)
+    assert re.search(r"POST\b.* \"?/engine\.io/\W", log)
     assert "sid" not in log
     assert session.rpartition("=")[2] not in log
 
@@ -321,6 +361,6 @@ def test_configuration_waits_longer_than_a_heartbeat_takes(name: str) -> None:
     timeouts = re.findall(
         r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)) (\d+)s", text
     )
-    assert len(timeouts) == (1 if name == "nginx" else 3)
+    assert len(timeouts) == TIMEOUTS[name]
     for timeout in timeouts:
         assert int(timeout) > options.ping_interval + options.ping_timeout

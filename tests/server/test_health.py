@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from twisted.web.server import Site
 
 from tests.cluster.nodes import make_nodes
 from tests.connection import Connection, Response
 from tests.wiring import Server
+from txengineio import Engine, EngineIOProtocol, InvalidOption
 from txengineio.server.health import HealthResource
 
 
@@ -51,3 +55,9 @@ def test_the_other_processes_are_told() -> None:
     assert ask(nodes[2].server).status == 503
     nodes[0].server.clock.advance(11)
     assert "worker 1: silent\n" in ask(nodes[0].server).text
+
+
+@pytest.mark.parametrize("wrong", [Engine, EngineIOProtocol, None])
+def test_what_is_no_engine_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match="engine must be an Engine, as Engine"):
+        HealthResource(wrong)

@@ -46,6 +46,7 @@ from txengineio.integrations.cluster_metrics import (
 from txengineio.server.cluster import Cluster
 from txengineio.server.engine import Engine
 from txengineio.server.statistics import ROUND_TRIP_BOUNDS
+from txengineio.server.web.resource import check_engine
 
 __all__ = ["EngineMetrics", "MetricsResource"]
 
@@ -62,9 +63,13 @@ class EngineMetrics(Collector):
 
     Args:
         engine: The engine.
+
+    Raises:
+        InvalidOption: It is something else.
     """
 
     def __init__(self, engine: Engine) -> None:
+        check_engine(engine)
         self._engine = engine
         self._statistics = engine.keep_statistics()
 
@@ -184,6 +189,7 @@ class MetricsResource(Resource):
             within a second is left out, and ``engineio_worker_up`` says so.
 
     Raises:
+        InvalidOption: The engine is none.
         ValueError: There is such a resource for the engine already.
     """
 
@@ -193,6 +199,8 @@ class MetricsResource(Resource):
         self, registry: CollectorRegistry, engine: Engine | None = None
     ) -> None:
         super().__init__()
+        if engine is not None:
+            check_engine(engine)
         self._registry = registry
         self._cluster = None if engine is None else engine.cluster
         if self._cluster is not None:

@@ -8,6 +8,7 @@ from twisted.web.http import Request
 
 from txengineio.server.cluster import Cluster
 from txengineio.server.web.child_resource import ChildResource
+from txengineio.server.web.resource import check_engine
 
 __all__ = ["HealthResource", "TakesSessions"]
 
@@ -40,13 +41,17 @@ class HealthResource(ChildResource):
     which is this engine's.
 
     Args:
-        engine: The engine.
+        engine: The `Engine`.
+
+    Raises:
+        InvalidOption: It is something else.
     """
 
     isLeaf = True
 
     def __init__(self, engine: TakesSessions) -> None:
         super().__init__()
+        check_engine(engine)
         self._engine = engine
 
     def render_GET(self, request: Request) -> bytes:

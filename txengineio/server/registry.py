@@ -28,9 +28,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def new_sid() -> str:
-    """Make an id: 20 characters of the URL-safe alphabet, 120 random bits."""
+    """Make an id: 20 letters, digits and underscores, with 119 random bits.
+
+    It has no `NODE_END`, so that no node, and no proxy that looks at the beginning of
+    ids, takes it for the id of a session on a node whose name it begins with.
+    """
     if not _stock:
-        text = token_urlsafe(_SID_BYTES * _STOCK)
+        text = token_urlsafe(_SID_BYTES * _STOCK).replace(NODE_END, "_")
         starts = range(0, len(text), _SID_LENGTH)
         _stock.extend(text[start : start + _SID_LENGTH] for start in starts)
     return _stock.pop()
