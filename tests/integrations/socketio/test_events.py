@@ -8,10 +8,7 @@ from txengineio.integrations.socketio.events import EventQueue
 
 
 def test_an_event_that_is_done_holds_nothing_up() -> None:
-    queue = EventQueue(1)
-
-    assert queue.run("a", lambda: None) is None
-    assert queue.run_in_order("a", lambda: None) is None
+    assert EventQueue(1).run_in_order("a", lambda: None) is None
 
 
 def test_side_by_side_until_the_limit() -> None:
@@ -19,16 +16,17 @@ def test_side_by_side_until_the_limit() -> None:
     first: Deferred[None] = Deferred()
     second: Deferred[None] = Deferred()
 
-    assert queue.run("a", lambda: first) is None
-    waited = queue.run("a", lambda: second)
+    assert queue.begun("a", first) is None
+    waited = queue.begun("a", second)
     assert waited is not None
-    assert queue.run("b", lambda: None) is None
+    assert queue.begun("b", Deferred()) is None
     fired: list[None] = []
     waited.addCallback(fired.append)
     assert not fired
     second.callback(None)
     assert fired
-    assert queue.run("a", lambda: None) is None
+    first.callback(None)
+    assert queue.begun("a", Deferred()) is None
 
 
 def test_in_order_each_waits_for_the_one_before() -> None:

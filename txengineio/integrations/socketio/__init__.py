@@ -9,6 +9,7 @@
 ``admin``             what the Socket.IO Admin UI is told
 ``concurrency``       running things in the reactor, in threads, in asyncio
 ``packets``           what clients send, put together and checked
+``packet_class``      packets of the default serializer, encoded and decoded faster
 ``events``            events whose handlers are not done yet
 ``environ``           a handshake as the dict that handlers of ``connect`` get
 ``engine_options``    python-engineio's options as the engine's

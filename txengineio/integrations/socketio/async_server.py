@@ -16,6 +16,7 @@ from txengineio.integrations.socketio.admin import AsyncioAdmin
 from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
 from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
 from txengineio.integrations.socketio.managers.cluster import AsyncClusterManager
+from txengineio.integrations.socketio.packet_class import packet_class_for
 from txengineio.integrations.socketio.packets import (
     EVENTS,
     MAX_ATTACHMENTS,
@@ -41,6 +42,7 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
     """
 
     max_attachments: int = MAX_ATTACHMENTS
+    packet_class: type[Any]
 
     _log = Logger()
 
@@ -48,6 +50,7 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
         super().__init__(
             client_manager=client_manager or AsyncClusterManager(), **options
         )
+        self.packet_class = packet_class_for(self.packet_class)
 
     @property
     def engine(self) -> Engine:

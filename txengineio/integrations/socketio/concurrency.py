@@ -6,7 +6,8 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,16 +15,42 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from txengineio.session.callbacks import call_guarded
+from txengineio.server.session import Session
+from txengineio.session.callbacks import call_guarded, log_exception
 
-__all__ = ["AsyncioConcurrency", "Concurrency", "ReactorConcurrency", "Threads"]
+__all__ = [
+    "AsyncioConcurrency",
+    "Concurrency",
+    "Direct",
+    "Inbox",
+    "ReactorConcurrency",
+    "Runner",
+    "Threads",
+]
+
+Handler = Callable[..., Any]
+# With what fires when it is done.
+_Call = tuple[Handler, tuple[Any, ...], Deferred[None] | None]
+
+
+class Runner(Protocol):
+    """Calls the server about one client, in the order in which things happen to it."""
+
+    def run(self, handler: Handler, *arguments: Any) -> Any:
+        """Call a handler of the server; return a Deferred if it is not done then."""
+
+    def receiver(self, handler: Handler) -> Handler:
+        """Return what calls a handler that is called often.
+
+        It returns a Deferred if, before the next call, that should be waited for.
+        """
 
 
 class Concurrency(Protocol):
     """The part of an engine that python-socketio runs things by."""
 
-    def run(self, handler: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a handler of the server; return a Deferred if it is not done then."""
+    def runner(self, session: Session) -> Runner:
+        """Return what calls the server about a client."""
 
     def create_event(self) -> Any:
         """Return the counterpart of ``threading.Event``."""
@@ -37,6 +64,21 @@ class Concurrency(Protocol):
         """Wait."""
 
 
+class Direct:
+    """Calls the server at once."""
+
+    def run(self, handler: Handler, *arguments: Any) -> Any:
+        """Call a handler."""
+        return handler(*arguments)
+
+    def receiver(self, handler: Handler) -> Handler:
+        """Return the handler itself."""
+        return handler
+
+
+_DIRECT = Direct()
+
+
 class ReactorConcurrency:
     """Everything runs in the reactor's thread; waiting is by Deferreds.
 
@@ -47,9 +89,9 @@ class ReactorConcurrency:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
 
-    def run(self, handler: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a handler of the server; it returns None or a Deferred."""
-        return handler(*arguments)
+    def runner(self, session: Session) -> Direct:
+        """Return what calls the server at once: it returns None or a Deferred."""
+        return _DIRECT
 
     def create_event(self) -> Any:
         """Return a flag; no code waits for it in the reactor's thread."""
@@ -82,9 +124,9 @@ class Threads:
     def __init__(self, clock: IReactorTime) -> None:
         pass
 
-    def run(self, handler: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a handler of the server, which itself goes to a thread."""
-        return handler(*arguments)
+    def runner(self, session: Session) -> Direct:
+        """Return what calls the server at once, which itself goes to a thread."""
+        return _DIRECT
 
     def create_event(self) -> threading.Event:
         """Return an event of threads."""
@@ -112,23 +154,12 @@ class AsyncioConcurrency:
         clock: The reactor.
     """
 
-    # From Python 3.12 on a task that never waits costs no turn of the loop.
-    _eagerly: dict[str, Any] = (
-        {"eager_start": True} if sys.version_info >= (3, 12) else {}
-    )
-
     def __init__(self, clock: IReactorTime) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def run(
-        self, handler: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any
-    ) -> Deferred[Any] | None:
-        """Run a handler of the server as a task, so that asyncio knows where it is."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.Task(handler(*arguments), loop=loop, **self._eagerly)
-        if task.done() and not task.cancelled() and task.exception() is None:
-            return None
-        return Deferred.fromFuture(task)
+    def runner(self, session: Session) -> Inbox:
+        """Return what calls the server in a task, so that asyncio knows where it is."""
+        return Inbox(session)
 
     def create_event(self) -> asyncio.Event:
         """Return an event of asyncio."""
@@ -147,3 +178,78 @@ class AsyncioConcurrency:
     async def sleep(self, seconds: float = 0) -> None:
         """Wait for so many seconds."""
         await asyncio.sleep(seconds)
+
+
+class Inbox:
+    """What happens to a client of an `AsyncServer`, told by one task in order.
+
+    Whatever comes before the task has begun, or is done, waits for it: a task for each
+    message would cost more than most messages. What handlers send in its first step
+    goes out together.
+
+    Args:
+        session: The client's.
+    """
+
+    # From Python 3.12 on a task that never waits costs no turn of the loop.
+    _eagerly: dict[str, Any] = (
+        {"eager_start": True} if sys.version_info >= (3, 12) else {}
+    )
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._limit = session.engine.options.max_pending_messages
+        self._calls: deque[_Call] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._is_working = False
+
+    def run(self, handler: Handler, *arguments: Any) -> Deferred[None] | None:
+        """Call a coroutine function after what has been put in before.
+
+        Returns:
+            Fires, and never fails, when that is done; None if it is done already.
+        """
+        done: Deferred[None] = Deferred()
+        self._calls.append((handler, arguments, done))
+        self._work()
+        return None if done.called else done
+
+    def receiver(self, handler: Handler) -> Handler:
+        """Return a function that puts in calls of a coroutine function."""
+        return partial(self._receive, handler)
+
+    def _receive(self, handler: Handler, *arguments: Any) -> Deferred[None] | None:
+        if len(self._calls) >= self._limit:
+            return self.run(handler, *arguments)
+        self._calls.append((handler, arguments, None))
+        self._work()
+        return None
+
+    def _work(self) -> None:
+        if not self._is_working:
+            self._is_working = True
+            loop = asyncio.get_running_loop()
+            self._task = asyncio.Task(self._empty(loop), loop=loop, **self._eagerly)
+
+    async def _empty(self, loop: asyncio.AbstractEventLoop) -> None:
+        queue = self._session.send_queue
+        if not queue.corked:
+            queue.cork()
+            # Whatever of the calls is done by then: one may take its time.
+            loop.call_soon(queue.uncork)
+        try:
+            while self._calls:
+                await self._call(*self._calls.popleft())
+        finally:
+            self._is_working = False
+
+    async def _call(
+        self, handler: Handler, arguments: tuple[Any, ...], done: Deferred[None] | None
+    ) -> None:
+        try:
+            await handler(*arguments)
+        except Exception:
+            log_exception(handler)
+        finally:
+            if done is not None:
+                done.callback(None)

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from txengineio.application import EngineIOProtocol
 from txengineio.errors import CloseReason, SessionClosed
-from txengineio.integrations.socketio.concurrency import Concurrency
+from txengineio.integrations.socketio.concurrency import Concurrency, Runner
 from txengineio.integrations.socketio.engine_options import engine_options
 from txengineio.integrations.socketio.environ import environ_of
 from txengineio.server.broadcast import EncodedMessage
@@ -58,9 +58,13 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
 
     Attributes:
         user_session: The application's data of the client, by namespaces.
+        receive: Gives the server a message, after the id of the session.
+        runner: Calls the server about this client.
         send: Sends the client a message that is for it alone.
     """
 
+    receive: Callable[[str, str | bytes], Any]
+    runner: Runner
     send: Callable[[str | bytes], bool]
 
     def __init__(self, adapter: EngineAdapter) -> None:
@@ -90,7 +94,7 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
 
     @override
     def messageReceived(self, message: str | bytes) -> Any:
-        return self._adapter.message_came(self, message)
+        return self.receive(self.session.id, message)
 
     @override
     def connectionLost(self, reason: Failure | None = None) -> Any:
@@ -162,7 +166,7 @@ class EngineAdapter:
         self.create_event = runs.create_event
         self.start_background_task = runs.start_background_task
         self.sleep = runs.sleep
-        self._run = runs.run
+        self._runner = runs.runner
         self._handlers: dict[str, Callable[..., Any]] = {}
 
     # --- what the server asks for -----------------------------------------------------
@@ -240,16 +244,15 @@ class EngineAdapter:
         """Tell the server of a new client."""
         session = client.session
         self.sockets[session.id] = client
-        return self._run(self._handlers["connect"], session.id, environ_of(session))
-
-    def message_came(self, client: SocketIOProtocol, message: str | bytes) -> Any:
-        """Give the server a message."""
-        return self._run(self._handlers["message"], client.session.id, message)
+        client.runner = self._runner(session)
+        client.receive = client.runner.receiver(self._handlers["message"])
+        connect = self._handlers["connect"]
+        return client.runner.run(connect, session.id, environ_of(session))
 
     def client_left(self, client: SocketIOProtocol, reason: str) -> Any:
         """Tell the server that a client is gone; then forget it."""
         sid = client.session.id
-        waiting = self._run(self._handlers["disconnect"], sid, reason)
+        waiting = client.runner.run(self._handlers["disconnect"], sid, reason)
         if waiting is None:
             del self.sockets[sid]
             return None

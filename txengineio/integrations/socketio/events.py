@@ -28,30 +28,16 @@ class EventQueue:
         self._unfinished: dict[str, int] = {}
         self._last: dict[str, Deferred[None]] = {}
 
-    def run(self, client: str, event: Event) -> Deferred[None] | None:
-        """Run an event now.
+    def begun(self, client: str, done: Deferred[None]) -> Deferred[None] | None:
+        """Count an event that is under way.
+
+        Args:
+            client: Whose event it is.
+            done: Fires, and never fails, when its handler is done.
 
         Returns:
             The handler to wait for before the next message; None for none.
         """
-        done = event()
-        return None if done is None else self._count(client, done)
-
-    def run_in_order(self, client: str, event: Event) -> Deferred[None] | None:
-        """Run an event after the client's earlier ones; returns what `run` returns."""
-        last = self._last.get(client)
-        done = event() if last is None else _after(last, event)
-        if done is None:
-            return None
-        self._last[client] = done
-        done.addCallback(self._ended, client, done)
-        return self._count(client, done)
-
-    def _ended(self, _result: Any, client: str, done: Deferred[None]) -> None:
-        if self._last.get(client) is done:
-            del self._last[client]
-
-    def _count(self, client: str, done: Deferred[None]) -> Deferred[None] | None:
         unfinished = self._unfinished.get(client, 0) + 1
         self._unfinished[client] = unfinished
         done.addCallback(self._uncount, client)
@@ -60,6 +46,24 @@ class EventQueue:
         waited: Deferred[None] = Deferred()
         done.addCallback(waited.callback)
         return waited
+
+    def run_in_order(self, client: str, event: Event) -> Deferred[None] | None:
+        """Run an event after the client's earlier ones.
+
+        Returns:
+            As `begun`.
+        """
+        last = self._last.get(client)
+        done = event() if last is None else _after(last, event)
+        if done is None:
+            return None
+        self._last[client] = done
+        done.addCallback(self._ended, client, done)
+        return self.begun(client, done)
+
+    def _ended(self, _result: Any, client: str, done: Deferred[None]) -> None:
+        if self._last.get(client) is done:
+            del self._last[client]
 
     def _uncount(self, _result: Any, client: str) -> None:
         self._unfinished[client] -= 1

@@ -31,6 +31,7 @@ from txengineio.integrations.socketio.managers.clients import (
     register,
 )
 from txengineio.integrations.socketio.managers.cluster import ClusterManager
+from txengineio.integrations.socketio.packet_class import packet_class_for
 from txengineio.integrations.socketio.packets import (
     EVENTS,
     MAX_ATTACHMENTS,
@@ -62,6 +63,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     """
 
     max_attachments: int = MAX_ATTACHMENTS
+    packet_class: type[Any]
 
     concurrency: type[Concurrency] = ReactorConcurrency
     admin: type[ThreadedAdmin] = ReactorAdmin
@@ -72,6 +74,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         self, client_manager: Any = None, *arguments: Any, **options: Any
     ) -> None:
         super().__init__(client_manager or ClusterManager(), *arguments, **options)
+        self.packet_class = packet_class_for(self.packet_class)
         if isinstance(self.manager, PubSubManager) and not self.manager.write_only:
             # It would change rooms, and send, from the thread in which it listens.
             expected = "one that does not listen in a thread; AsyncServer takes others"
@@ -347,10 +350,11 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if not self.manager.is_connected(sid, namespace):
             return None
-        event = partial(self._run_event, eio_sid, sid, namespace, id, data)
-        if self.async_handlers:
-            return self._events.run(eio_sid, event)
-        return self._events.run_in_order(eio_sid, event)
+        if not self.async_handlers:
+            event = partial(self._run_event, eio_sid, sid, namespace, id, data)
+            return self._events.run_in_order(eio_sid, event)
+        done = self._run_event(eio_sid, sid, namespace, id, data)
+        return None if done is None else self._events.begun(eio_sid, done)
 
     def _run_event(
         self,
