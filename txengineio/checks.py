@@ -25,6 +25,7 @@ __all__ = [
     "check_text",
     "check_transports",
     "check_whole_number",
+    "is_node_name",
     "optional_group",
 ]
 
@@ -115,6 +116,11 @@ def check_node_name(name: str, value: object) -> str | None:
     if value is None or (isinstance(value, str) and _NODE_NAME.fullmatch(value)):
         return value
     raise InvalidOption(name, "1 to 12 ASCII letters and digits, or None", value)
+
+
+def is_node_name(text: str) -> bool:
+    """Whether a node may have that name."""
+    return _NODE_NAME.fullmatch(text) is not None
 
 
 def check_one_of(name: str, value: object, known: Collection[str]) -> str:

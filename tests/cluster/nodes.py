@@ -63,6 +63,8 @@ def linked() -> Iterator[tuple[socket.socket, socket.socket]]:
 class MemoryPeer:
     """Another node, as one node sees it."""
 
+    is_near = True
+
     def __init__(self, sender: MemoryNode, receiver: MemoryNode) -> None:
         self.name = receiver.node
         self.load = Load(receiver.node)
@@ -95,6 +97,7 @@ class MemoryNode:
         server: A server whose engine it is to be; by default one that records.
 
     Attributes:
+        state: How it stands among the others.
         server: Its engine.
         joined: What its engine has of the others.
         told: To whom what kind of message was sent.
@@ -102,6 +105,7 @@ class MemoryNode:
 
     def __init__(self, name: str, server: Server | None = None) -> None:
         self.node = name
+        self.state: str | None = None
         self.counts = ClusterCounts()
         self.server = server or Server.new(RecordingApplication(), node_name=name)
         self.told: list[tuple[str, bytes]] = []

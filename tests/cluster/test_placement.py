@@ -18,6 +18,7 @@ class Placed:
         self.name = str(sessions)
         self.load = Load("w", sessions, draining)
         self.heard_at = 0.0
+        self.is_near = True
 
     def hand_over(self, channel: object, received: bytes) -> bool:
         raise AssertionError

@@ -20,6 +20,7 @@ class Asked:
 
     load = Load("w1")
     heard_at = 0.0
+    is_near = True
 
     def __init__(self, name: str = "n1", takes: bool = True) -> None:
         self.name = name

@@ -55,6 +55,7 @@ class IPeer(Interface):
     """Another node."""
 
     name = Attribute("The name that the ids of its sessions begin with.")
+    is_near = Attribute("Whether it is on this machine.")
     load = Attribute("The `Load` that it has announced last.")
     heard_at = Attribute("When that was, in seconds of the reactor.")
 
@@ -98,6 +99,7 @@ class ICluster(Interface):
 
     node = Attribute("The name of this node.")
     counts = Attribute("What this node counts, as `ClusterCounts`.")
+    state = Attribute("The `MembershipState`; None if all nodes are on this machine.")
 
     def owner_of(sid: str) -> IPeer | None:
         """Return the node of a session; None if it is this one, or unknown."""

@@ -109,6 +109,12 @@ class JoinedEngine:
         return name
 
     @property
+    def state(self) -> str | None:
+        """How this node stands among those of other machines."""
+        state: str | None = self._nodes.state
+        return state
+
+    @property
     def sessions(self) -> int:
         """How many sessions all nodes have; the others' figures are seconds old."""
         others = sum(peer.sessions for peer in self.peers())
@@ -131,10 +137,12 @@ class JoinedEngine:
         return [
             Peer(
                 name=peer.name,
-                worker=peer.load.worker,
+                # Other machines have workers of the same numbers.
+                worker=peer.load.worker if peer.is_near else peer.name,
                 sessions=peer.load.sessions,
                 draining=peer.load.draining,
                 silence=max(0.0, now - peer.heard_at),
+                is_near=peer.is_near,
             )
             for peer in self._nodes.peers()
         ]
@@ -149,12 +157,18 @@ class JoinedEngine:
         return self._channels.subscribe(channel, callback)
 
     def ask(
-        self, channel: str, data: bytes = b"", timeout: float = 1.0
+        self,
+        channel: str,
+        data: bytes = b"",
+        timeout: float = 1.0,
+        *,
+        near: bool = False,
     ) -> Deferred[dict[str, bytes | None]]:
         """Ask all other nodes something."""
         asked = {
             peer.name: self._questions.ask(peer, channel, data, timeout)
             for peer in self._nodes.peers()
+            if peer.is_near or not near
         }
         return Deferred.fromCoroutine(_all_of(asked))
 

@@ -12,10 +12,16 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from txengineio.checks import check_node_name
+from txengineio.checks import is_node_name
 from txengineio.cluster.forwarding.forwarder import Forwarder
-from txengineio.cluster.forwarding.pairs import FORWARDED, PairEndpoint, adopt
+from txengineio.cluster.forwarding.pairs import (
+    FORWARDED,
+    PairEndpoint,
+    adopt,
+    give_link,
+)
 from txengineio.cluster.forwarding.site import ForwardedSite
+from txengineio.cluster.forwarding.tunnel import ILink
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.joined_engine import JoinedEngine
 from txengineio.cluster.links import Door, Receiver, Sender, open_link
@@ -59,6 +65,8 @@ _BUSY: Final = (
 @implementer(IPeer)
 class _Peer:
     """Another node of the machine."""
+
+    is_near = True
 
     def __init__(
         self,
@@ -111,11 +119,16 @@ class Workers:
         worker: The place of this node on the machine, as `Load` has it; by default the
             name.
         restarts: How often workers were restarted, see `JoinedEngine`.
+        machine: What the names of the nodes here begin with, if there are nodes on
+            other machines: the engine's cluster is a larger one then. None if these
+            are all.
 
     Attributes:
         node: The name of this node.
         counts: What has happened.
         seconds: Tells the time.
+        worker: As given, or the name.
+        restarts: As given.
 
     Raises:
         InvalidOption: The engine has no name.
@@ -130,6 +143,7 @@ class Workers:
         reactor: Any,
         worker: str | None = None,
         restarts: Sequence[int] = (),
+        machine: str | None = None,
     ) -> None:
         name = engine.options.node_name
         if name is None:
@@ -148,9 +162,14 @@ class Workers:
         self._is_adopting = False
         self._left: list[Callable[[str], object]] = []
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
-        self._load = Load(worker or name)
-        self._joined = JoinedEngine(engine, self, self._load.worker, restarts)
-        engine.cluster = self._joined
+        self.worker = worker or name
+        self.restarts = restarts
+        self._machine = machine or ""
+        self._load = Load(self.worker)
+        self._joined: JoinedEngine | None = None
+        if machine is None:
+            self._joined = JoinedEngine(engine, self, self.worker, restarts)
+            engine.cluster = self._joined
         self._successor: str | None = None
         self._moves_idle = LoopingCall(self._move_idle)
 
@@ -176,10 +195,11 @@ class Workers:
             raise InvalidOption("directory", expected, str(self._directory))
         path = self._directory / self.node
         self._door = Door(self._reactor, path, self._opened)
-        self._engine.elsewhere = self
         for each in self._directory.iterdir():
             self.peer(each.name)
-        self._joined.start()
+        if self._joined is not None:
+            self._engine.elsewhere = self
+            self._joined.start()
 
     def retire(self, successor: str) -> None:
         """From now on, give away everything that is not for a session of this node.
@@ -207,14 +227,16 @@ class Workers:
 
     def stop(self) -> None:
         """Leave; connections that come from others meanwhile are lost."""
-        self._joined.stop()
+        if self._joined is not None:
+            self._joined.stop()
         if self._moves_idle.running:
             self._moves_idle.stop()
             self._move_idle()
         if self._door is not None:
             self._door.close()
             self._door = None
-        self._engine.elsewhere = None
+        if self._joined is not None:
+            self._engine.elsewhere = None
         for site in self._sites:
             site.elsewhere = None
         receivers, self._receivers = self._receivers, {}
@@ -257,10 +279,22 @@ class Workers:
                 self.peer(name)
         self.tell_all(_LOAD, load.encode())
 
+    @property
+    def state(self) -> None:
+        """None: a machine is not cut off from itself."""
+        return None
+
+    def has(self, name: str) -> bool:
+        """Whether a node is known to live."""
+        return name in self._peers
+
+    def _is_name(self, name: str) -> bool:
+        return name.startswith(self._machine) and is_node_name(name)
+
     def peer(self, name: str) -> _Peer | None:
         """Return the node with a name; connect to it if that was not done before."""
         peer = self._peers.get(name)
-        if peer is not None or name == self.node or not _is_name(name):
+        if peer is not None or name == self.node or not self._is_name(name):
             return peer
         links = [open_link(self._directory / name) for _ in range(2)]
         if links[0] is None or links[1] is None:
@@ -360,6 +394,21 @@ class Workers:
         self.counts.moved["out"] += 1
         return True
 
+    def give(self, name: str, link: ILink) -> None:
+        """Give a link of another machine to the node that it is for.
+
+        The node then serves the requests on it, as those of `ForwardedSite`.
+
+        Args:
+            name: The node.
+            link: The link, on which all is said that has to be.
+        """
+        peer = self._peers.get(name)
+        if peer is None:
+            link.transport.abortConnection()
+        else:
+            give_link(self._reactor, link, peer.sender)
+
     def _adopt(self, packet: Connection) -> None:
         with packet.socket as client:
             site = self._site(packet.site)
@@ -372,10 +421,12 @@ class Workers:
                 # The client is gone, or there is no descriptor left.
                 self.counts.moved["lost"] += 1
                 return
+        channel = channel.http_channel
         if packet.site == FORWARDED:
+            if packet.received:
+                channel.dataReceived(packet.received)
             return
         self.counts.moved["in"] += 1
-        channel = channel.http_channel
         if not packet.received:
             # It was idle.
             return
@@ -443,10 +494,3 @@ class Workers:
             return False
         peer.abandon(request)
         return True
-
-
-def _is_name(name: str) -> bool:
-    try:
-        return check_node_name("node_name", name) is not None
-    except InvalidOption:
-        return False

@@ -213,7 +213,8 @@ class MetricsResource(Resource):
         if self._cluster is None:
             text: bytes = generate_latest(self._registry)
             return text
-        asking = self._cluster.ask(CHANNEL)
+        # Each machine has metrics of its own.
+        asking = self._cluster.ask(CHANNEL, near=True)
         request.notifyFinish().addErrback(lambda _: asking.cancel())
         asking.addCallback(self._merge, self._cluster)
         asking.addCallbacks(

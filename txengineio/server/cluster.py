@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Answer", "Cluster", "ClusterCounts", "Peer"]
+__all__ = ["Answer", "Cluster", "ClusterCounts", "Joins", "Peer"]
 
 Answer = Callable[[str, bytes], bytes | Awaitable[bytes]]
 """Called with the name of a node and its question; returns the answer."""
@@ -30,6 +30,7 @@ class Peer:
         sessions: How many it has.
         draining: Whether it takes no new ones.
         silence: Seconds since it said so; it does every few seconds.
+        is_near: Whether it is on the same machine as this node.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Peer:
     sessions: int
     draining: bool
     silence: float
+    is_near: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +52,11 @@ class ClusterCounts:
         forwarded: Requests that were forwarded instead, by what has become of them:
             ``answered``, ``tunnels``, ``busy``, ``lost``, ``cut``, ``left``,
             ``abandoned``.
+        links: Connections to and from other machines: ``accepted`` ones; those of
+            nobody who knows the secret (``strangers``), of somebody who says nothing
+            (``late``), and for a node that is not there (``astray``). Those that could
+            not be made, by why: ``refused``, ``unknown``, ``timeout``, ``unproven``,
+            ``failed``.
         told: Messages: ``sent`` and ``received``. What was dropped on the way out, as
             too much waits (``full``), as it is too ``large``, or as the node had
             ``gone``; and on the way in: ``torn``, as the node ended in the middle;
@@ -58,7 +65,29 @@ class ClusterCounts:
 
     moved: Counter[str] = field(default_factory=Counter)
     forwarded: Counter[str] = field(default_factory=Counter)
+    links: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
+
+
+class Joins(Protocol):
+    """What makes an engine one of a cluster: the argument ``cluster`` of `Engine`."""
+
+    def attach(self, engine: Any) -> None:
+        """Prepare an engine for it: set its ``cluster`` and its ``joins``.
+
+        Raises:
+            InvalidOption: The engine lacks something.
+        """
+
+    def join(self) -> Deferred[None]:
+        """Make the engine one of the cluster, unless it is.
+
+        Returns:
+            Fires when it is; it fails with an `EngineIOError`.
+        """
+
+    def leave(self) -> Deferred[None]:
+        """Leave the cluster, if the engine is in it; fires when that is done."""
 
 
 class Cluster(Protocol):
@@ -76,6 +105,15 @@ class Cluster(Protocol):
     @property
     def worker(self) -> str:
         """The place of this node, as `Peer.worker`."""
+
+    @property
+    def state(self) -> str | None:
+        """How this node stands among those of other machines.
+
+        It is ``joining`` (it is no member yet, or none any more), ``ok``, or
+        ``degraded``: it hears nothing of the others now, and they nothing of it, but
+        requests are forwarded. None if all nodes are on this machine.
+        """
 
     @property
     def sessions(self) -> int:
@@ -120,7 +158,12 @@ class Cluster(Protocol):
         """
 
     def ask(
-        self, channel: str, data: bytes = b"", timeout: float = 1.0
+        self,
+        channel: str,
+        data: bytes = b"",
+        timeout: float = 1.0,
+        *,
+        near: bool = False,
     ) -> Deferred[dict[str, bytes | None]]:
         """Ask all other nodes something.
 
@@ -128,6 +171,7 @@ class Cluster(Protocol):
             channel: As for `publish`.
             data: What is asked, as for `publish`.
             timeout: Seconds to wait for answers.
+            near: Ask only the nodes of this machine.
 
         Returns:
             Fires with the answers by the names of the nodes: None for a node that is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -18,7 +18,7 @@ from txengineio.net.endpoints import server_endpoint
 from txengineio.protocol.packets import message_data
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
 from txengineio.server.broadcast import EncodedMessage
-from txengineio.server.cluster import Cluster
+from txengineio.server.cluster import Cluster, Joins
 from txengineio.server.draining import close_all
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import Elsewhere, ListeningPort, ServerEndpoint
@@ -57,11 +57,14 @@ class Engine(EventEmitter):
         application: An `EngineIOProtocol` subclass, or a factory that builds such a
             protocol for each session; None instead of a protocol refuses the session.
         reactor: Where time comes from; by default the global reactor.
+        cluster: What makes this engine one of a cluster on several machines, such as a
+            `RedisCluster`. It joins when it starts to listen, and leaves at its end.
         options: See `EngineOptions`.
 
     Attributes:
         cluster: The engines of other processes that serve the same clients, together
             with this one; None while it is alone.
+        joins: What makes it one of them, if that is by a network; None otherwise.
 
     Raises:
         InvalidOption: The application is none, an option does not exist, or its value
@@ -88,6 +91,7 @@ class Engine(EventEmitter):
         application: Application,
         *,
         reactor: AnyReactor | None = None,
+        cluster: Joins | None = None,
         **options: Unpack[EngineArguments],
     ) -> None:
         super().__init__()
@@ -112,12 +116,16 @@ class Engine(EventEmitter):
         self.statistics: Statistics | None = None
         self._ports = Ports()
         self.cluster: Cluster | None = None
+        self.joins: Joins | None = None
+        self._leaves = False
         self._registry = SessionRegistry(self.options.node_name)
         self.websockets = EngineWebSocketFactory(self)
         self._handshakes = Handshakes(self, self._registry, self.websockets)
         self._dispatcher = Dispatcher(self, self._registry, self._handshakes)
         if self.options.cors is not None:
             self.use(CorsMiddleware(self.options.cors))
+        if cluster is not None:
+            cluster.attach(self)
 
     @property
     def sessions(self) -> Mapping[str, Session]:
@@ -297,14 +305,16 @@ class Engine(EventEmitter):
     ) -> Deferred[ListeningPort]:
         """Serve the engine, and nothing else, on an endpoint.
 
+        Before that, the engine joins its cluster; `close` and `drain` end that, too.
+
         Args:
             endpoint: Where to listen: an endpoint, or what describes one to Twisted's
                 ``serverFromString``, such as ``tcp:8080:interface=127.0.0.1``.
             path: The path to serve.
 
         Returns:
-            Fires with the port; it fails as ``endpoint.listen`` does. `close` and
-            `drain` stop it, if nobody has done so before.
+            Fires with the port; it fails as ``endpoint.listen`` and `join` do. `close`
+            and `drain` stop it, if nobody has done so before.
 
         Raises:
             InvalidOption: The description or the path makes no sense.
@@ -313,8 +323,39 @@ class Engine(EventEmitter):
             endpoint = server_endpoint(self.clock, endpoint)
         site = engine_site(self, path, reactor=self.clock)
         self.reopen()
-        listening = cast(Deferred[IListeningPort], endpoint.listen(site))
+        listening: Deferred[Any]
+        if self.joins is None:
+            listening = endpoint.listen(site)
+        else:
+            self._leaves = True
+            listening = self.join().addCallback(lambda _: endpoint.listen(site))
         return cast(Deferred[ListeningPort], listening.addCallback(self._listens))
+
+    def join(self) -> Deferred[None]:
+        """Join the cluster that the engine was made for, before clients can come.
+
+        `listen` does so, and so do the services of this package. Whoever serves the
+        engine otherwise calls this before, and `leave` at the end.
+
+        Returns:
+            Fires when this engine is one of the cluster, and knows all others; at once
+            if it has none. It fails with a `JoinFailed`, whose text is one line, and
+            with an `InvalidOption` about where this node listens for others.
+        """
+        return succeed(None) if self.joins is None else self.joins.join()
+
+    def leave(self) -> Deferred[None]:
+        """Leave the cluster; requests for others' sessions are refused from now on.
+
+        Returns:
+            Fires when the others know that; it never fails.
+        """
+        return succeed(None) if self.joins is None else self.joins.leave()
+
+    async def _leave_if_listened(self) -> None:
+        if self._leaves:
+            self._leaves = False
+            await self.leave()
 
     def _listens(self, port: IListeningPort) -> IListeningPort:
         kept = self._ports.opened(port)
@@ -344,6 +385,7 @@ class Engine(EventEmitter):
     async def _gone(self, stopping: Deferred[None]) -> None:
         await stopping
         await self.websockets.when_idle()
+        await self._leave_if_listened()
 
     def drain(self, timeout: float, *, spread: float | None = None) -> Deferred[None]:
         """End every session once it has got what was sent to it; accept no new ones.
@@ -378,6 +420,7 @@ class Engine(EventEmitter):
         if giving_up.active():
             giving_up.cancel()
         await self._ports.stop()
+        await self._leave_if_listened()
 
     def _give_up(self, timeout: float) -> None:
         self._log.warn(

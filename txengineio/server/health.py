@@ -14,6 +14,9 @@ __all__ = ["HealthResource", "TakesSessions"]
 
 _UNAVAILABLE: Final = 503
 
+_JOINING: Final = "joining"
+"""The state of an engine that does not know the other nodes yet."""
+
 _SILENCE: Final = 10.0
 """Seconds without a word after which another process counts as silent."""
 
@@ -40,6 +43,11 @@ class HealthResource(ChildResource):
     while) or ``missing`` (nothing has taken its place). They do not change the status,
     which is this engine's.
 
+    Where there are nodes on other machines, the answer is 503 until the engine is one
+    of them. Then there is a line ``cluster: ok``, or ``cluster: degraded`` while it
+    does not hear the others; that does not change the status, as it serves its clients
+    all the same, and no node would be left.
+
     Args:
         engine: The `Engine`.
 
@@ -58,11 +66,15 @@ class HealthResource(ChildResource):
         """Tell whether new sessions are let in."""
         request.setHeader(b"Content-Type", b"text/plain; charset=UTF-8")
         request.setHeader(b"Cache-Control", b"no-store")
-        state = _state(not self._engine.is_open)
-        if not self._engine.is_open:
-            request.setResponseCode(_UNAVAILABLE)
-        lines = ["ok" if self._engine.is_open else state]
         cluster = self._engine.cluster
+        is_joining = cluster is not None and cluster.state == _JOINING
+        state = _state(not self._engine.is_open)
+        is_ready = self._engine.is_open and not is_joining
+        if not is_ready:
+            request.setResponseCode(_UNAVAILABLE)
+        # What is true of a node that drains is true whether it has joined or not.
+        is_waiting = is_joining and self._engine.is_open
+        lines = ["ok" if is_ready else _JOINING if is_waiting else state]
         if cluster is not None:
             lines += _lines(cluster, state)
         return "".join(f"{line}\n" for line in lines).encode()
@@ -71,11 +83,17 @@ class HealthResource(ChildResource):
 def _lines(cluster: Cluster, own: str) -> list[str]:
     states = [(cluster.worker, own)]
     for peer in cluster.peers():
+        if not peer.is_near:
+            continue
         is_silent = peer.silence > _SILENCE
         states.append((peer.worker, _state(peer.draining, is_silent)))
     known = {worker for worker, _ in states}
     states += [(worker, "missing") for worker in cluster.restarts.keys() - known]
-    return [f"worker {worker}: {state}" for worker, state in sorted(states)]
+    workers = [f"worker {worker}: {state}" for worker, state in sorted(states)]
+    if cluster.state is None:
+        return workers
+    # A node that is alone on its machine is no worker.
+    return [f"cluster: {cluster.state}", *(workers if len(workers) > 1 else ())]
 
 
 def _state(draining: bool, silent: bool = False) -> str:

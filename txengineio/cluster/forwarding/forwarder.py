@@ -77,6 +77,7 @@ class Forwarder:
         self._tunnels: set[Carrier] = set()
         self._connecting = 0
         self._is_closed = False
+        self._is_aborted = False
         self._expiry: IDelayedCall | None = None
 
     def forward(self, request: IncomingRequest) -> None:
@@ -138,7 +139,10 @@ class Forwarder:
 
     def _connected(self, carrier: Any, request: IncomingRequest, data: bytes) -> None:
         self._connecting -= 1
-        if request.is_gone:
+        if self._is_aborted:
+            carrier.transport.abortConnection()
+            self._lose(request)
+        elif request.is_gone:
             self.counts["left"] += 1
             self.is_free(carrier)
         else:
@@ -146,10 +150,19 @@ class Forwarder:
 
     def _not_connected(self, failure: Failure, request: IncomingRequest) -> None:
         self._connecting -= 1
+        if self._is_aborted:
+            # That was how its end was found out.
+            self._lose(request)
+            return
         self._log.warn(
             "no connection to another node: {problem}", problem=failure.value
         )
         self._refuse(request)
+
+    def _lose(self, request: IncomingRequest) -> None:
+        if not request.is_gone:
+            self.counts["lost"] += 1
+            self.give_back(request)
 
     def _failed(self, failure: Failure) -> None:
         self._log.failure("forwarding a request failed", failure=failure)
@@ -213,6 +226,7 @@ class Forwarder:
     def abort(self) -> None:
         """Drop what is under way, too: those requests are given back."""
         self.close()
+        self._is_aborted = True
         for carrier in [*self._carrying, *self._tunnels]:
             carrier.transport.abortConnection()
 

@@ -16,10 +16,12 @@ from twisted.internet.protocol import Factory
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.cluster.forwarding.tunnel import ILink, pipe
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import connection_packet
+from txengineio.net.release import can_be_released, release_socket
 
-__all__ = ["FORWARDED", "PairEndpoint", "adopt"]
+__all__ = ["FORWARDED", "PairEndpoint", "adopt", "give_link"]
 
 FORWARDED: Final = 0xFFFF
 """What stands in place of the number of a site: `ForwardedSite`."""
@@ -58,6 +60,25 @@ class PairEndpoint:
                 return succeed(adopt(self._reactor, ours, protocolFactory))
             except OSError as problem:
                 return fail(problem)
+
+
+def give_link(reactor: Any, link: ILink, sender: Sender) -> None:
+    """Give a connection that comes from another machine to the node that it is for.
+
+    Args:
+        reactor: The reactor.
+        link: The connection: its socket goes there, or what comes by it, if it is one
+            of TLS.
+        sender: What sends to the node.
+    """
+    transport = link.transport
+    if sender.is_full:
+        transport.abortConnection()
+    elif can_be_released(transport):
+        packet = connection_packet(FORWARDED, transport.socket, link.rest)
+        sender.send(packet, release_socket(transport))
+    else:
+        pipe(link, PairEndpoint(reactor, sender), reactor)
 
 
 def adopt(reactor: Any, connection: socket.socket, factory: IProtocolFactory) -> Any:

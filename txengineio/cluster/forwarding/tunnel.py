@@ -6,20 +6,39 @@ takes it. The end of one is the end of the other.
 
 from __future__ import annotations
 
+import typing
 from typing import Any, Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProtocol,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly, write_directly
 
-__all__ = ["TunnelEnd", "join"]
+__all__ = ["ILink", "TunnelEnd", "join", "pipe"]
 
 _CLOSE_TIMEOUT: Final = 5.0
 """Seconds that what is still to be written to one side may take, after the end of the
 other."""
+
+
+class ILink(typing.Protocol):
+    """A connection that another protocol can have."""
+
+    transport: Any
+
+    @property
+    def rest(self) -> bytes:
+        """What has come for that protocol already."""
+
+    def become(self, protocol: IProtocol) -> None:
+        """Leave the connection to it."""
 
 
 class TunnelEnd(Protocol):
@@ -81,6 +100,26 @@ class TunnelEnd(Protocol):
     def _give_up(self) -> None:
         self._giving_up = None
         self.transport.abortConnection()
+
+
+def pipe(link: ILink, endpoint: IStreamClientEndpoint, clock: IReactorTime) -> None:
+    """Connect to an endpoint, and join a connection with that one.
+
+    Args:
+        link: The connection.
+        endpoint: Connects at once, or not at all.
+        clock: Where time comes from.
+    """
+    near, far = TunnelEnd(clock), TunnelEnd(clock)
+
+    def connected(_end: object) -> None:
+        link.become(near)
+        join(near, far)
+        far.write(link.rest)
+
+    connecting = endpoint.connect(Factory.forProtocol(lambda: far))
+    connecting.addCallback(connected)
+    connecting.addErrback(lambda _: link.transport.abortConnection())
 
 
 def join(one: TunnelEnd, two: TunnelEnd) -> None:

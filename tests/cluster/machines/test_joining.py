@@ -1,0 +1,198 @@
+"""An engine becomes one of a cluster before clients come, and leaves it at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory
+from typing_extensions import override
+
+from tests.cluster.machines.nodes import CLOCK, HOST, SECRET, MemoryCluster, Named
+from tests.cluster.machines.town import MemoryMembership, Town
+from txengineio.cluster.machines.joining import MachinesCluster, RedisCluster
+from txengineio.cluster.membership import IMembershipListener, Member
+from txengineio.errors import InvalidOption, JoinFailed
+from txengineio.server.engine import Engine
+from txengineio.server.health import HealthResource
+
+LISTEN = f"tcp:0:interface={HOST}"
+
+
+class SlowTown(Town):
+    """Takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: Deferred[None] = Deferred()
+
+    @override
+    def membership(self) -> MemoryMembership:
+        return Slow(self)
+
+
+class Slow(MemoryMembership):
+    _town: SlowTown
+
+    @override
+    def join(self, member: Member, listener: IMembershipListener) -> Deferred[None]:
+        waiting = self._town.waiting
+        return waiting.addCallback(
+            lambda _: MemoryMembership.join(self, member, listener)
+        )
+
+
+def engine_of(town: Town, name: str = "n1", **details: Any) -> Engine:
+    cluster = MemoryCluster(town, **details)
+    return Engine(Named, reactor=CLOCK, node_name=name, cluster=cluster)
+
+
+def health(engine: Engine) -> tuple[int, list[str]]:
+    class Asked:
+        status = 200
+
+        def setHeader(self, *_header: bytes) -> None: ...
+
+        def setResponseCode(self, code: int) -> None:
+            self.status = code
+
+    request: Any = Asked()
+    text = HealthResource(engine).render_GET(request)
+    return request.status, text.decode().splitlines()
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_clients_can_come_once_it_has_joined() -> None:
+    town = SlowTown()
+    engine = engine_of(town)
+    assert health(engine) == (503, ["joining", "cluster: joining"])
+    opened: list[object] = []
+
+    def opens(port: Any) -> Any:
+        opened.append(port)
+        return port
+
+    listening = engine.listen(LISTEN).addCallback(opens)
+    assert health(engine) == (503, ["joining", "cluster: joining"])
+    assert opened == []
+    town.waiting.callback(None)
+    port = await listening
+    assert port.getHost().port
+    assert health(engine) == (200, ["ok", "cluster: ok"])
+    town.set_up(False)
+    assert health(engine) == (200, ["ok", "cluster: degraded"])
+    await engine.close()
+    assert town.members == {}
+    assert health(engine) == (503, ["draining", "cluster: joining"])
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_a_cluster_that_cannot_be_joined() -> None:
+    town = SlowTown()
+    engine = engine_of(town)
+    listening = engine.listen(LISTEN)
+    town.waiting.errback(JoinFailed("there is no server at redis:6379"))
+    with pytest.raises(JoinFailed, match="there is no server"):
+        await listening
+    assert engine.elsewhere is None
+    # It may be tried again.
+    town.waiting = Deferred()
+    town.waiting.callback(None)
+    await engine.listen(LISTEN)
+    await engine.drain(1)
+    assert town.members == {}
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_it_is_joined_once_and_left_once() -> None:
+    town = Town()
+    engine = engine_of(town)
+    first, second = engine.join(), engine.join()
+    await first
+    await second
+    assert list(town.members) == ["n1"]
+    await engine.leave()
+    await engine.leave()
+    assert town.members == {}
+    # As always, a service does it, or whoever serves the engine.
+    await engine.close()
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_where_others_connect_to() -> None:
+    town = Town()
+    one = engine_of(town, "n1")
+    two = engine_of(town, "n2", advertise="chat-2.internal")
+    await one.join()
+    await two.join()
+    addresses = {name: each.member.address for name, each in town.members.items()}
+    assert addresses["n1"].startswith(f"{HOST}:")
+    assert addresses["n2"].startswith("chat-2.internal:")
+    await one.leave()
+    await two.leave()
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_an_endpoint_that_listens_to_all_needs_an_address() -> None:
+    engine = engine_of(Town(), listen=TCP4ServerEndpoint(CLOCK, 0))
+    with pytest.raises(InvalidOption, match="advertise must be given"):
+        await engine.join()
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_is_taken() -> None:
+    taken: Any = await TCP4ServerEndpoint(CLOCK, 0, interface=HOST).listen(Factory())
+    listen = f"tcp:{taken.getHost().port}:interface={HOST}"
+    engine = engine_of(Town(), listen=listen)
+    why = f"cannot listen for other nodes on {listen}: Address already in use"
+    with pytest.raises(JoinFailed, match=why):
+        await engine.join()
+    await taken.stopListening()
+
+
+@pytest.mark.parametrize(
+    ("details", "why"),
+    [
+        ({"name": ""}, "name must be 1 to 64 ASCII letters"),
+        ({"name": "a b"}, "name must be 1 to 64 ASCII letters"),
+        ({"secret": b"short"}, "secret must be a secret of 32 bytes or more"),
+        ({"secret_file": "x"}, "secret must be left out"),
+        ({"secret": None, "secret_file": "/nowhere"}, "secret_file must be a file"),
+        ({"listen": "tcp:7000"}, "advertise must be given"),
+        ({"listen": "unix:/x"}, "listen must be a TCP or TLS endpoint"),
+        ({"advertise": "::"}, "advertise must be where other nodes connect to"),
+    ],
+)
+def test_a_cluster_that_makes_no_sense(details: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidOption, match=why):
+        MemoryCluster(Town(), **details)
+
+
+def test_a_description_that_makes_no_sense() -> None:
+    with pytest.raises(InvalidOption, match="endpoint must be tcp:PORT"):
+        engine_of(Town(), listen="tcp:x:interface=127.0.0.1")
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(SECRET)
+    file.chmod(0o600)
+    cluster = MemoryCluster(Town(), secret=None, secret_file=file)
+    assert cluster._secret == SECRET
+
+
+@pytest.mark.parametrize("kind", [MachinesCluster, RedisCluster])
+def test_a_url_of_no_membership(kind: type[MachinesCluster]) -> None:
+    with pytest.raises(InvalidOption, match="begins with one of redis:") as caught:
+        kind("http://user:password@chat", listen=LISTEN)
+    assert "password" not in str(caught.value)

@@ -1,0 +1,349 @@
+"""Connections between nodes, until both sides are proven, and who is turned away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from tests.cluster.machines.nodes import CLOCK, HOST, SECRET
+from tests.interop.certificates import make_certificates
+from txengineio.cluster.machines.addresses import client_endpoint
+from txengineio.cluster.machines.challenge import Credentials
+from txengineio.cluster.machines.links import (
+    LINK_TIMEOUT,
+    Arrival,
+    LinkEndpoint,
+    LinkFactory,
+    LinkFailed,
+    LinkProblem,
+)
+
+RIGHT = Credentials("chat", SECRET)
+
+
+class Kept(Protocol):
+    """Keeps what comes."""
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+
+class End(StringTransport):
+    """One end of a connection."""
+
+    protocol: Any
+
+
+class Wire:
+    """A caller, and the node that it calls, with an endpoint of tests between them."""
+
+    def __init__(self, called: Credentials = RIGHT, here: str = "n2") -> None:
+        self.clock = Clock()
+        self.counts: Counter[str] = Counter()
+        self.problems: list[LinkProblem] = []
+        self.arrived: list[Arrival] = []
+        self.dialled: list[tuple[IProtocolFactory, Deferred[Any]]] = []
+        self.links = LinkFactory(
+            self.clock, called, here.__eq__, self.arrived.append, self.counts
+        )
+        self.outcome: list[Any] = []
+        endpoint: Any = self
+        link = LinkEndpoint(
+            endpoint,
+            self.clock,
+            RIGHT,
+            ("n1", "n2"),
+            lambda failed: self.problems.append(failed.problem),
+        )
+        self.connecting = link.connect(Factory.forProtocol(Kept))
+        self.connecting.addBoth(self.outcome.append)
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
+        connected: Deferred[Any] = Deferred()
+        self.dialled.append((factory, connected))
+        return connected
+
+    def connected(self) -> End:
+        factory, connected = self.dialled.pop()
+        protocol: Any = factory.buildProtocol(None)  # type: ignore[arg-type]
+        transport = End()
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        connected.callback(protocol)
+        return transport
+
+    def arrives(self, host: str = "10.0.0.9") -> End:
+        address = IPv4Address("TCP", host, 1)
+        protocol: Any = self.links.buildProtocol(address)
+        assert protocol is not None
+        transport = End(peerAddress=address)
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        return transport
+
+    def problem(self) -> LinkProblem:
+        (failure,) = self.outcome
+        error: LinkFailed = failure.value
+        assert [error.problem] == self.problems
+        return error.problem
+
+
+def pump(one: End, two: End) -> None:
+    while one.value() or two.value():
+        for here, there in ((one, two), (two, one)):
+            sent = here.value()
+            here.clear()
+            if sent:
+                there.protocol.dataReceived(sent)
+
+
+def test_a_proven_link_belongs_to_another_protocol() -> None:
+    wire = Wire()
+    near, far = wire.connected(), wire.arrives()
+    pump(near, far)
+    (protocol,) = wire.outcome
+    assert near.protocol is protocol
+    (arrival,) = wire.arrived
+    assert (arrival.wanted, arrival.rest) == ("n2", b"")
+    taken = Kept()
+    arrival.become(taken)
+    far.protocol.dataReceived(b"hello")
+    assert taken.received == b"hello"
+    taken.transport.write(b"hi")  # type: ignore[union-attr]
+    pump(near, far)
+    assert protocol.received == b"hi"
+    assert wire.counts == {"accepted": 1}
+    assert wire.problems == []
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_who_knows_another_secret_is_turned_away() -> None:
+    wire = Wire(Credentials("chat", b"another" * 8))
+    near, far = wire.connected(), wire.arrives()
+    pump(near, far)
+    assert wire.problem() is LinkProblem.UNPROVEN
+    assert near.disconnecting
+    far.protocol.connectionLost(Failure(ConnectionDone()))
+    assert wire.arrived == []
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_a_node_that_is_not_there_any_more() -> None:
+    wire = Wire(here="n3")
+    near, far = wire.connected(), wire.arrives()
+    pump(near, far)
+    assert wire.problem() is LinkProblem.UNKNOWN
+    assert wire.problem().is_end
+    assert wire.counts == {"astray": 1}
+
+
+def test_nobody_listens_there() -> None:
+    wire = Wire()
+    wire.dialled.pop()[1].errback(ConnectionRefusedError())
+    assert wire.problem() is LinkProblem.REFUSED
+    assert wire.problem().is_end
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_other_failures_are_no_end(is_connected: bool) -> None:
+    wire = Wire()
+    if is_connected:
+        near = wire.connected()
+        near.protocol.connectionLost(Failure(ConnectionDone()))
+    else:
+        wire.dialled.pop()[1].errback(OSError("no way"))
+    assert wire.problem() is LinkProblem.FAILED
+    assert not wire.problem().is_end
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_a_node_that_says_nothing() -> None:
+    wire = Wire()
+    near = wire.connected()
+    wire.clock.advance(LINK_TIMEOUT)
+    assert wire.problem() is LinkProblem.TIMEOUT
+    assert near.disconnecting
+    near.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def test_a_caller_that_says_nothing() -> None:
+    wire = Wire()
+    far = wire.arrives()
+    wire.clock.advance(LINK_TIMEOUT)
+    assert far.disconnecting
+    assert wire.counts == {"late": 1}
+    far.protocol.dataReceived(b"too late")
+    assert far.value() == b""
+
+
+def test_a_caller_that_is_no_node() -> None:
+    wire = Wire()
+    far = wire.arrives()
+    far.protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+    assert far.disconnecting
+    assert far.value() == b""
+    assert wire.counts == {"strangers": 1}
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_without_a_secret_other_machines_are_strangers() -> None:
+    wire = Wire(Credentials("chat", b""))
+    assert wire.links.buildProtocol(IPv4Address("TCP", "10.0.0.9", 1)) is None
+    assert wire.counts == {"strangers": 1}
+    assert wire.arrives(HOST).value() == b""
+
+
+def test_connecting_is_given_up() -> None:
+    wire = Wire()
+    near = wire.connected()
+    wire.connecting.cancel()
+    assert near.disconnecting
+    near.protocol.dataReceived(b"+")
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_unproven_connections_end_with_the_node() -> None:
+    wire = Wire()
+    far = wire.arrives()
+    wire.links.close()
+    assert far.disconnecting
+    assert wire.clock.getDelayedCalls() == []
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("certificate", ["self_signed", "server"])
+async def test_tls_with_any_certificate(tmp_path: Path, certificate: str) -> None:
+    files = make_certificates(tmp_path)
+    key, shown = getattr(files, f"{certificate}_key"), getattr(files, certificate)
+    async with tls(f"ssl:0:privateKey={key}:certKey={shown}:interface={HOST}") as (
+        arrived,
+        port,
+    ):
+        problems: list[LinkFailed] = []
+        link = LinkEndpoint(
+            client_endpoint(CLOCK, f"tls:{HOST}:{port}"),
+            CLOCK,
+            RIGHT,
+            ("n1", "n2"),
+            problems.append,
+        )
+        protocol = await link.connect(Factory.forProtocol(Kept))
+        protocol.transport.write(b"hello")
+        arrival = await arrived
+        taken = Received()
+        arrival.become(taken)
+        taken.dataReceived(arrival.rest)
+        await taken.came
+        assert problems == []
+        protocol.transport.loseConnection()
+        await taken.lost
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_somebody_in_between_cannot_pass_the_proofs_on(tmp_path: Path) -> None:
+    files = make_certificates(tmp_path)
+    theirs = f"privateKey={files.server_key}:certKey={files.server}"
+    own = f"privateKey={files.self_signed_key}:certKey={files.self_signed}"
+    async with tls(f"ssl:0:{theirs}:interface={HOST}") as (arrived, port):
+        between = serverFromString(CLOCK, f"ssl:0:{own}:interface={HOST}")
+        real = client_endpoint(CLOCK, f"tls:{HOST}:{port}")
+        listening: Any = await between.listen(Factory.forProtocol(lambda: Passes(real)))
+        problems: list[LinkFailed] = []
+        link = LinkEndpoint(
+            client_endpoint(CLOCK, f"tls:{HOST}:{listening.getHost().port}"),
+            CLOCK,
+            RIGHT,
+            ("n1", "n2"),
+            problems.append,
+        )
+        with pytest.raises(LinkFailed, match="does not know the secret"):
+            await link.connect(Factory.forProtocol(Kept))
+        assert [each.problem for each in problems] == [LinkProblem.UNPROVEN]
+        assert not arrived.called
+        await listening.stopListening()
+
+
+class Passes(Protocol):
+    """Passes all on to another endpoint, and back."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self._endpoint = endpoint
+        self._kept = b""
+        self._other: Any = None
+
+    @override
+    def connectionMade(self) -> None:
+        back = Protocol()
+        back.dataReceived = self.transport.write  # type: ignore[method-assign, union-attr]
+
+        def connected(_: object) -> None:
+            self._other = back.transport
+            self._other.write(self._kept)
+
+        connecting = self._endpoint.connect(Factory.forProtocol(lambda: back))
+        connecting.addCallback(connected)
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if self._other is None:
+            self._kept += data
+        else:
+            self._other.write(data)
+
+    @override
+    def connectionLost(self, reason: object = None) -> None:
+        if self._other is not None:
+            self._other.loseConnection()
+
+
+class Received(Kept):
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: Deferred[None] = Deferred()
+        self.lost: Deferred[None] = Deferred()
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        if self.received == b"hello":
+            self.came.callback(None)
+
+    @override
+    def connectionLost(self, reason: object = None) -> None:
+        self.lost.callback(None)
+
+
+class tls:  # noqa: N801 - a context
+    """Listens for other nodes with TLS."""
+
+    def __init__(self, description: str) -> None:
+        self._endpoint = serverFromString(CLOCK, description)
+        self.arrived: Deferred[Arrival] = Deferred()
+
+    async def __aenter__(self) -> tuple[Deferred[Arrival], int]:
+        links = LinkFactory(CLOCK, RIGHT, "n2".__eq__, self.arrived.callback, Counter())
+        self._port: Any = await self._endpoint.listen(links)
+        return self.arrived, self._port.getHost().port
+
+    async def __aexit__(self, *_details: object) -> None:
+        await self._port.stopListening()

@@ -1,0 +1,295 @@
+"""Three nodes: requests for a session come to any of them, and are answered."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+
+from tests.cluster.machines.nodes import (
+    CLOCK,
+    HOST,
+    POLLING,
+    MemoryCluster,
+    Named,
+    Node,
+)
+from tests.cluster.machines.town import Town
+from tests.conftest import FlushLoggedErrors
+from txengineio.cluster.machines import links
+from txengineio.errors import InvalidOption, JoinFailed
+from txengineio.server.engine import Engine
+
+pytestmark = pytest.mark.socket
+
+DEADLINE = 20.0
+
+
+@asynccontextmanager
+async def running(
+    *names: str, town: Town | None = None, **details: Any
+) -> AsyncIterator[list[Node]]:
+    town = town or Town()
+    nodes = [Node(name, town, **details) for name in names]
+    for node in nodes:
+        await node.start()
+    try:
+        yield nodes
+    finally:
+        for node in nodes:
+            await node.stop()
+
+
+class Client:
+    """One connection, used from another thread than the nodes'."""
+
+    def __init__(self, node: Node) -> None:
+        self.http = http.client.HTTPConnection(HOST, node.port, timeout=DEADLINE)
+
+    def ask(self, target: str, body: Any = None, **details: Any) -> tuple[int, bytes]:
+        method = "GET" if body is None else "POST"
+        self.http.request(method, target, body, **details)
+        answer = self.http.getresponse()
+        return answer.status, answer.read()
+
+    def open(self) -> str:
+        status, body = self.ask(POLLING)
+        assert status == 200
+        sid: str = json.loads(body[1:])["sid"]
+        return f"{POLLING}&sid={sid}"
+
+
+async def with_clients(nodes: Sequence[Any], work: Callable[..., Any]) -> Any:
+    clients = [Client(node) for node in nodes]
+    try:
+        return await deferToThread(work, *clients)
+    finally:
+        for client in clients:
+            client.http.close()
+
+
+def is_unknown(answer: tuple[int, bytes]) -> bool:
+    return answer[0] == 400 and json.loads(answer[1])["code"] == 1
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        await deferLater(CLOCK, 0.05)
+    raise AssertionError("it never happened")
+
+
+@pytest_twisted.ensureDeferred
+async def test_any_node_answers_for_all() -> None:
+    def work(one: Client, two: Client, three: Client) -> None:
+        sessions = [one.open(), two.open(), three.open()]
+        large = "x" * 900_000
+        for number, session in enumerate(sessions):
+            for client in (one, two, three):
+                assert client.ask(session, "4hello") == (200, b"ok")
+                said = f"4n{number} 5 'hello'".encode()
+                assert client.ask(session) == (200, said)
+                assert client.ask(session, f"4{large}") == (200, b"ok")
+                assert client.ask(session)[1].startswith(b"4n%d 900000" % number)
+
+    async with running("n0", "n1", "n2") as nodes:
+        await with_clients(nodes, work)
+        for node in nodes:
+            assert node.engine.cluster is not None
+            assert node.engine.cluster.state == "ok"
+            assert node.engine.cluster.counts.forwarded == {"answered": 8}
+            # Connections are used again.
+            assert node.engine.cluster.counts.links == {"accepted": 2}
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_engine_sees_the_client() -> None:
+    async with running("n0", "n1") as (one, two):
+        addresses: list[str] = []
+        two.engine.use(
+            lambda request: addresses.append(
+                f"{request.getClientAddress().host} {request.getHost().port}"
+            )
+        )
+
+        def work(first: Client, second: Client) -> None:
+            session = second.open()
+            first.ask(session, "4x")
+
+        await with_clients([one, two], work)
+        assert addresses == [f"{HOST} {two.port}", f"{HOST} {one.port}"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_broadcasts_and_orders_reach_the_sessions_of_all() -> None:
+    async with running("n0", "n1", "n2") as nodes:
+        sessions = await with_clients(
+            nodes, lambda *clients: [client.open() for client in clients]
+        )
+        sids = [session.partition("&sid=")[2] for session in sessions]
+        engine = nodes[0].engine
+        assert engine.cluster is not None
+        peers = engine.cluster.peers
+        await until(lambda: sum(peer.sessions for peer in peers()) == 2)
+        assert engine.broadcast("all") == 1
+        assert await engine.send(sids[1], "one") is True
+        assert await engine.send("n9-unknown", "none") is False
+        said = await with_clients(
+            nodes,
+            lambda *clients: [
+                client.ask(session)
+                for client, session in zip(clients, sessions, strict=True)
+            ],
+        )
+        assert said == [(200, b"4all"), (200, b"4all\x1e4one"), (200, b"4all")]
+        assert await engine.close_session(sids[2], discard=True) is True
+        assert [len(node.engine.sessions) for node in nodes] == [1, 1, 0]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_leaves_is_gone_at_once() -> None:
+    async with running("n0", "n1") as (one, two):
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        polling = with_clients([one], lambda client: client.ask(session))
+        parked = Deferred.fromCoroutine(polling)
+        await until(lambda: two.engine.sessions and one.cluster._port)
+        await deferLater(CLOCK, 0.2)
+        await two.engine.leave()
+        assert is_unknown(await parked)
+        assert one.engine.cluster is not None
+        assert one.engine.cluster.peers() == []
+        assert is_unknown(await with_clients([one], lambda client: client.ask(session)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_whose_process_ends_is_gone_within_a_second() -> None:
+    """Its membership would last for a while."""
+    async with running("n0", "n1") as (one, two):
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        parked = Deferred.fromCoroutine(
+            with_clients([one], lambda client: client.ask(session))
+        )
+        await deferLater(CLOCK, 0.2)
+        began = time.monotonic()
+        await two.links.stopListening()
+        two.cluster._machines._site.close()  # type: ignore[union-attr]
+        assert is_unknown(await parked)
+        posted = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert is_unknown(posted)
+        assert time.monotonic() - began < 1
+        assert one.engine.cluster is not None
+        assert one.engine.cluster.peers() == []
+        assert one.engine.cluster.counts.forwarded == {"lost": 2}
+        assert one.engine.cluster.counts.links["refused"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_was_gone_and_says_something_is_there() -> None:
+    async with running("n0", "n1") as (one, two):
+        machines: Any = one.cluster._machines
+        machines._link_failed("n1", links.LinkFailed(links.LinkProblem.REFUSED, ""))
+        assert machines.peers() == []
+        await until(machines.peers)
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_node_is_looked_up_once() -> None:
+    town = Town()
+    town.hidden.add("n1")
+    async with running("n0", "n1", town=town) as (one, two):
+        assert one.engine.cluster is not None
+        assert one.engine.cluster.peers() == []
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+        unknown = f"{POLLING}&sid=n9-unknown"
+        for _ in range(3):
+            answer = await with_clients([one], lambda client: client.ask(unknown))
+            assert is_unknown(answer)
+        nonsense = f"{POLLING}&sid=-unknown"
+        assert is_unknown(await with_clients([one], lambda each: each.ask(nonsense)))
+        assert town.looked_up == ["n1", "n9"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_requests_are_forwarded_while_the_membership_is_degraded() -> None:
+    town = Town()
+    async with running("n0", "n1", town=town) as (one, two):
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        town.set_up(False)
+        assert one.engine.cluster is not None
+        assert one.engine.cluster.state == "degraded"
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+        assert one.engine.broadcast("nobody hears it there") == 0
+        assert one.engine.cluster.counts.told["full"] == 1
+        town.set_up(True)
+        assert one.engine.cluster.state == "ok"
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_secret_opens_no_link(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    town = Town()
+    async with (
+        running("n0", town=town) as (one,),
+        running("n1", town=town, secret=b"another" * 8) as (two,),
+    ):
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        status, _ = await with_clients([one], lambda client: client.ask(session))
+        assert status == 503
+        assert one.engine.cluster is not None
+        assert one.engine.cluster.counts.links["unproven"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_a_secret_nodes_are_on_one_machine() -> None:
+    async with running("n0", "n1", secret=None) as (one, two):
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+    with pytest.raises(InvalidOption, match="other machines can connect"):
+        Node("n0", Town(), secret=None, listen="tcp:0", advertise="10.0.0.1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_is_given_once() -> None:
+    town = Town()
+    async with running("n0", town=town):
+        other = Node("n0", town)
+        with pytest.raises(JoinFailed, match="a node n0 already"):
+            await other.start()
+        assert other.engine.cluster is not None
+        assert other.engine.cluster.state == "joining"
+        await other.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_joins_again() -> None:
+    async with running("n0", "n1") as (one, two):
+        port = await one.engine.listen(f"tcp:0:interface={HOST}")
+        await one.engine.close()
+        assert two.engine.cluster is not None
+        assert two.engine.cluster.peers() == []
+        await one.engine.listen(f"tcp:0:interface={HOST}")
+        assert [peer.name for peer in two.engine.cluster.peers()] == ["n0"]
+        assert port is not None
+
+
+def test_an_engine_needs_a_name() -> None:
+    with pytest.raises(InvalidOption, match="node_name must be the name"):
+        Engine(Named, reactor=CLOCK, cluster=MemoryCluster(Town()))

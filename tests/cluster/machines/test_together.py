@@ -1,0 +1,168 @@
+"""Two machines with two nodes each, in one process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from tests.cluster.machines.nodes import CLOCK, HOST, POLLING, MemoryCluster, Named
+from tests.cluster.machines.test_machines import is_unknown, until, with_clients
+from tests.cluster.machines.town import Town
+from tests.interop.certificates import make_certificates
+from txengineio.cluster.workers import Workers
+from txengineio.server.engine import Engine
+from txengineio.server.web.site import engine_site
+
+pytestmark = pytest.mark.socket
+
+
+class Worker:
+    """A node among those of its machine, and those of others."""
+
+    def __init__(
+        self, machine: str, slot: int, folder: Path, town: Town, listen: str
+    ) -> None:
+        self.name = f"{machine}w{slot}a"
+        self.engine = Engine(Named, reactor=CLOCK, node_name=self.name)
+        self.site = engine_site(self.engine, reactor=CLOCK)
+        self.near = Workers(
+            self.engine, folder / machine, CLOCK, str(slot), machine=f"{machine}w"
+        )
+        self.near.serve(self.site)
+        self.cluster = MemoryCluster(town, listen)
+        self.cluster.attach(self.engine, self.near)
+        self.port = 0
+        self._listener: Any = None
+
+    @property
+    def counts(self) -> Any:
+        return self.near.counts
+
+    async def start(self) -> None:
+        self.near.start()
+        await self.engine.join()
+        self._listener = CLOCK.listenTCP(0, self.site, interface=HOST)
+        self.port = self._listener.getHost().port
+
+    async def stop(self) -> None:
+        await self._listener.stopListening()
+        await self.engine.close()
+        await self.engine.leave()
+        self.near.stop()
+
+
+def knows(engine: Engine, sessions: int) -> bool:
+    return engine.cluster is not None and engine.cluster.sessions == sessions
+
+
+@asynccontextmanager
+async def machines(
+    folder: Path, listen: str = f"tcp:0:interface={HOST}"
+) -> AsyncIterator[list[Worker]]:
+    """Two machines; all nodes of one are reached by the address of the first."""
+    town = Town()
+    made = [
+        Worker(machine, slot, folder, town, listen)
+        for machine in ("a", "b")
+        for slot in range(2)
+    ]
+    for worker in made:
+        (folder / worker.name[0]).mkdir(mode=0o700, exist_ok=True)
+        await worker.start()
+    for machine in (made[:2], made[2:]):
+        _share_address(town, machine)
+    try:
+        yield made
+    finally:
+        for worker in made:
+            await worker.stop()
+
+
+def _share_address(town: Town, workers: list[Worker]) -> None:
+    """Let a machine's nodes have one port, as under a supervisor."""
+    first, second = (town.members[worker.name].member for worker in workers)
+    moved = type(second)(second.name, first.address, second.load)
+    town.members[second.name].member = moved
+    for member in town.members.values():
+        if member.member.name != second.name:
+            member.listener.joined(moved)
+
+
+@pytest.mark.parametrize("with_tls", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_any_node_of_any_machine_answers(tmp_path: Path, with_tls: bool) -> None:
+    listen = f"tcp:0:interface={HOST}"
+    if with_tls:
+        files = make_certificates(tmp_path)
+        pair = f"privateKey={files.self_signed_key}:certKey={files.self_signed}"
+        listen = f"ssl:0:{pair}:interface={HOST}"
+
+    def work(*clients: Any) -> None:
+        sessions = [client.open() for client in clients]
+        for number, session in enumerate(sessions):
+            for client in clients:
+                assert client.ask(session, "4hello") == (200, b"ok")
+                said = f"4{'ab'[number // 2]}w{number % 2}a 5 'hello'".encode()
+                assert client.ask(session) == (200, said)
+                large = "x" * 300_000
+                assert client.ask(session, f"4{large}") == (200, b"ok")
+                assert client.ask(session)[0] == 200
+
+    async with machines(tmp_path, listen) as workers:
+        await with_clients(workers, work)
+        for machine in (workers[:2], workers[2:]):
+            forwarded = [worker.counts.forwarded for worker in machine]
+            # Those for the other node of the machine came with their connections.
+            assert sum(each["answered"] for each in forwarded) == 16
+            assert sum(sum(each.values()) for each in forwarded) == 16
+            one, two = (worker.counts.links["accepted"] for worker in machine)
+            # Those for the other one have come here, too.
+            assert (one >= 2, two) == (True, 0)
+
+
+@pytest_twisted.ensureDeferred
+async def test_everybody_hears_everything_once(tmp_path: Path) -> None:
+    async with machines(tmp_path) as workers:
+        sessions = await with_clients(
+            workers, lambda *clients: [client.open() for client in clients]
+        )
+        engine = workers[0].engine
+        assert engine.cluster is not None
+        await until(lambda: knows(engine, 4))
+        assert engine.broadcast("all") == 1
+        for session in sessions[1:]:
+            assert await engine.send(session.partition("&sid=")[2], "you") is True
+        said = await with_clients(
+            workers,
+            lambda *clients: [
+                client.ask(session)
+                for client, session in zip(clients, sessions, strict=True)
+            ],
+        )
+        assert said == [(200, b"4all"), *[(200, b"4all\x1e4you")] * 3]
+        assert engine.cluster.publish("news", b"x") == 3
+        labels = {peer.worker: peer.is_near for peer in engine.cluster.peers()}
+        assert labels == {"1": True, "bw0a": False, "bw1a": False}
+        assert engine.cluster.worker == "0"
+        asked = await engine.cluster.ask("unknown", near=True)
+        assert list(asked) == ["aw1a"]
+        assert len(await engine.cluster.ask("unknown")) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_has_ended_is_unknown_on_its_machine(tmp_path: Path) -> None:
+    async with machines(tmp_path) as workers:
+        two, far = workers[1], workers[2]
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        assert json.dumps(session)
+        # Its process has ended; the membership does not know yet.
+        two.near.stop()
+        assert is_unknown(await with_clients([far], lambda each: each.ask(session)))
+        assert far.counts.links["unknown"] == 1
+        assert POLLING in session

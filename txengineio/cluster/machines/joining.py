@@ -1,0 +1,265 @@
+"""How an engine becomes one of a cluster on several machines, and leaves it."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from typing_extensions import override
+
+from txengineio.checks import check_flag
+from txengineio.cluster.interfaces import Load
+from txengineio.cluster.joined_engine import JoinedEngine
+from txengineio.cluster.machines.addresses import (
+    address_of,
+    check_advertised,
+    check_listen,
+)
+from txengineio.cluster.machines.challenge import Credentials
+from txengineio.cluster.machines.machines import Machines
+from txengineio.cluster.machines.schemes import maker_of
+from txengineio.cluster.machines.secret import check_secret, read_secret
+from txengineio.cluster.machines.together import Together
+from txengineio.cluster.membership import MembershipMaker
+from txengineio.cluster.workers import Workers
+from txengineio.errors import InvalidOption, JoinFailed
+from txengineio.net.endpoints import server_endpoint
+from txengineio.server.engine import Engine
+
+__all__ = ["DEFAULT_NAME", "MachinesCluster", "RedisCluster"]
+
+DEFAULT_NAME: Final = "engineio"
+"""The name of a cluster that was given none."""
+
+_TLS: Final = ("ssl:", "tls:")
+
+
+class MachinesCluster:
+    """What makes an engine one of several, on whatever machines.
+
+    An engine that is made with it joins when it starts to listen, and leaves when it
+    closes. Other nodes must be able to connect to it; nobody else should.
+
+    Args:
+        url: Where the nodes find each other. The password in it is not logged.
+        name: The name of the cluster: several may use one server.
+        listen: Where this node listens for the others: an endpoint, or what describes
+            one to Twisted's ``serverFromString``, such as
+            ``tcp:7000:interface=10.0.0.1``; ``ssl:…`` encrypts what goes between the
+            nodes.
+        advertise: Where the others connect to, ``HOST`` or ``HOST:PORT``; by default
+            where this node listens.
+        secret: What all nodes know, and nobody else: 32 bytes or more.
+        secret_file: A file that has it. Without a secret, only nodes on this machine
+            can belong to the cluster.
+
+    Attributes:
+        name: As given.
+
+    Raises:
+        InvalidOption: An argument makes no sense, or the secret cannot be read.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = DEFAULT_NAME,
+        listen: str | IStreamServerEndpoint,
+        advertise: str | None = None,
+        secret: bytes | None = None,
+        secret_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.name = _check_name(name)
+        self._make = self.maker(url)
+        self._url = url
+        self._secret = _secret_of(secret, secret_file)
+        self._advertise = advertise
+        if advertise is not None:
+            check_advertised(advertise)
+        if isinstance(listen, str):
+            check_listen(listen, advertise, self._secret is not None)
+        self._listen = listen
+        self._lock = DeferredLock()
+        self._port: IListeningPort | None = None
+        self._machines: Machines | None = None
+
+    def maker(self, url: str) -> MembershipMaker:
+        """Return what makes the membership.
+
+        Raises:
+            InvalidOption: The URL makes no sense.
+        """
+        return maker_of(url)
+
+    def attach(
+        self,
+        engine: Engine,
+        workers: Workers | None = None,
+        ports: Any = None,
+    ) -> None:
+        """Make an engine one that joins the cluster.
+
+        Args:
+            engine: The engine, which belongs to no cluster; it has a ``node_name``.
+            workers: The nodes of this machine, if there are several.
+            ports: What the endpoint listens by; by default the engine's reactor.
+
+        Raises:
+            InvalidOption: The engine has no name, or the endpoint's description makes
+                no sense.
+        """
+        reactor = engine.clock
+        if isinstance(self._listen, str):
+            self._endpoint = server_endpoint(ports or reactor, self._listen)
+        else:
+            self._endpoint = self._listen
+        credentials = Credentials(self.name, self._secret or b"")
+        self._engine = engine
+        self._workers = workers
+        self._machines = machines = Machines(
+            engine,
+            credentials,
+            reactor,
+            counts=None if workers is None else workers.counts,
+            neighbours=workers,
+        )
+        self._nodes = machines if workers is None else Together(workers, machines)
+        self._worker = machines.node if workers is None else workers.worker
+        restarts = () if workers is None else workers.restarts
+        self._joined = JoinedEngine(engine, self._nodes, self._worker, restarts)
+        engine.cluster = self._joined
+        engine.joins = self
+
+    # --- joining ----------------------------------------------------------------------
+
+    def join(self) -> Deferred[None]:
+        """Become a member, unless the engine is one.
+
+        Returns:
+            Fires when the engine is a member, and knows all others. It fails with a
+            `JoinFailed`, or with an `InvalidOption` about where the node listens.
+        """
+        return cast("Deferred[None]", self._lock.run(self._join_once))
+
+    def _join_once(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._join())
+
+    async def _join(self) -> None:
+        if self._port is not None or self._machines is None:
+            return
+        machines, engine = self._machines, self._engine
+        membership = self._make(self._url, self.name, self._secret, engine.clock)
+        self._port = port = await self._open(machines)
+        try:
+            is_tls = isinstance(self._listen, str) and self._listen.startswith(_TLS)
+            address = address_of(
+                port.getHost(), self._advertise, is_tls, self._secret is not None
+            )
+            load = Load(self._worker, len(engine.sessions), not engine.is_open)
+            await machines.join(membership, address, load)
+        except BaseException:
+            self._port = None
+            await maybeDeferred(port.stopListening)
+            raise
+        engine.elsewhere = self._nodes
+        self._joined.start()
+        self._log.info(
+            "node {node} has joined the cluster {cluster} at {address}, and knows "
+            "{count} others",
+            node=machines.node,
+            cluster=self.name,
+            address=address,
+            count=len(self._nodes.peers()),
+        )
+
+    async def _open(self, machines: Machines) -> IListeningPort:
+        try:
+            port: IListeningPort = await self._endpoint.listen(machines.links)
+        except Exception as problem:
+            reason = getattr(problem, "socketError", problem)
+            reason = getattr(reason, "strerror", None) or reason
+            raise JoinFailed(
+                f"cannot listen for other nodes on {self._listen}: {reason}"
+            ) from problem
+        return port
+
+    def leave(self) -> Deferred[None]:
+        """Be no member any more; the others are told, and hear no more of this node.
+
+        Returns:
+            Fires when that is done. It never fails.
+        """
+        return cast("Deferred[None]", self._lock.run(self._leave_once))
+
+    def _leave_once(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._leave())
+
+    async def _leave(self) -> None:
+        port, self._port = self._port, None
+        if port is None or self._machines is None:
+            return
+        self._joined.stop()
+        await self._machines.leave()
+        self._engine.elsewhere = None
+        await maybeDeferred(port.stopListening)
+
+
+class RedisCluster(MachinesCluster):
+    """A cluster whose nodes find each other by Redis, or Valkey.
+
+    It needs the extra ``txengineio[redis]``. The URLs are
+    ``redis://USER:PASSWORD@HOST:PORT/DB``, ``rediss://…`` for TLS, ``unix:/PATH``, and
+    ``redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB``.
+
+    Args:
+        url: Where Redis is.
+        outside: Whether programs that are no nodes may send messages to sessions by
+            Redis, which then decides who may.
+        details: As for `MachinesCluster`.
+
+    Raises:
+        InvalidOption: An argument makes no sense, or the secret cannot be read.
+    """
+
+    def __init__(self, url: str, *, outside: bool = False, **details: Any) -> None:
+        self._hears_outside = check_flag("outside", outside)
+        super().__init__(url, **details)
+
+    @override
+    def maker(self, url: str) -> MembershipMaker:
+        """Return what makes the membership."""
+        make: Any = super().maker(url)
+        return partial(make, outside=self._hears_outside)
+
+
+def _check_name(name: object) -> str:
+    if not (
+        isinstance(name, str)
+        and 0 < len(name) <= _LONGEST_NAME
+        and name.isascii()
+        and name.replace("-", "").replace("_", "").isalnum()
+    ):
+        expected = f"1 to {_LONGEST_NAME} ASCII letters, digits, - and _"
+        raise InvalidOption("name", expected, name)
+    return name
+
+
+_LONGEST_NAME: Final = 64
+
+
+def _secret_of(
+    secret: bytes | None, secret_file: str | os.PathLike[str] | None
+) -> bytes | None:
+    if secret_file is not None:
+        if secret is not None:
+            expected = "left out, as there is a secret_file"
+            raise InvalidOption("secret", expected, "given, too")
+        return read_secret("secret_file", secret_file)
+    return None if secret is None else check_secret("secret", secret)

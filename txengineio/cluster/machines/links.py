@@ -1,0 +1,410 @@
+"""Connections to other nodes, and those that come from them, until both are proven.
+
+Then the connection belongs to another protocol, as if nothing had come before.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum, unique
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any, Final
+
+from OpenSSL import crypto
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.tcp import Connection
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from txengineio.cluster.machines.challenge import (
+    Answerer,
+    Caller,
+    Credentials,
+    NotProven,
+    Verdict,
+)
+
+__all__ = ["LINK_TIMEOUT", "LinkEndpoint", "LinkFactory", "LinkFailed", "LinkProblem"]
+
+LINK_TIMEOUT: Final = 5.0
+"""Seconds within which both sides have to prove that they know the secret."""
+
+_SILENCE: Final = 15
+"""Seconds after which a link counts as broken whose other end acknowledges nothing."""
+
+_PROBES: Final = 3
+
+
+@unique
+class LinkProblem(StrEnum):
+    """Why there is no link to a node."""
+
+    REFUSED = "refused"
+    """Nobody listens there: its process has ended."""
+    UNKNOWN = "unknown"
+    """Another node listens there, and does not know it."""
+    TIMEOUT = "timeout"
+    """It does not answer."""
+    UNPROVEN = "unproven"
+    """It does not know the secret."""
+    FAILED = "failed"
+    """Anything else, such as an address that does not exist."""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it means that the node has come to its end."""
+        return self in (LinkProblem.REFUSED, LinkProblem.UNKNOWN)
+
+
+class LinkFailed(Exception):
+    """There is no link to a node.
+
+    Args:
+        problem: Why.
+        details: More about that, for people.
+
+    Attributes:
+        problem: As given.
+    """
+
+    def __init__(self, problem: LinkProblem, details: str) -> None:
+        super().__init__(f"{problem}: {details}")
+        self.problem = problem
+
+
+@implementer(IStreamClientEndpoint)
+class LinkEndpoint:
+    """Connects to another node.
+
+    Args:
+        endpoint: Where it is.
+        clock: Where time comes from.
+        credentials: What both sides know.
+        names: The name of this node, and that of the other one.
+        failed: Called with each problem, before the Deferred of `connect` fails.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        clock: IReactorTime,
+        credentials: Credentials,
+        names: tuple[str, str],
+        failed: Callable[[LinkFailed], object],
+    ) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._credentials = credentials
+        self._names = names
+        self._failed = failed
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """Connect; when the other side is proven, make the factory's protocol.
+
+        Returns:
+            Fires with the protocol; fails with `LinkFailed`.
+        """
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        caller = Caller(self._credentials, *self._names)
+        calling = _Calling(caller, factory, self._clock)
+        try:
+            await self._endpoint.connect(_Once(calling))
+            return await calling.proven
+        except LinkFailed as problem:
+            self._failed(problem)
+            raise
+        except Exception as error:
+            kind = LinkProblem.FAILED
+            if isinstance(error, ConnectionRefusedError):
+                kind = LinkProblem.REFUSED
+            failed = LinkFailed(kind, str(error))
+            self._failed(failed)
+            raise failed from error
+
+
+class _Once(Factory):
+    """Makes a protocol that was made already."""
+
+    noisy = False
+
+    def __init__(self, made: Protocol) -> None:
+        self._made = made
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        return self._made
+
+
+class _Unproven(Protocol):
+    """A connection on which not all is said."""
+
+    # Twisted's interfaces do not say what a stream transport can do.
+    transport: Any
+    _giving_up: IDelayedCall | None = None
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    @override
+    def connectionMade(self) -> None:
+        _watch_over(self.transport)
+        self._giving_up = self._clock.callLater(LINK_TIMEOUT, self._give_up)
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        self.give_up(LinkFailed(LinkProblem.TIMEOUT, "no answer in time"))
+
+    def give_up(self, problem: LinkFailed) -> None:
+        """Drop the connection."""
+        self.end()
+        self.transport.abortConnection()
+
+    def end(self) -> None:
+        """Wait no longer."""
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+    def become(self, protocol: IProtocol) -> None:
+        """Leave the connection to another protocol."""
+        self.end()
+        if isinstance(self.transport, ProtocolWrapper):
+            self.transport.wrappedProtocol = protocol
+        else:
+            self.transport.protocol = protocol
+        protocol.makeConnection(self.transport)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.end()
+
+
+class _Calling(_Unproven):
+    """A connection to another node, which has not proven what it is."""
+
+    def __init__(
+        self, caller: Caller, factory: IProtocolFactory, clock: IReactorTime
+    ) -> None:
+        super().__init__(clock)
+        self.proven: Deferred[IProtocol] = Deferred(lambda _: self._cancel())
+        self._caller = caller
+        self._factory = factory
+        self._is_settled = False
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.transport.write(self._caller.hello())
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if self._is_settled:
+            return
+        try:
+            answer = self._caller.receive(data, _binding(self.transport, own=False))
+        except NotProven as problem:
+            self.give_up(LinkFailed(LinkProblem.UNPROVEN, str(problem)))
+            return
+        if isinstance(answer, Verdict):
+            self.give_up(LinkFailed(LinkProblem.UNKNOWN, "it is not there any more"))
+        elif answer is not None:
+            self.transport.write(answer)
+            protocol = self._factory.buildProtocol(self.transport.getPeer())
+            assert protocol is not None
+            self._is_settled = True
+            self.become(protocol)
+            self.proven.callback(protocol)
+
+    @override
+    def give_up(self, problem: LinkFailed) -> None:
+        super().give_up(problem)
+        self._fail(problem)
+
+    def _cancel(self) -> None:
+        self._is_settled = True
+        super().give_up(LinkFailed(LinkProblem.FAILED, "given up"))
+
+    def _fail(self, problem: LinkFailed) -> None:
+        if not self._is_settled:
+            self._is_settled = True
+            self.proven.errback(problem)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self._fail(LinkFailed(LinkProblem.FAILED, "it has closed the connection"))
+
+
+class LinkFactory(Factory):
+    """Takes connections of other nodes.
+
+    Args:
+        clock: Where time comes from.
+        credentials: What both sides know. Without a secret, connections of other
+            machines are dropped.
+        is_here: Tells whether a node can be reached here, by its name.
+        take: Called with each proven connection: an `Arrival`.
+        counts: Where is counted what becomes of them: ``accepted``, ``strangers``
+            (they do not know the secret, or speak otherwise), ``late`` (they say
+            nothing), ``astray`` (they want a node that is not here).
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        credentials: Credentials,
+        is_here: Callable[[str], bool],
+        take: Callable[[Arrival], object],
+        counts: Counter[str],
+    ) -> None:
+        self.clock = clock
+        self.credentials = credentials
+        self.is_here = is_here
+        self.take = take
+        self.counts = counts
+        self.unproven: set[Arrival] = set()
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Arrival | None:
+        if not self.credentials.secret and not _is_local(addr):
+            self.counts["strangers"] += 1
+            return None
+        return Arrival(self)
+
+    def close(self) -> None:
+        """Drop the connections that have not proven anything."""
+        for arrival in list(self.unproven):
+            arrival.end()
+            arrival.transport.abortConnection()
+
+
+class Arrival(_Unproven):
+    """A connection of another node."""
+
+    _log = Logger()
+
+    def __init__(self, links: LinkFactory) -> None:
+        super().__init__(links.clock)
+        self._links = links
+        self._answerer = Answerer(links.credentials, links.is_here)
+
+    @property
+    def wanted(self) -> str:
+        """The name of the node that it is for."""
+        return self._answerer.wanted
+
+    @property
+    def rest(self) -> bytes:
+        """What has come after the proof."""
+        return self._answerer.rest
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._links.unproven.add(self)
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if self not in self._links.unproven:
+            return
+        try:
+            answer = self._answerer.receive(data, _binding(self.transport, own=True))
+        except NotProven as problem:
+            self.give_up(LinkFailed(LinkProblem.UNPROVEN, str(problem)))
+            return
+        if isinstance(answer, Verdict):
+            self._links.counts["astray"] += 1
+            self.end()
+            self.transport.write(answer.value)
+            self.transport.loseConnection()
+        elif isinstance(answer, bytes):
+            self.transport.write(answer)
+        elif answer:
+            self._links.counts["accepted"] += 1
+            self.end()
+            self._links.take(self)
+
+    @override
+    def give_up(self, problem: LinkFailed) -> None:
+        is_late = problem.problem is LinkProblem.TIMEOUT
+        self._links.counts["late" if is_late else "strangers"] += 1
+        self._log.warn(
+            "a connection from {address} is dropped: {problem}",
+            address=getattr(self.transport.getPeer(), "host", "this machine"),
+            problem=problem,
+        )
+        super().give_up(problem)
+
+    @override
+    def end(self) -> None:
+        super().end()
+        self._links.unproven.discard(self)
+
+
+def _is_local(address: Any) -> bool:
+    host = getattr(address, "host", None)
+    return host is None or ip_address(host.partition("%")[0]).is_loopback
+
+
+def _binding(transport: Any, *, own: bool) -> bytes:
+    """Return the fingerprint of the certificate that the answerer shows; none if plain.
+
+    Args:
+        transport: The connection.
+        own: Whether this side is the answerer.
+    """
+    if not isinstance(transport, TLSMemoryBIOProtocol):
+        return b""
+    # The same for both sides, whoever has signed it.
+    connection: Any = transport.getHandle()
+    shown = connection.get_certificate() if own else connection.get_peer_certificate()
+    if shown is None:
+        return b""
+    return sha256(crypto.dump_certificate(crypto.FILETYPE_ASN1, shown)).digest()
+
+
+_OPTIONS: Final = (
+    ("TCP_KEEPIDLE", _SILENCE // _PROBES),
+    ("TCP_KEEPINTVL", _SILENCE // _PROBES),
+    ("TCP_KEEPCNT", _PROBES - 1),
+    ("TCP_USER_TIMEOUT", _SILENCE * 1000),
+)
+"""Let the kernel find out that a link's other end is not there any more."""
+
+
+def _watch_over(transport: Any) -> None:
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    if not isinstance(transport, Connection):
+        return
+    connection: Any = transport.getHandle()
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    for name, value in _OPTIONS:
+        # Not every system has all of them.
+        number: int | None = getattr(socket, name, None)
+        if number is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, number, value)

@@ -1,0 +1,394 @@
+"""The other nodes, wherever they are, and the requests for their sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from txengineio.checks import is_node_name
+from txengineio.cluster.forwarding.forwarder import Forwarder
+from txengineio.cluster.forwarding.site import ForwardedSite
+from txengineio.cluster.interfaces import ICluster, IPeer, Load
+from txengineio.cluster.machines.addresses import client_endpoint
+from txengineio.cluster.machines.challenge import Credentials
+from txengineio.cluster.machines.links import (
+    Arrival,
+    LinkEndpoint,
+    LinkFactory,
+    LinkFailed,
+)
+from txengineio.cluster.machines.lookups import LookUps
+from txengineio.cluster.membership import (
+    IMembership,
+    IMembershipListener,
+    Member,
+    MembershipState,
+)
+from txengineio.errors import InvalidOption
+from txengineio.server.cluster import ClusterCounts
+from txengineio.server.engine import Engine
+from txengineio.server.registry import node_of
+from txengineio.server.web.incoming_request import IncomingRequest
+
+__all__ = ["Machines", "Neighbours"]
+
+
+class Neighbours(Protocol):
+    """The nodes of this machine, which are reached in another way."""
+
+    def has(self, name: str) -> bool:
+        """Whether a node is on this machine, and lives."""
+
+    def give(self, name: str, arrival: Arrival) -> None:
+        """Give a link of another machine to the node that it is for."""
+
+
+class _NoNeighbours:
+    """A node that is alone on its machine."""
+
+    def has(self, name: str) -> bool:
+        return False
+
+    def give(self, name: str, arrival: Arrival) -> None:
+        raise AssertionError
+
+
+@implementer(IPeer)
+class _Peer:
+    """Another node."""
+
+    is_near: Final = False
+
+    def __init__(self, machines: Machines, member: Member) -> None:
+        self.name = member.name
+        self.address = member.address
+        self.load = member.load
+        self.heard_at = machines.seconds()
+        self.forwarder = machines.forwarder_to(member)
+        self._machines = machines
+
+    def hand_over(self, channel: Any, received: bytes) -> bool:
+        return False
+
+    def tell(self, kind: bytes, payload: bytes) -> bool:
+        return self._machines.tell(self.name, kind, payload)
+
+    def forward(self, request: IncomingRequest) -> None:
+        self.forwarder.forward(request)
+
+    def abandon(self, request: IncomingRequest) -> None:
+        self.forwarder.abandon(request)
+
+
+@implementer(ICluster, IMembershipListener)
+class Machines:
+    """One node among those of several machines.
+
+    It is the `Elsewhere` of an engine: it forwards requests to the node of their
+    session, which it finds by the membership.
+
+    Args:
+        engine: The engine; it has a ``node_name``.
+        credentials: What all nodes know.
+        reactor: The reactor.
+        counts: Where is counted what happens.
+        neighbours: The nodes of this machine.
+        connect_to: Returns the endpoint of an address; by default as
+            `client_endpoint`.
+
+    Attributes:
+        node: The name of this node.
+        counts: As given.
+        links: What listens for other nodes.
+        seconds: Tells the time.
+
+    Raises:
+        InvalidOption: The engine has no name.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        engine: Engine,
+        credentials: Credentials,
+        reactor: Any,
+        *,
+        counts: ClusterCounts | None = None,
+        neighbours: Neighbours | None = None,
+        connect_to: Callable[[str], IStreamClientEndpoint] | None = None,
+    ) -> None:
+        name = engine.options.node_name
+        if name is None:
+            raise InvalidOption("node_name", "the name of this node", name)
+        self.node: str = name
+        self.counts = ClusterCounts() if counts is None else counts
+        self.seconds: Callable[[], float] = engine.clock.seconds
+        self._engine = engine
+        self._credentials = credentials
+        self._reactor = reactor
+        self._neighbours: Neighbours = neighbours or _NoNeighbours()
+        self._connect_to = connect_to or partial(client_endpoint, reactor)
+        self._site = ForwardedSite(engine, reactor)
+        self.links = LinkFactory(
+            reactor, credentials, self._is_here, self._take, self.counts.links
+        )
+        self._lookups = LookUps(self._look_up, engine.clock)
+        self._membership: IMembership | None = None
+        # What the membership says, and those of them that can be reached.
+        self._members: dict[str, Member] = {}
+        self._peers: dict[str, _Peer] = {}
+        self._left: list[Callable[[str], object]] = []
+        self._hears: list[Callable[[str, bytes, bytes], object]] = []
+
+    # --- its life ---------------------------------------------------------------------
+
+    def join(self, membership: IMembership, address: str, load: Load) -> Deferred[None]:
+        """Become a member.
+
+        Args:
+            membership: The membership, which was not joined before.
+            address: Where other nodes reach this one.
+            load: What is announced.
+
+        Returns:
+            Fires when this node knows all others; it fails as `IMembership.join`.
+        """
+        self._membership = membership
+        joining: Deferred[None] = membership.join(
+            Member(self.node, address, load), self
+        )
+        return joining.addErrback(self._not_joined)
+
+    def _not_joined(self, failure: Any) -> Any:
+        self._forget()
+        return failure
+
+    def leave(self) -> Deferred[None]:
+        """Be no member any more; then drop what is under way to and from the others."""
+        membership = self._membership
+        leaving: Deferred[None] = (
+            succeed(None) if membership is None else membership.leave()
+        )
+        return leaving.addCallback(lambda _: self._forget())
+
+    def _forget(self) -> None:
+        self._membership = None
+        self._members.clear()
+        for name in list(self._peers):
+            self._drop(name)
+        self.links.close()
+        self._site.close()
+
+    @property
+    def state(self) -> MembershipState:
+        """How this node stands among the others."""
+        if self._membership is None:
+            return MembershipState.JOINING
+        state: MembershipState = self._membership.state
+        return state
+
+    # --- the others -------------------------------------------------------------------
+
+    def peers(self) -> list[IPeer]:
+        """List the nodes that are known to live."""
+        return list(self._peers.values())
+
+    def peer(self, name: str) -> IPeer | None:
+        """Return the node with a name; None if it is this one, or unknown."""
+        return self._peers.get(name)
+
+    def owner_of(self, sid: str) -> IPeer | None:
+        """Return the node of a session; None if it is this one, or unknown."""
+        return self._peers.get(node_of(sid))
+
+    def when_left(self, callback: Callable[[str], object]) -> None:
+        """Call a function with the name of each node that is gone."""
+        self._left.append(callback)
+
+    def when_told(self, callback: Callable[[str, bytes, bytes], object]) -> None:
+        """Call a function with each message: its node's name, kind, payload."""
+        self._hears.append(callback)
+
+    def tell_all(self, kind: bytes, payload: bytes) -> int:
+        """Send a message to all peers; return how many it goes to."""
+        membership = self._membership
+        if membership is None or not self._peers:
+            return 0
+        is_sent = self._sent(membership.publish(kind, payload))
+        return len(self._peers) if is_sent else 0
+
+    def tell(self, name: str, kind: bytes, payload: bytes) -> bool:
+        """Send a message to one node; see `IPeer.tell`."""
+        membership = self._membership
+        if membership is None:
+            return self._sent(False)
+        return self._sent(membership.tell(name, kind, payload))
+
+    def _sent(self, is_sent: bool) -> bool:
+        self.counts.told["sent" if is_sent else "full"] += 1
+        return is_sent
+
+    def announce(self, load: Load) -> None:
+        """Tell all peers about this node's load, and those that join later."""
+        if self._membership is not None:
+            self._membership.announce(load)
+
+    def forwarder_to(self, member: Member) -> Forwarder:
+        """Return what forwards requests to a node."""
+        try:
+            endpoint = self._connect_to(member.address)
+        except InvalidOption as problem:
+            endpoint = _Nowhere(problem)
+        link = LinkEndpoint(
+            endpoint,
+            self._reactor,
+            self._credentials,
+            (self.node, member.name),
+            partial(self._link_failed, member.name),
+        )
+        counts = self.counts.forwarded
+        return Forwarder(link, self._reactor, counts, self._engine.serve_here)
+
+    def _link_failed(self, name: str, problem: LinkFailed) -> None:
+        self.counts.links[problem.problem] += 1
+        if problem.problem.is_end and name in self._peers:
+            self._log.info("node {name} is gone: {why}", name=name, why=problem)
+            self._lose(name)
+
+    def _lose(self, name: str) -> None:
+        self._drop(name)
+        for callback in self._left:
+            try:
+                callback(name)
+            except Exception:
+                self._log.failure("a callback for a lost node failed")
+
+    def _drop(self, name: str) -> None:
+        peer = self._peers.pop(name)
+        # What it has not answered is answered here: its sessions are unknown.
+        peer.forwarder.abort()
+
+    # --- what the membership tells ----------------------------------------------------
+
+    def joined(self, member: Member) -> None:
+        """Note a node that is a member, or one that has a new address now."""
+        if member.name == self.node:
+            return
+        known = self._peers.get(member.name)
+        self._members[member.name] = member
+        if known is not None and known.address == member.address:
+            known.load = member.load
+            return
+        if known is not None:
+            # Another process has the name.
+            self._lose(member.name)
+        self._peers[member.name] = _Peer(self, member)
+        self._log.info(
+            "node {name} is there, at {address}",
+            name=member.name,
+            address=member.address,
+        )
+
+    def left(self, name: str) -> None:
+        """Note that a node is no member any more."""
+        self._members.pop(name, None)
+        if name in self._peers:
+            self._lose(name)
+
+    def announced(self, name: str, load: Load) -> None:
+        """Note what a member has announced."""
+        member = self._members.get(name)
+        if member is None:
+            return
+        if name not in self._peers:
+            # It could not be reached for a moment, but it lives.
+            self.joined(member)
+        peer = self._peers[name]
+        peer.load, peer.heard_at = load, self.seconds()
+
+    def heard(self, node: str, kind: bytes, payload: bytes) -> None:
+        """Take a message of a member."""
+        self.counts.told["received"] += 1
+        for callback in self._hears:
+            try:
+                callback(node, kind, payload)
+            except Exception:
+                self._log.failure("a message of node {name} is dropped", name=node)
+
+    def state_changed(self, state: MembershipState) -> None:
+        """Do nothing: the membership has it, and says so in the log."""
+
+    # --- links of other nodes ---------------------------------------------------------
+
+    def _is_here(self, name: str) -> bool:
+        return name == self.node or self._neighbours.has(name)
+
+    def _take(self, arrival: Arrival) -> None:
+        """Serve a proven link, or give it to the node of this machine it is for."""
+        if arrival.wanted != self.node:
+            self._neighbours.give(arrival.wanted, arrival)
+            return
+        protocol: Any = self._site.buildProtocol(arrival.transport.getPeer())
+        arrival.become(protocol)
+        if arrival.rest:
+            protocol.http_channel.dataReceived(arrival.rest)
+
+    # --- what an engine asks ----------------------------------------------------------
+
+    def takes_connection(self, channel: Any, received: bytes) -> bool:
+        """Leave all connections here; see `Elsewhere`."""
+        return False
+
+    def answers(self, request: IncomingRequest, sid: str) -> bool:
+        """Forward a request that should be elsewhere; see `Elsewhere`."""
+        name = node_of(sid)
+        peer = self._peers.get(name)
+        if peer is not None:
+            peer.forward(request)
+            return True
+        if name == self.node or not is_node_name(name):
+            return False
+        return self._lookups.ask(name, partial(self._looked_up, request, name))
+
+    def _look_up(self, name: str) -> Deferred[bool]:
+        membership = self._membership
+        if membership is None:
+            return succeed(False)
+        found: Deferred[bool] = membership.look_up(name)
+        return found
+
+    def _looked_up(self, request: IncomingRequest, name: str) -> None:
+        peer = self._peers.get(name)
+        if request.is_gone:
+            return
+        if peer is None:
+            self._engine.serve_here(request)
+        else:
+            peer.forward(request)
+
+    def abandons(self, request: IncomingRequest, sid: str) -> bool:
+        """Tell the node of a session about a POST without an end; see `Elsewhere`."""
+        peer = self.owner_of(sid)
+        if peer is None:
+            return False
+        peer.abandon(request)
+        return True
+
+
+@implementer(IStreamClientEndpoint)
+class _Nowhere:
+    """The endpoint of a node whose address makes no sense."""
+
+    def __init__(self, problem: Exception) -> None:
+        self._problem = problem
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """Fail."""
+        return fail(self._problem)
