@@ -57,6 +57,7 @@ def watched_by(reactor: Descriptors) -> dict[str, Any]:
         "poller": poller_of(reactor),
         "host": None,
         "number": None,
+        "is_undelayed": False,
     }
 
 

@@ -254,7 +254,7 @@ def test_it_says_what_twisteds_says(reactor: Descriptors, interface: str) -> Non
         watch_port(listener.port)
         _, ours = listener.accept()
         assert type(ours) is WatchedConnection
-        for name in ("getHost", "getTcpNoDelay", "getTcpKeepAlive"):
+        for name in ("getHost", "getTcpKeepAlive"):
             assert getattr(ours, name)() == getattr(theirs, name)()
         assert ours.getHost() is ours.getHost()
         assert type(ours.getPeer()) is type(theirs.getPeer())
@@ -268,6 +268,22 @@ def test_it_says_what_twisteds_says(reactor: Descriptors, interface: str) -> Non
         lose(ours)
         assert ours.logPrefix() == theirs.logPrefix().replace(",0,", ",1,")
         assert repr(ours) == repr(theirs).replace("#0", "#1")
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_nothing_is_held_back_whoever_has_seen_to_it(
+    reactor: Descriptors, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    with accepting(reactor, lambda _: None) as listener:
+        listener.accept()
+        watch_port(listener.port)
+        _, ours = listener.accept()
+        # The kernel has had it set by the port, or it has to be asked.
+        assert ours.getTcpNoDelay() == (platform == "linux")
+        for wanted in (True, False, True):
+            ours.setTcpNoDelay(wanted)
+            assert ours.getTcpNoDelay() == wanted
 
 
 def has_ipv6() -> bool:

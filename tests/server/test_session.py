@@ -52,12 +52,18 @@ def lose(server: Server) -> None:
     server.open_websocket().connection.lose()
 
 
+def use_polling(server: Server) -> None:
+    client = server.open_polling()
+    client.post("4a")
+    client.post("1")
+
+
 def is_of(each: object, server: Server) -> bool:
     return type(each) is Session and each.engine is server.engine
 
 
-@pytest.mark.parametrize("use", [use_websocket, upgrade, lose])
-def test_a_session_that_ends_on_websocket_needs_no_collector(
+@pytest.mark.parametrize("use", [use_websocket, upgrade, lose, use_polling])
+def test_a_session_that_ends_needs_no_collector(
     new_server: NewServer, use: Callable[[Server], None]
 ) -> None:
     class Application(EngineIOProtocol):

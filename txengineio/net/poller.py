@@ -339,7 +339,11 @@ class Poller:
             and not is_aborting(transport)
             and not has_unsent_bytes(transport)
         ):
-            self._drop(transport, CONNECTION_DONE, is_reading=False)
+            try:
+                # It stops being watched by that.
+                transport.connectionLost(_FAILURES[CONNECTION_DONE])
+            except BaseException:
+                self._log.failure("closing {transport} failed", transport=transport)
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell all connections: the reactor is about to end."""

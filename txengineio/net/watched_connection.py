@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY
 from typing import Any, Final
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import ILoggingContext
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol, ILoggingContext
 from twisted.internet.tcp import Port, Server
+from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.net.direct_writes import has_unsent_bytes
@@ -64,6 +68,7 @@ def watch_port(port: Any) -> None:
             poller=poller,
             host=_only_host(port),
             number=port.getHost().port,
+            is_undelayed=_undelay(port),
         )
         port.transport = make
 
@@ -83,6 +88,14 @@ def _only_host(port: Port) -> IPv4Address | IPv6Address | None:
     """
     host: IPv4Address | IPv6Address = port.getHost()
     return None if ip_address(host.host).is_unspecified else host
+
+
+def _undelay(port: Port) -> bool:
+    """Have the kernel set ``TCP_NODELAY`` on each connection to a port, if it does."""
+    if sys.platform != "linux":
+        return False
+    port.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, True)
+    return True
 
 
 def _address(parts: tuple[Any, ...]) -> IPv4Address | IPv6Address:
@@ -113,6 +126,7 @@ class WatchedConnection(Server):
         poller: Poller,
         host: IPv4Address | IPv6Address | None,
         number: int | None,
+        is_undelayed: bool,
     ) -> None:
         # Not Twisted's: that gives it two names, which nearly nobody asks for.
         FileDescriptor.__init__(self, poller)
@@ -128,6 +142,7 @@ class WatchedConnection(Server):
         self._kind = type(protocol).__name__
         self._number = number
         self._is_half_closed = False
+        self._is_undelayed = is_undelayed
         self.startReading()
         self.connected = 1
 
@@ -159,9 +174,38 @@ class WatchedConnection(Server):
         return _address(self.client)
 
     @override
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        # It saves asking the kernel for what the port has given to the connection.
+        if not (enabled and self._is_undelayed):
+            super().setTcpNoDelay(enabled)
+        self._is_undelayed = enabled
+
+    @override
+    def readConnectionLost(self, reason: Failure) -> None:
+        # Twisted's looks for an adapter, each time.
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            super().readConnectionLost(reason)
+        else:
+            self.connectionLost(reason)
+
+    @override
     def loseWriteConnection(self) -> None:
         self._is_half_closed = True
         super().loseWriteConnection()
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        if isinstance(reason.value, ConnectionDone) and not self.disconnected:
+            # As Twisted's, which takes longer to find out that it is no abort.
+            FileDescriptor.connectionLost(self, reason)
+            with suppress(OSError):
+                self.socket.shutdown(SHUT_RDWR)
+            self.socket.close()
+            protocol = self.protocol
+            del self.protocol, self.socket, self.fileno
+            protocol.connectionLost(reason)
+        else:
+            super().connectionLost(reason)
 
     @override
     def loseConnection(self) -> None:

@@ -85,7 +85,8 @@ class EventEmitter:
 
     def emit(self, event: str, *arguments: object) -> None:
         """Call the handlers of ``event``; only the emitter itself calls this."""
-        handlers = self._handlers_of(event)
+        # As `_handlers_of` says it; nearly always there are none.
+        handlers = self.handlers if event in self.FREQUENT else self._other_handlers
         if handlers is not None:
             # A copy: a handler may add or remove handlers.
             for handler in tuple(handlers.get(event, ())):

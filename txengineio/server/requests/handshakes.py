@@ -139,9 +139,9 @@ class Handshakes:
         if not self.accepting:
             request.answer(_UNAVAILABLE)
             return
-        protocol = self._build_protocol(request.peer())
         # Kept while the request has its connection.
         kept = HandshakeRequest.of(request, query.parameters, slot.client, user)
+        protocol = self._build_protocol(kept.client_address)
         start = partial(self._start, slot, query.revision, protocol, kept)
         row = TRANSPORT_TABLE[query.transport]
         row.open(self._workshop, request, query, asked, start)

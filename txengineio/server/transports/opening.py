@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
 
@@ -53,9 +54,17 @@ class BadOpening(Refusal):
         )
 
 
-def _tokens(values: list[str]) -> list[str]:
-    text = ",".join(values).strip()
-    return [token.strip() for token in text.split(",")] if text else []
+def _tokens(text: str) -> list[str]:
+    return [token.strip() for token in text.split(",")] if text.strip() else []
+
+
+@lru_cache(maxsize=16)
+def _names_upgrade(connection: str) -> bool:
+    """Whether ``upgrade`` is among the options of a connection.
+
+    There are few kinds of clients, and each sends the same with every request.
+    """
+    return "upgrade" in map(str.lower, _tokens(connection))
 
 
 def wants_websocket(request: IncomingRequest) -> bool:
@@ -99,7 +108,8 @@ class OpeningRequest(NamedTuple):
             raise BadOpening("HTTP Version Not Supported", 505)
         values = request.select_headers(_NAMES)
         keys = values["sec-websocket-key"]
-        if len(keys) != 1 or not _KEY.fullmatch(keys[0].strip()):
+        key = keys[0].strip() if len(keys) == 1 else ""
+        if not _KEY.fullmatch(key):
             raise BadOpening("Missing or invalid Sec-WebSocket-Key header")
         versions = values["sec-websocket-version"]
         if len(versions) != 1 or versions[0].strip() not in _VERSIONS:
@@ -107,13 +117,14 @@ class OpeningRequest(NamedTuple):
                 "Missing or invalid Sec-WebSocket-Version header",
                 headers={"Sec-WebSocket-Version": "13, 8"},
             )
-        if "upgrade" not in map(str.lower, _tokens(values["connection"])):
+        if not _names_upgrade(",".join(values["connection"])):
             raise BadOpening("Invalid Connection header")
-        subprotocols = _tokens(values["sec-websocket-protocol"])
+        offered = values["sec-websocket-protocol"]
+        subprotocols = _tokens(",".join(offered)) if offered else []
         if subprotocols and not _are_unique_tokens(subprotocols):
             raise BadOpening("Invalid Sec-WebSocket-Protocol header")
         return cls(
-            key=keys[0].strip(),
+            key=key,
             version=int(versions[0]),
             subprotocols=subprotocols,
             extensions=", ".join(values["sec-websocket-extensions"]),
@@ -135,10 +146,12 @@ def opening_response(opening: OpeningRequest, headers: Mapping[str, Any]) -> byt
         headers: More headers; a list of values makes as many lines.
     """
     accept = b64encode(sha1(opening.key.encode() + _GUID).digest()).decode()
-    lines = ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket"]
-    lines += ["Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}"]
+    head = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
+    )
     if opening.subprotocols:
-        lines.append(f"Sec-WebSocket-Protocol: {opening.subprotocols[0]}")
+        head += f"Sec-WebSocket-Protocol: {opening.subprotocols[0]}\r\n"
     for name, value in headers.items():
-        lines += [f"{name}: {line}" for line in header_lines(value)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+        head += "".join(f"{name}: {line}\r\n" for line in header_lines(value))
+    return f"{head}\r\n".encode()

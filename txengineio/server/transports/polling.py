@@ -232,8 +232,11 @@ class PollingTransport:
     def session_ended(self) -> None:
         """Answer the parked GET with a goodbye, and what is held back."""
         self._unread = None
-        self.came_back()
+        if self.newcomer is not None:
+            self.came_back()
         self._let_go(PollInput.SESSION_ENDED, _CLOSE)
+        # It knows the transport: together they would wait for the garbage collector.
+        del self.session, self._posts.session
 
     def replaced(self) -> None:
         """Answer the parked GET with nothing, so that the client lets it go."""
