@@ -5,6 +5,9 @@ from statistics import median
 from typing import NamedTuple
 
 PERCENTILES = (50.0, 95.0, 99.0)
+# Where they stand in what `percentiles` returns.
+P50 = 0
+P99 = 2
 
 
 class Latency(NamedTuple):
@@ -21,7 +24,8 @@ class Sample(NamedTuple):
     unit. The other figures stand beside it: `rate` in operations a second,
     `busy` as the share of the wall time in which the server had the processor
     (close to 1: the load generator was not the limit), `percentiles` of the
-    latency in seconds, in the order of `PERCENTILES`.
+    latency in seconds, in the order of `PERCENTILES`; `lateness` of the
+    server's timer in seconds, at most, where that was asked for.
     """
 
     value: float
@@ -29,6 +33,7 @@ class Sample(NamedTuple):
     rate: float = 0.0
     busy: float = 0.0
     percentiles: tuple[float, ...] = ()
+    lateness: float | None = None
 
 
 def percentiles(latencies: Iterable[Latency]) -> tuple[float, ...]:
@@ -61,12 +66,14 @@ def summary(samples: Sequence[Sample]) -> Sample:
     if not samples:
         raise ValueError("no sample to summarise")
     timed = [sample.percentiles for sample in samples if sample.percentiles]
+    late = [sample.lateness for sample in samples if sample.lateness is not None]
     return Sample(
         value=median(sample.value for sample in samples),
         operations=round(median(sample.operations for sample in samples)),
         rate=median(sample.rate for sample in samples),
         busy=median(sample.busy for sample in samples),
         percentiles=tuple(median(column) for column in zip(*timed, strict=True)),
+        lateness=median(late) if late else None,
     )
 
 

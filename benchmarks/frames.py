@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import NamedTuple
 
+CONTINUATION = 0x0
 TEXT = 0x1
 BINARY = 0x2
 CLOSE = 0x8
+PING = 0x9
 
 RECORD_SEPARATOR = "\x1e"
 
@@ -57,9 +59,10 @@ def _length_field(length: int, masked: int) -> bytes:
     return struct.pack("!BQ", masked | _EIGHT_BYTE_LENGTH, length)
 
 
-def client_frame(opcode: int, payload: bytes) -> bytes:
-    """Build a final, masked frame."""
-    head = bytes([_FINAL | opcode]) + _length_field(len(payload), _MASKED)
+def client_frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
+    """Build a masked frame."""
+    first = _FINAL | opcode if final else opcode
+    head = bytes([first]) + _length_field(len(payload), _MASKED)
     masked = bytes(a ^ b for a, b in zip(payload, cycle(_MASK), strict=False))
     return head + _MASK + masked
 

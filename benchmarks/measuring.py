@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from benchmarks import frames
-from benchmarks.figures import Sample, percentiles
+from benchmarks.figures import P99, Sample, percentiles
 from benchmarks.load.base import Load
 from benchmarks.load.crowd import IdleLoad
+from benchmarks.load.flood import FloodedEchoLoad
 from benchmarks.load.loop import Address, LoadError, connect
 from benchmarks.load.sessions import exchange
 from benchmarks.process import ServerProcess
@@ -66,7 +67,7 @@ def processor_time(make_load: MakeLoad, *, least_seconds: float = 0.0) -> Measur
         with launch() as process:
             load = make_load(process.wait_until_listening())
             with _prepared(load):
-                load.run(timing.warm_up)
+                load.warm_up(timing.warm_up)
                 sample = _measured(process, load, timing.measured)
                 load.finish()
         return sample
@@ -92,6 +93,23 @@ def _measured(process: ServerProcess, load: Load, seconds: float) -> Sample:
         busy=used / wall,
         percentiles=percentiles(load.latencies),
     )
+
+
+def worst_waits(make_load: Callable[[Address], FloodedEchoLoad]) -> Measure:
+    """Measure the 99th percentile of the waits beside a flood, in seconds."""
+
+    def measure(launch: Launch, timing: Timing) -> Sample:
+        with launch() as process:
+            load = make_load(process.wait_until_listening())
+            with _prepared(load):
+                load.warm_up(timing.warm_up)
+                load.lateness()
+                sample = _measured(process, load, timing.measured)
+                lateness = load.lateness()
+                load.finish()
+        return sample._replace(value=sample.percentiles[P99], lateness=lateness)
+
+    return measure
 
 
 def session_memory(sessions: int) -> Measure:

@@ -69,7 +69,7 @@ def _ratio_rows(results: Results) -> Iterator[list[str]]:
 
 def _beside_target(peer: float | None, own: float, target: float | None) -> str:
     times = _times(peer, own)
-    return times if target is None else f"{times} [{target:.1f}]"
+    return times if target is None else f"{times} [{target:.3g}]"
 
 
 def _times(peer: float | None, own: float) -> str:
@@ -83,13 +83,14 @@ def _verdict_rows(results: Results) -> Iterator[list[str]]:
         yield [
             verdict.title,
             f"{verdict.measured:.2f}",
-            f"{sign} {verdict.bound:.1f}",
+            f"{sign} {verdict.bound:.3g}",
             "met" if verdict.met else "MISSED",
         ]
 
 
 def _detail_rows(results: Results) -> Iterator[list[str]]:
-    yield ["", "each", "spread", "op/s", "busy", "p50 ms", "p95 ms", "p99 ms"]
+    times = ["p50 ms", "p95 ms", "p99 ms", "late ms"]
+    yield ["", "each", "spread", "op/s", "busy", *times]
     for scenario in _measured(results):
         for server, samples in results.samples[scenario.name].items():
             found = results.of(scenario.name, server)
@@ -105,6 +106,8 @@ def _detail_rows(results: Results) -> Iterator[list[str]]:
 
 def _beside(found: Sample) -> list[str]:
     if not found.rate:
-        return [_MISSING] * 5
+        return [_MISSING] * 6
     times = [f"{seconds * 1e3:.2f}" for seconds in found.percentiles]
-    return [f"{found.rate:,.0f}", f"{found.busy:.0%}", *(times or [_MISSING] * 3)]
+    late = _MISSING if found.lateness is None else f"{found.lateness * 1e3:.1f}"
+    rate, busy = f"{found.rate:,.0f}", f"{found.busy:.0%}"
+    return [rate, busy, *(times or [_MISSING] * 3), late]

@@ -1,6 +1,6 @@
 """What is measured, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
 
@@ -8,6 +8,7 @@ from benchmarks import frames
 from benchmarks.load.base import Load
 from benchmarks.load.crowd import BroadcastLoad, IdleLoad
 from benchmarks.load.echo import EchoLoad, EchoMessages
+from benchmarks.load.flood import FLOODS, FloodedEchoLoad
 from benchmarks.load.loop import Address
 from benchmarks.load.polling import PollingLoad
 from benchmarks.load.socketio import (
@@ -32,6 +33,7 @@ from benchmarks.measuring import (
     processor_time,
     session_memory,
     start_time,
+    worst_waits,
 )
 from benchmarks.servers import Feature
 
@@ -79,11 +81,24 @@ class Scenario:
 
 
 def _echo(
-    size: int, connections: int, window: int, *, binary: bool = False
+    size: int,
+    connections: int,
+    window: int,
+    *,
+    binary: bool = False,
+    rate: float | None = None,
 ) -> MakeLoad:
     def make(address: Address) -> Load:
         messages = EchoMessages(size, window, binary=binary)
-        return EchoLoad(address, messages, connections=connections)
+        return EchoLoad(address, messages, connections=connections, rate=rate)
+
+    return make
+
+
+def _flooded(flood: str) -> Callable[[Address], FloodedEchoLoad]:
+    def make(address: Address) -> FloodedEchoLoad:
+        messages = EchoMessages(_SMALL, 1)
+        return FloodedEchoLoad(address, messages, connections=50, flood=flood)
 
     return make
 
@@ -96,9 +111,11 @@ def _moved(crossed: bool) -> MakeLoad:
     return make
 
 
-def _polling(messages: int) -> MakeLoad:
+def _polling(
+    messages: int, *, clients: int = 20, rate: float | None = None
+) -> MakeLoad:
     return lambda address: PollingLoad(
-        address, clients=20, messages=messages, size=_SMALL
+        address, clients=clients, messages=messages, size=_SMALL, rate=rate
     )
 
 
@@ -203,6 +220,39 @@ _MAIN = (
         measure=session_memory(1_000),
         unit=Unit.KILOBYTES,
     ),
+)
+
+
+_TRICKLE = (
+    Scenario(
+        name="trickle-200",
+        title="WebSocket echo, 200 a second over 200 connections",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_SMALL, 200, 1, rate=200)),
+    ),
+    Scenario(
+        name="trickle-2000",
+        title="WebSocket echo, 2,000 a second over 200 connections",
+        needs=Feature.WEBSOCKET,
+        measure=processor_time(_echo(_SMALL, 200, 1, rate=2_000)),
+    ),
+    Scenario(
+        name="trickle-polling",
+        title="POST and GET, 1,000 a second over 200 connections",
+        needs=Feature.POLLING,
+        measure=processor_time(_polling(1, clients=200, rate=1_000)),
+    ),
+)
+
+_FAIRNESS = tuple(
+    Scenario(
+        name=f"fairness-{flood}",
+        title=f"99th percentile of 50 × 1 in flight beside a flood of {flood}",
+        needs=Feature.TIMER,
+        measure=worst_waits(_flooded(flood)),
+        unit=Unit.MILLISECONDS,
+    )
+    for flood in FLOODS
 )
 
 
@@ -320,10 +370,12 @@ _SOCKETIO = tuple(
 
 GROUPS: Mapping[str, tuple[Scenario, ...]] = {
     "main": _MAIN,
+    "trickle": _TRICKLE,
+    "fairness": _FAIRNESS,
     "growth": _GROWTH,
     "workers": _WORKERS,
     "socketio": _SOCKETIO,
-    "all": _MAIN + _GROWTH + _WORKERS + _SOCKETIO,
+    "all": _MAIN + _TRICKLE + _FAIRNESS + _GROWTH + _WORKERS + _SOCKETIO,
 }
 
 SCENARIOS = {scenario.name: scenario for scenario in GROUPS["all"]}

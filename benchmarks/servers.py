@@ -33,6 +33,7 @@ class Feature(Enum):
 
     WEBSOCKET = "WebSocket messages"
     BROADCAST = "broadcasts"
+    TIMER = "an application that has a timer"
     POLLING = "long-polling"
     ENGINE = "all of Engine.IO"
     START = "start-up by twistd"

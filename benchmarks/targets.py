@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from benchmarks.figures import ratio
+from benchmarks.figures import P50, P99, ratio
+from benchmarks.load.flood import FLOODS
 from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import (
@@ -41,7 +42,7 @@ ASYNC_SERVER_FIELD = Field(SOCKETIO_ASYNC, *_PEERS, "AsyncServer")
 
 
 class Target(NamedTuple):
-    """The least that peers need for an operation, as multiple of what we need.
+    """The least that a peer's value may be, as multiple of ours.
 
     None: it is only compared.
     """
@@ -83,19 +84,22 @@ class Verdict(NamedTuple):
 
 
 TARGETS = (
-    Target("echo-pipelined", node=3.0, python=20.0),
-    Target("echo-single", node=1.3, python=4.0),
-    Target("echo-4k", node=1.3, python=6.0),
-    Target("echo-64k", node=1.5, python=1.2),
-    Target("polling-1", node=2.0, python=1.6),
-    Target("polling-10", node=2.5, python=2.0),
-    Target("handshake-polling", node=1.5, python=1.3),
-    Target("handshake-websocket", node=1.6, python=3.0),
-    Target("upgrade", node=1.6, python=1.8),
-    Target("broadcast", node=1.6, python=6.0),
-    Target("heartbeat", node=3.0, python=4.0),
-    # At most as much as Node, and at most 0.4 of python-engineio.
-    Target("memory", node=1.0, python=2.5),
+    Target("echo-pipelined", node=4.5, python=4.5),
+    Target("echo-single", node=1.3, python=4.5),
+    Target("echo-4k", node=2.8, python=4.5),
+    Target("echo-64k", node=2.7, python=4.5),
+    Target("polling-1", node=1.15, python=2.5),
+    Target("polling-10", node=1.05, python=2.5),
+    Target("handshake-polling", node=1.35, python=2.5),
+    Target("handshake-websocket", node=1.4, python=2.5),
+    Target("upgrade", node=1.35, python=2.5),
+    Target("broadcast", node=1.6, python=4.5),
+    Target("heartbeat", node=1.6, python=2.5),
+    Target("memory", node=6.0, python=2.5),
+    Target("trickle-200", node=1.0, python=2.5),
+    Target("trickle-2000", node=1.0, python=2.5),
+    Target("trickle-polling", node=1.0, python=2.5),
+    *(Target(f"fairness-{flood}", node=1.0, python=1.0) for flood in FLOODS),
     Target("socketio-ack-pipelined", None, 3.0, SERVER_FIELD),
     Target("socketio-ack-pipelined", None, 1.5, ASYNC_SERVER_FIELD),
     Target("socketio-ack-single", None, 3.0, SERVER_FIELD),
@@ -105,8 +109,6 @@ TARGETS = (
     Target("socketio-connect", None, None, SERVER_FIELD),
     Target("socketio-connect", None, None, ASYNC_SERVER_FIELD),
 )
-
-_P99 = -1
 
 
 def _value(scenario: str, server: str = OURS) -> Callable[[Results], float | None]:
@@ -126,10 +128,12 @@ def _on_new_connections(results: Results) -> float | None:
     return None if mean is None or local is None else 2 * mean - local
 
 
-def _p99(scenario: str, server: str) -> Callable[[Results], float | None]:
+def _latency(
+    which: int, scenario: str, server: str
+) -> Callable[[Results], float | None]:
     def figure(results: Results) -> float | None:
         found = results.of(scenario, server)
-        return found.percentiles[_P99] if found and found.percentiles else None
+        return found.percentiles[which] if found and found.percentiles else None
 
     return figure
 
@@ -163,8 +167,17 @@ LIMITS = (
     Limit(
         "99th percentile, pipelined load: ours / Node's",
         1.0,
-        _p99("echo-pipelined", OURS),
-        _p99("echo-pipelined", NODE),
+        _latency(P99, "echo-pipelined", OURS),
+        _latency(P99, "echo-pipelined", NODE),
+    ),
+    *(
+        Limit(
+            f"{scenario}: median latency, ours / Node's",
+            1.0,
+            _latency(P50, scenario, OURS),
+            _latency(P50, scenario, NODE),
+        )
+        for scenario in ("trickle-200", "trickle-2000", "trickle-polling")
     ),
     Limit(
         "another worker's session, kept connection / local",

@@ -12,6 +12,27 @@ const { values } = parseArgs({
   },
 });
 
+const TICK = 5;
+
+// How late a timer is, at most, in milliseconds; null until somebody asks.
+let most = null;
+let expected;
+
+function schedule() {
+  expected = performance.now() + TICK;
+  setTimeout(() => {
+    most = Math.max(most, performance.now() - expected);
+    schedule();
+  }, TICK);
+}
+
+function takeLateness() {
+  if (most === null) schedule();
+  const late = most ?? 0;
+  most = 0;
+  return late / 1000;
+}
+
 const server = createServer();
 const engine = attach(server, {
   pingInterval: Number(values["ping-interval"]) * 1000,
@@ -24,6 +45,8 @@ engine.on("connection", (socket) => {
       for (const id in engine.clients) {
         engine.clients[id].send(message);
       }
+    } else if (message === "L") {
+      socket.send(`L${takeLateness()}`);
     } else {
       socket.send(message);
     }

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import cache
 from typing import Any
 
 from twisted.internet import asyncioreactor, epollreactor
@@ -9,10 +10,43 @@ from txengineio import EngineIOProtocol
 from typing_extensions import override
 
 _BACKLOG = 1024
+_COMMANDS = ("B", "L")
+_TICK = 0.005
+
+
+class Lateness:
+    """How late a timer is, at most."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._most = 0.0
+        self._schedule()
+
+    def _schedule(self) -> None:
+        self._expected = self._reactor.seconds() + _TICK
+        self._reactor.callLater(_TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._most = max(self._most, self._reactor.seconds() - self._expected)
+        self._schedule()
+
+    def take(self) -> float:
+        """Return the lateness in seconds, and begin anew."""
+        most, self._most = self._most, 0.0
+        return most
+
+
+@cache
+def lateness() -> Lateness:
+    """Return the timer, which runs from now on."""
+    # Only now: it would install a reactor.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    return Lateness(reactor)
 
 
 class Application(EngineIOProtocol):
-    """Echo, or broadcast what begins with "B"."""
+    """Echo, broadcast what begins with "B", or tell how late a timer is."""
 
     # The server's; older revisions, which are measured too, cannot be told so.
     session: Any
@@ -20,8 +54,11 @@ class Application(EngineIOProtocol):
     @override
     def messageReceived(self, message: str | bytes) -> None:
         """Send the message where it belongs."""
-        if isinstance(message, str) and message.startswith("B"):
-            self.session.engine.broadcast(message)
+        if isinstance(message, str) and message.startswith(_COMMANDS):
+            if message == "L":
+                self.session.send(f"L{lateness().take()}")
+            else:
+                self.session.engine.broadcast(message)
         else:
             self.session.send(message)
 

@@ -1,13 +1,45 @@
 """The application on python-engineio, served by aiohttp or by uvicorn."""
 
 import argparse
+import asyncio
 import socket
+from functools import cache
 
 import engineio
 import uvicorn
 from aiohttp import web
 
 _BACKLOG = 1024
+_COMMANDS = ("B", "L")
+_TICK = 0.005
+
+
+class Lateness:
+    """How late a timer is, at most."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._most = 0.0
+        self._schedule()
+
+    def _schedule(self) -> None:
+        self._expected = self._loop.time() + _TICK
+        self._loop.call_later(_TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._most = max(self._most, self._loop.time() - self._expected)
+        self._schedule()
+
+    def take(self) -> float:
+        """Return the lateness in seconds, and begin anew."""
+        most, self._most = self._most, 0.0
+        return most
+
+
+@cache
+def lateness() -> Lateness:
+    """Return the timer, which runs from now on."""
+    return Lateness()
 
 
 def build(mode: str, ping_interval: float, ping_timeout: float) -> engineio.AsyncServer:
@@ -21,7 +53,10 @@ def build(mode: str, ping_interval: float, ping_timeout: float) -> engineio.Asyn
     )
 
     async def message(sid: str, data: str | bytes) -> None:
-        if isinstance(data, str) and data.startswith("B"):
+        if isinstance(data, str) and data.startswith(_COMMANDS):
+            if data == "L":
+                await server.send(sid, f"L{lateness().take()}")
+                return
             for other in list(server.sockets):
                 await server.send(other, data)
         else:

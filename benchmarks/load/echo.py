@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from benchmarks import frames
 from benchmarks.figures import Latency
-from benchmarks.load.base import SETTLE_SECONDS, Load
+from benchmarks.load.base import ExchangeLoad
 from benchmarks.load.loop import Address, Connection, LoadError, unexpected_end
 from benchmarks.load.sessions import open_websocket, receive_exactly
 
@@ -73,6 +73,15 @@ class _EchoClient:
         self._messages = messages
         self._pending: deque[Latency] = deque()
 
+    @property
+    def busy(self) -> bool:
+        """Whether echoes are under way."""
+        return bool(self.in_flight)
+
+    def begin(self) -> None:
+        """Send a window of messages."""
+        self.send(self._messages.window, perf_counter())
+
     def send(self, count: int, now: float) -> None:
         """Send that many messages, one write for all."""
         self.in_flight += count
@@ -108,38 +117,29 @@ class _EchoClient:
             count -= waiting
 
 
-class EchoLoad(Load):
+class EchoLoad(ExchangeLoad):
     """Some connections, each with a window of messages in flight."""
 
     def __init__(
-        self, address: Address, messages: Messages, *, connections: int
+        self,
+        address: Address,
+        messages: Messages,
+        *,
+        connections: int,
+        rate: float | None = None,
     ) -> None:
-        super().__init__(address)
-        self.running = True
+        super().__init__(address, rate=rate)
         self._messages = messages
         self._connections = connections
-        self._clients: list[_EchoClient] = []
 
     @override
-    def prepare(self) -> None:
-        """Connect, check one echo byte for byte on each connection, begin."""
-        self._clients = [
+    def connect(self) -> list[_EchoClient]:
+        """Connect, and check one echo byte for byte on each connection."""
+        return [
             _EchoClient(self, self._messages, opened, rest)
             for opened, rest in self.open_sessions(self._connections)
         ]
-        for client in self._clients:
-            client.send(self._messages.window, perf_counter())
 
     def open_sessions(self, count: int) -> list[tuple[socket.socket, bytes]]:
         """Open that many WebSockets; also return what has come on each since."""
         return [open_websocket(self.address) for _ in range(count)]
-
-    @override
-    def finish(self) -> None:
-        """Wait for the replies under way: each message has exactly one."""
-        self.running = False
-        self.loop.run_until(
-            lambda: not any(client.in_flight for client in self._clients),
-            SETTLE_SECONDS,
-            "the last echoes",
-        )

@@ -4,7 +4,7 @@ import select
 import socket
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from typing_extensions import override
 
@@ -29,14 +29,24 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+class Watched(Protocol):
+    """What has a descriptor that a loop watches."""
+
+    def ready(self, events: int) -> None:
+        """Do what the events allow."""
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+
+
 class Loop:
     """A level-triggered epoll loop that ends at a time or on a condition."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, Watched] = {}
 
-    def add(self, descriptor: int, connection: "Connection") -> None:
+    def add(self, descriptor: int, connection: Watched) -> None:
         """Tell `connection` when its descriptor is readable."""
         self._connections[descriptor] = connection
         self._epoll.register(descriptor, select.EPOLLIN)
@@ -56,6 +66,20 @@ class Loop:
         end = perf_counter() + seconds
         while (left := end - perf_counter()) > 0:
             self._turn(min(left, _LONGEST_WAIT))
+
+    def run_at_rate(self, rate: float, seconds: float, act: Callable[[], None]) -> None:
+        """Act that often a second, for that long, and handle events meanwhile.
+
+        Whoever is late for some of them does these at once.
+        """
+        began_at = perf_counter()
+        for number in range(1, round(rate * seconds) + 1):
+            due = began_at + number / rate
+            while (left := due - perf_counter()) > 0:
+                # By itself epoll waits for whole milliseconds.
+                if select.select([self._epoll], [], [], left)[0]:
+                    self._turn(0)
+            act()
 
     def run_until(self, done: Callable[[], bool], seconds: float, what: str) -> None:
         """Handle events until `done` returns true.

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from benchmarks import frames
 from benchmarks.figures import Latency
-from benchmarks.load.base import SETTLE_SECONDS, Load
+from benchmarks.load.base import ExchangeLoad
 from benchmarks.load.loop import Address, Connection, LoadError, unexpected_end
 from benchmarks.load.sessions import open_polling
 
@@ -91,15 +91,19 @@ class _PollingClient:
             self.begin()
 
 
-class PollingLoad(Load):
+class PollingLoad(ExchangeLoad):
     """Some polling sessions, each with one exchange under way."""
 
     def __init__(
-        self, address: Address, *, clients: int, messages: int, size: int
+        self,
+        address: Address,
+        *,
+        clients: int,
+        messages: int,
+        size: int,
+        rate: float | None = None,
     ) -> None:
-        super().__init__(address)
-        self.running = True
-        self._clients: list[_PollingClient] = []
+        super().__init__(address, rate=rate)
         self._count = clients
         # Not always the same: what is remembered of a request is not all of the next.
         self._payloads = [
@@ -110,25 +114,13 @@ class PollingLoad(Load):
         ]
 
     @override
-    def prepare(self) -> None:
-        """Open the sessions and begin one exchange on each."""
-        self._clients = [
+    def connect(self) -> list[_PollingClient]:
+        """Open the sessions."""
+        return [
             _PollingClient(self, self._payloads, opened, sid)
             for opened, sid in self.open_sessions(self._count)
         ]
-        for client in self._clients:
-            client.begin()
 
     def open_sessions(self, count: int) -> list[tuple[socket.socket, str]]:
         """Open that many sessions, each on a connection of its own."""
         return [open_polling(self.address) for _ in range(count)]
-
-    @override
-    def finish(self) -> None:
-        """Wait until no exchange is under way."""
-        self.running = False
-        self.loop.run_until(
-            lambda: not any(client.busy for client in self._clients),
-            SETTLE_SECONDS,
-            "the last polls",
-        )

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from benchmarks import frames
 from benchmarks.figures import Latency
-from benchmarks.load.base import SETTLE_SECONDS, Load
+from benchmarks.load.base import ExchangeLoad, Load
 from benchmarks.load.loop import Address, Connection, LoadError, connect
 from benchmarks.load.sessions import (
     check_open_frame,
@@ -90,7 +90,7 @@ class _Link:
         self._resume()
 
 
-class _Place:
+class Place:
     """Where one visit follows the other."""
 
     __slots__ = ("_load", "_visit", "busy")
@@ -119,14 +119,18 @@ class _Place:
                 self.begin()
 
 
-class VisitLoad(Load):
+class VisitLoad(ExchangeLoad):
     """A number of places at which sessions are opened."""
 
     def __init__(self, address: Address, *, places: int) -> None:
         super().__init__(address)
-        self.running = True
-        self._places = [_Place(self) for _ in range(places)]
+        self._count = places
         self.host = str(address)
+
+    @override
+    def connect(self) -> list[Place]:
+        """Make the places; each visit opens a session."""
+        return [Place(self) for _ in range(self._count)]
 
     def link(self, resume: Callable[[], None]) -> _Link:
         """Open a connection; what arrives resumes the visit."""
@@ -140,22 +144,6 @@ class VisitLoad(Load):
         """Count a session that has got what it came for."""
         self.operations += 1
         self.latencies.append(Latency(perf_counter() - began_at, 1))
-
-    @override
-    def prepare(self) -> None:
-        """Begin a visit at each place."""
-        for place in self._places:
-            place.begin()
-
-    @override
-    def finish(self) -> None:
-        """Wait until nobody is left."""
-        self.running = False
-        self.loop.run_until(
-            lambda: not any(place.busy for place in self._places),
-            SETTLE_SECONDS,
-            "the last visits",
-        )
 
 
 class PollingHandshakeLoad(VisitLoad):

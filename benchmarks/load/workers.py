@@ -12,7 +12,7 @@ from benchmarks.load.echo import EchoLoad, EchoMessages
 from benchmarks.load.loop import Address, LoadError
 from benchmarks.load.polling import PollingLoad
 from benchmarks.load.sessions import move_to_websocket, open_polling
-from benchmarks.load.visits import Visit, VisitLoad
+from benchmarks.load.visits import Place, Visit, VisitLoad
 
 Opened = tuple[socket.socket, str]
 
@@ -89,7 +89,6 @@ class NewConnectionsLoad(VisitLoad):
 
     def __init__(self, address: Address, *, places: int, size: int) -> None:
         super().__init__(address, places=places)
-        self._count = places
         self._payloads = cycle(
             frames.payload_of([frames.message_text(length, 0)])
             for length in (size, size - 1)
@@ -97,13 +96,14 @@ class NewConnectionsLoad(VisitLoad):
         self._free: list[str] = []
 
     @override
-    def prepare(self) -> None:
+    def connect(self) -> list[Place]:
         """Open a session for each place."""
-        for _ in range(self._count):
+        places = super().connect()
+        for _ in places:
             opened, sid = open_polling(self.address)
             opened.close()
             self._free.append(sid)
-        super().prepare()
+        return places
 
     @override
     def visit(self, resume: Callable[[], None]) -> Visit:

@@ -5,6 +5,7 @@ import pytest
 from benchmarks.chart import Bar, Scale, rows, svg
 from benchmarks.figures import Sample
 from benchmarks.results import Results
+from benchmarks.scenarios import SCENARIOS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -24,8 +25,15 @@ def results() -> Results:
 
 def test_rows_hold_the_ratios_of_what_was_measured(results: Results) -> None:
     first, second = rows(results)
-    assert first.bars == (Bar("node", 4.0, 3.0), Bar("python", 22.0, 20.0))
-    assert second.bars == (Bar("node", 0.5, 1.6),)
+    assert first.bars == (Bar("node", 4.0, 4.5), Bar("python", 22.0, 4.5))
+    assert second.bars == (Bar("node", 0.5, 1.35),)
+
+
+def test_waits_are_not_drawn_beside_costs() -> None:
+    results = Results(environment={})
+    results.add("fairness-pings", "ours", Sample(1.0))
+    results.add("trickle-200", "ours", Sample(1.0))
+    assert [row.title for row in rows(results)] == [SCENARIOS["trickle-200"].title]
 
 
 def test_the_axis_has_room_for_all_ratios() -> None:

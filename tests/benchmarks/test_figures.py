@@ -34,6 +34,11 @@ def test_a_summary_does_without_latencies() -> None:
     assert summary([Sample(1.0), Sample(3.0)]) == Sample(2.0)
 
 
+def test_a_summary_has_the_median_of_how_late_a_timer_was() -> None:
+    samples = [Sample(1.0, lateness=late) for late in (0.1, 0.5, 0.2)]
+    assert summary(samples) == Sample(1.0, lateness=0.2)
+
+
 def test_nothing_cannot_be_summarised() -> None:
     with pytest.raises(ValueError, match="no sample"):
         summary([])

@@ -21,6 +21,12 @@ def test_reference_servers_take_part_in_what_they_can() -> None:
     assert not {"autobahn", "kernel"} & set(names("upgrade"))
 
 
+def test_who_floods_needs_a_server_that_has_a_timer() -> None:
+    peers = {"ours", "node", "aiohttp", "uvicorn"}
+    assert peers <= set(names("fairness-pings"))
+    assert not {"autobahn", "kernel", "ours-workers"} & set(names("fairness-pings"))
+
+
 def test_only_our_own_growth_is_measured() -> None:
     assert names("memory-10000") == ["ours", "ours-asyncio", "ours-uvloop"]
 

@@ -10,8 +10,9 @@ from benchmarks.targets import (
 )
 
 
-def test_every_main_scenario_has_a_target() -> None:
-    names = [scenario.name for scenario in GROUPS["main"]]
+def test_every_scenario_with_peers_has_a_target() -> None:
+    groups = ("main", "trickle", "fairness")
+    names = [scenario.name for group in groups for scenario in GROUPS[group]]
     found = [each.scenario for each in TARGETS if each.field is ENGINEIO_FIELD]
     assert found == names
 
@@ -72,6 +73,18 @@ def test_a_session_of_another_worker_costs_what_is_beyond_the_local_half() -> No
     assert "new connections" in verdict.title
     assert verdict.measured == 2.0
     assert verdict.met
+
+
+def test_a_median_latency_may_be_as_long_as_that_of_node() -> None:
+    results = Results(environment={})
+    for server, median in ("ours", 0.002), ("node", 0.001):
+        times = (median, 0.003, 0.003)
+        results.add("trickle-2000", server, Sample(1.0, percentiles=times))
+    cost, latency = verdicts(results)
+    assert cost.met
+    assert latency.title.startswith("trickle-2000: median latency")
+    assert latency.measured == 2.0
+    assert not latency.met
 
 
 def test_growth_by_size_is_judged_per_byte() -> None:
