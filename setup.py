@@ -46,6 +46,8 @@ setup(
         "compression": ["brotli>=1.1", "zstandard>=0.23"],
         # Metrics for Prometheus and all that reads OpenMetrics.
         "metrics": ["prometheus-client>=0.22"],
+        # Nodes of a cluster that find each other in Redis.
+        "redis": ["txredisapi>=1.6", "hiredis>=3"],
         # Socket.IO servers: txengineio.socketio.
         "socketio": ["python-socketio>=5.13"],
         # Makes the documentation site: make docs.
@@ -82,8 +84,10 @@ setup(
             "msgpack>=1.1",
             "python-engineio[asyncio-client,client]>=4.15",
             "python-socketio>=5.13",
+            "hiredis>=3",
             "redis>=5",
             "requests>=2.32",
+            "txredisapi>=1.6",
             "websocket-client>=1.8",
             # Exact, so that a new release does not turn a green check red;
             # each mypy-zope works with one series of mypy only.

@@ -3,72 +3,30 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
-from socket import create_server
 from typing import Any
 
 import pytest
-import redis
 import socketio
 
 from tests.conftest import RequireProgram
-from tests.interop.launch import LOOPBACK
+from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.test_socketio_nodes import DEADLINE, check, twistd
 
 pytestmark = pytest.mark.socket
-
-
-def free_port() -> int:
-    with create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def start_redis(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a server of Redis, which keeps nothing; return it and its URL."""
-    for _ in range(5):
-        port = free_port()
-        process = subprocess.Popen(
-            [program, "--port", str(port), "--bind", LOOPBACK, "--save", ""],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        url = f"redis://{LOOPBACK}:{port}/0"
-        if answers(process, url):
-            return process, url
-        # Somebody else has got the port in between.
-        process.kill()
-        process.wait()
-    pytest.fail("redis-server does not start")
-
-
-def answers(process: subprocess.Popen[bytes], url: str) -> bool:
-    deadline = time.monotonic() + DEADLINE
-    with redis.Redis.from_url(url) as client:
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                # Not one that listens there by chance.
-                return bool(client.info()["process_id"] == process.pid)
-            except redis.exceptions.ConnectionError:
-                time.sleep(0.05)
-    return False
 
 
 @pytest.fixture(scope="module")
 def redis_url(
     require_program: RequireProgram, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    program = require_program("redis-server", "Debian's package redis-server")
-    process, url = start_redis(program, tmp_path_factory.mktemp("redis"))
-    yield url
-    process.terminate()
-    process.wait(DEADLINE)
+    program = require_redis(require_program)
+    with RedisServer(program, tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
 
 
 def environment(manager: str, redis_url: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ for another node's session is given to it, socket and all.
 =================  =====================================================================
 ``interfaces``     what an engine needs of a cluster, and of each other node
 ``membership``     how the nodes of several machines find each other, and hear all
+``redis``          the same by Redis
 ``targets``        which session the first bytes of a request are for
 ``placement``      which node gets a new session
 ``packets``        what one machine's nodes send each other, sockets included

@@ -29,7 +29,7 @@ from txengineio.server import cluster
 from txengineio.server.cluster import ClusterCounts, Peer
 from txengineio.server.engine import Engine
 
-__all__ = ["ANNOUNCE_INTERVAL", "ORDER_TIMEOUT", "JoinedEngine"]
+__all__ = ["ANNOUNCE_INTERVAL", "ORDER_TIMEOUT", "SEND", "JoinedEngine"]
 
 ANNOUNCE_INTERVAL: Final = 1.0
 """Seconds after which the others are told of a load that has changed."""
@@ -40,7 +40,9 @@ _REPEAT: Final = 5.0
 ORDER_TIMEOUT: Final = 10.0
 """Seconds until a session whose node does not answer counts as unknown."""
 
-_SEND: Final = "engineio.send"
+SEND: Final = "engineio.send"
+"""The channel on which a node is asked to send something to a session."""
+
 _CLOSE: Final = "engineio.close"
 _DONE: Final = b"\1"
 _NOT_DONE: Final = b"\0"
@@ -79,7 +81,7 @@ class JoinedEngine:
         self._announcing: IDelayedCall | None = None
         self._announced: Load | None = None
         self._announced_at = 0.0
-        self._channels.answer(_SEND, self._asked_to_send)
+        self._channels.answer(SEND, self._asked_to_send)
         self._channels.answer(_CLOSE, self._asked_to_close)
         nodes.when_told(self._told)
         nodes.when_left(self._questions.gone)
@@ -185,7 +187,7 @@ class JoinedEngine:
 
     def send(self, sid: str, message: str | bytes, compress: bool) -> Deferred[bool]:
         """Send a message to a session that is not here."""
-        return self._order(_SEND, sid, Outgoing(message, compress).encode())
+        return self._order(SEND, sid, Outgoing(message, compress).encode())
 
     def close_session(self, sid: str, discard: bool) -> Deferred[bool]:
         """Close a session that is not here."""

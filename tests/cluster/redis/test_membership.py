@@ -1,0 +1,436 @@
+"""Members of a cluster, by a Redis in memory that goes, hangs, and comes back."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
+
+from tests.cluster.redis.memory import KEYS, MemoryRedis, Node
+from txengineio.cluster.interfaces import Load
+from txengineio.cluster.redis.bus import MAX_WAITING
+from txengineio.cluster.redis.frames import Frame, Seal
+from txengineio.cluster.redis.membership import JOIN_TIMEOUT, RENEW_BEATS
+from txengineio.cluster.redis.register import LIFETIME
+from txengineio.errors import JoinFailed
+
+PROMISED = 15
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def redis(clock: Clock) -> MemoryRedis:
+    return MemoryRedis(clock)
+
+
+def run(clock: Clock, seconds: float) -> None:
+    clock.pump([0.25] * int(seconds * 4))
+
+
+def joined(redis: MemoryRedis, *names: str) -> list[Node]:
+    nodes = [Node(redis, name) for name in names]
+    for node in nodes:
+        done = node.join()
+        assert done.called
+        assert done.result is None
+    return nodes
+
+
+def failure_of(node: Node, clock: Clock, seconds: float = 0) -> str:
+    """The line that says why a node cannot join; nothing of it is left."""
+    problems: list[str] = []
+    node.join().addErrback(
+        lambda failure: problems.append(str(failure.trap(JoinFailed) and failure.value))
+    )
+    run(clock, seconds)
+    assert len(problems) == 1
+    assert "\n" not in problems[0]
+    assert node.state == "joining"
+    return problems[0]
+
+
+def test_who_joins_knows_all_others_and_they_know_it(redis: MemoryRedis) -> None:
+    a, b, c = joined(redis, "a", "b", "c")
+    assert a.members == {"b": b.member, "c": c.member}
+    assert b.members == {"a": a.member, "c": c.member}
+    assert c.members == {"a": a.member, "b": b.member}
+    assert [each.state for each in (a, b, c)] == ["ok"] * 3
+
+
+def test_who_leaves_is_gone_at_once(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    left = [b.membership.leave(), b.membership.leave()]
+    assert [each.called for each in left] == [True, True]
+    assert a.members == {}
+    assert redis.members == {b"a"}
+    assert list(redis.values) == [KEYS.member("a")]
+    assert a.membership.leave().called
+    assert a.membership.leave().called
+    assert clock.getDelayedCalls() == []
+
+
+def test_messages_come_in_order_and_not_to_who_sends_them(redis: MemoryRedis) -> None:
+    a, b, c = joined(redis, "a", "b", "c")
+    assert a.membership.publish(b"b", b"1")
+    assert a.membership.tell("b", b"x", b"2")
+    assert a.membership.publish(b"b", b"\0\xff3")
+    assert b.messages == [("a", b"b", b"1"), ("a", b"x", b"2"), ("a", b"b", b"\0\xff3")]
+    assert c.messages == [("a", b"b", b"1"), ("a", b"b", b"\0\xff3")]
+    assert a.messages == []
+    assert a.counts == {"sent": 3}
+    assert b.counts == {"received": 3}
+
+
+def test_nothing_is_sent_by_who_is_no_member(redis: MemoryRedis) -> None:
+    node = Node(redis, "a")
+    assert not node.membership.publish(b"b", b"")
+    assert not node.membership.tell("b", b"b", b"")
+    assert node.membership.look_up("b").result is False
+    node.membership.announce(Load("a", 1))
+    assert node.membership.leave().called
+    assert redis.commands == []
+
+
+def test_loads_come_with_renewals_and_draining_at_once(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    assert a.loads == {"b": Load("b")}
+    b.membership.announce(Load("b", 7))
+    run(clock, RENEW_BEATS + 0.5)
+    assert a.loads == {"b": Load("b", 7)}
+    b.membership.announce(Load("b", 7, draining=True))
+    assert a.loads == {"b": Load("b", 7, draining=True)}
+
+
+def test_a_member_stays_one(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    run(clock, 3 * LIFETIME)
+    assert a.changes == ["+b"]
+    assert b.changes == ["+a"]
+    assert a.states == ["ok"]
+    assert a.counts == b.counts == {}
+
+
+def test_a_node_that_dies_is_gone_in_time(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    run(clock, RENEW_BEATS + 0.25)
+    b.stops()
+    run(clock, LIFETIME - RENEW_BEATS - 1)
+    assert a.members == {"b": b.member}
+    run(clock, PROMISED - (LIFETIME - RENEW_BEATS - 1))
+    assert a.changes == ["+b", "-b"]
+    run(clock, 10)
+    assert a.changes == ["+b", "-b"]
+
+
+def test_a_node_that_was_stopped_is_a_member_again(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    b.stops()
+    run(clock, 2 * PROMISED)
+    assert a.members == {}
+    b.goes_on()
+    run(clock, RENEW_BEATS + 1)
+    assert a.members == {"b": b.member}
+    assert b.changes == ["+a"]
+    b.membership.publish(b"b", b"again")
+    assert a.messages == [("b", b"b", b"again")]
+
+
+def test_a_node_whose_name_was_taken_meanwhile_says_so(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    b.stops()
+    run(clock, 2 * PROMISED)
+    second = joined(redis, "b")[0]
+    with capturedLogs() as logs:
+        b.goes_on()
+        run(clock, RENEW_BEATS + 1)
+    assert b.state == "degraded"
+    assert a.members == {"b": second.member}
+    assert a.changes == ["+b", "-b", "+b"]
+    problem = "another node has the name b by now"
+    assert problem in {str(each.get("problem")) for each in logs}
+    # Once it has the name again, it is a member again.
+    second.membership.leave()
+    run(clock, 5)
+    assert b.state == "ok"
+    assert a.changes == ["+b", "-b", "+b", "-b", "+b"]
+
+
+def test_a_name_can_be_taken_only_once(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    problem = failure_of(Node(redis, "b"), clock, RENEW_BEATS + 2)
+    assert problem == "another node of the cluster has the name b"
+    assert a.members == {"b": b.member}
+    assert [len(each.channels) for each in redis.connections] == [0, 2, 0, 2]
+
+
+def test_the_name_of_a_node_that_has_died_is_free_after_a_while(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    b.stops()
+    second = Node(redis, "b")
+    second.join()
+    run(clock, LIFETIME - 1)
+    assert second.state == "joining"
+    run(clock, 2)
+    assert second.state == "ok"
+    assert second.members == {"a": a.member}
+    assert a.changes == ["+b", "-b", "+b"]
+
+
+def test_no_redis_is_told_in_time(redis: MemoryRedis, clock: Clock) -> None:
+    redis.is_there = False
+    problem = failure_of(Node(redis, "a"), clock, JOIN_TIMEOUT)
+    assert problem == "Redis cannot be used: Connection refused"
+    assert clock.getDelayedCalls() == []
+
+
+def test_redis_may_start_a_little_later(redis: MemoryRedis, clock: Clock) -> None:
+    redis.is_there = False
+    node = Node(redis, "a")
+    done = node.join()
+    run(clock, JOIN_TIMEOUT - 2)
+    redis.comes()
+    run(clock, 1)
+    assert done.called
+    assert node.state == "ok"
+
+
+@pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "SMEMBERS"])
+def test_a_refusal_is_told_at_once(
+    redis: MemoryRedis, clock: Clock, command: str
+) -> None:
+    redis.refuses[command] = "NOPERM this user has no permissions to run it"
+    problem = failure_of(Node(redis, "a"), clock)
+    assert problem == f"Redis cannot be used: {redis.refuses[command]}"
+    assert clock.getDelayedCalls() == []
+    assert redis.connections == []
+
+
+def test_who_leaves_while_it_joins_does_not_join(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    redis.hangs = True
+    node = Node(redis, "a")
+    problems: list[str] = []
+    node.join().addErrback(lambda failure: problems.append(str(failure.value)))
+    run(clock, 1)
+    assert node.membership.leave().called
+    assert problems == ["this node leaves before it has joined"]
+    assert clock.getDelayedCalls() == []
+
+
+def test_nobody_dies_while_redis_is_away_and_all_is_whole_soon_after(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    nodes = a, b, c = joined(redis, "a", "b", "c")
+    run(clock, RENEW_BEATS + 1)
+    with capturedLogs() as logs:
+        redis.goes()
+        assert [each.state for each in nodes] == ["degraded"] * 3
+        run(clock, 60)
+        assert not a.membership.publish(b"b", b"lost")
+        assert not a.membership.tell("b", b"b", b"lost")
+        redis.comes()
+        run(clock, 2)
+    assert [each.state for each in nodes] == ["ok"] * 3
+    assert [each.states for each in nodes] == [["ok", "degraded", "ok"]] * 3
+    run(clock, 2 * LIFETIME)
+    assert a.changes == ["+b", "+c"]
+    assert b.changes == ["+a", "+c"]
+    assert a.counts == {"away": 2}
+    # The others know how many messages they have not got.
+    a.membership.tell("b", b"b", b"here")
+    assert b.counts == {"lost": 2, "received": 1}
+    assert c.counts == {"lost": 1}
+    warned = [each for each in logs if each["log_level"] is LogLevel.warn]
+    # Each node that Redis is away, and one that a message is dropped.
+    assert len(warned) == 3 + 1
+
+
+def test_who_dies_while_redis_is_away_is_gone_soon_after(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    redis.goes()
+    b.stops()
+    for each in redis.connections[2:]:
+        each.stop()
+    run(clock, 60)
+    assert a.members == {"b": b.member}
+    redis.comes()
+    run(clock, PROMISED + 1)
+    assert a.members == {}
+    assert a.state == "ok"
+
+
+def test_who_joins_while_one_cannot_hear_is_known_afterwards(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    (a,) = joined(redis, "a")
+    redis.connections[1].abort()
+    assert a.state == "degraded"
+    (b,) = joined(redis, "b")
+    assert a.members == {}
+    run(clock, 1.25)
+    assert a.state == "ok"
+    assert a.members == {"b": b.member}
+
+
+@pytest.mark.parametrize("seconds", [9, 20, 40])
+def test_nobody_dies_while_redis_hangs(
+    redis: MemoryRedis, clock: Clock, seconds: int
+) -> None:
+    a, b = joined(redis, "a", "b")
+    run(clock, RENEW_BEATS - 0.5)
+    redis.hangs = True
+    run(clock, seconds)
+    redis.goes_on()
+    run(clock, 2 * PROMISED)
+    assert a.changes == ["+b"]
+    assert b.changes == ["+a"]
+    assert a.state == b.state == "ok"
+
+
+def test_who_does_not_hear_itself_connects_anew(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, _ = joined(redis, "a", "b")
+    hears = redis.connections[1]
+    # The connection is there, and nothing comes on it.
+    hears.channels, channels = [], hears.channels
+    run(clock, 14)
+    assert hears.aborted == 1
+    assert a.states[:2] == ["ok", "degraded"]
+    hears.channels = channels
+    run(clock, 14)
+    assert a.state == "ok"
+    assert a.changes == ["+b"]
+
+
+def test_a_server_that_is_no_master_any_more_is_left(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    (a,) = joined(redis, "a")
+    redis.refuses["EVAL"] = "READONLY You can't write against a read only replica."
+    run(clock, RENEW_BEATS + 1)
+    assert a.state == "degraded"
+    assert {each.aborted for each in redis.connections} <= {1, 2}
+    redis.refuses.clear()
+    run(clock, 3)
+    assert a.state == "ok"
+
+
+def test_what_waits_for_redis_is_bounded(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    redis.hangs = True
+    payload = bytes(1 << 20)
+    taken = [a.membership.publish(b"b", payload) for _ in range(10)]
+    assert taken == [True] * 7 + [False] * 3
+    assert a.counts == {"full": 3}
+    assert a.membership._bus.waiting < MAX_WAITING
+    redis.goes_on()
+    assert a.membership._bus.waiting == 0
+    assert a.membership.publish(b"b", b"more")
+    assert a.counts == {"full": 3, "sent": 8}
+    assert b.counts == {"received": 8, "lost": 3}
+
+
+def test_a_message_that_is_too_large_is_refused(redis: MemoryRedis) -> None:
+    a, b = joined(redis, "a", "b")
+    assert a.membership.publish(b"b", bytes(8 << 20))
+    assert not a.membership.publish(b"b", bytes((8 << 20) + 1))
+    assert a.counts == {"sent": 1, "large": 1}
+    assert b.counts == {"received": 1}
+
+
+def test_messages_on_their_way_when_redis_goes_are_counted(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    run(clock, RENEW_BEATS + 1)
+    redis.hangs = True
+    assert a.membership.publish(b"b", b"perhaps")
+    redis.goes()
+    redis.hangs = False
+    redis.comes()
+    run(clock, 3)
+    assert a.counts == {"gone": 1}
+    assert b.counts == {"lost": 1}
+
+
+def test_the_loss_of_the_last_message_is_found_out_too(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    hears = redis.connections[3]
+    hears.is_up = False
+    assert a.membership.tell("b", b"b", b"lost")
+    hears.is_up = True
+    run(clock, RENEW_BEATS + 1)
+    assert a.counts == {"unheard": 1}
+    assert b.counts == {"lost": 1}
+
+
+def test_strangers_and_forgers_are_not_heard(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    (other,) = joined_with(redis, b"another secret", "c")
+    other.membership.publish(b"b", b"forged")
+    redis.publish(KEYS.all, b"")
+    redis.publish(KEYS.all, b"nonsense" * 10)
+    assert a.members == {"b": b.member}
+    assert other.members == {}
+    stranger = Frame(
+        kind=b"b", sender="d", incarnation=bytes(8), number=1, payload=b"x"
+    )
+    sealed = Seal(b"secret", "chat").encode(KEYS.all, stranger)
+    redis.publish(KEYS.all, sealed)
+    redis.publish(KEYS.all, sealed)
+    assert a.messages == []
+    # What the other says of itself, its message, and the empty one.
+    assert a.counts == {"forged": 3, "version": 1, "stranger": 1, "again": 1}
+
+
+def joined_with(redis: MemoryRedis, secret: bytes, name: str) -> list[Node]:
+    node = Node(redis, name, secret)
+    assert node.join().called
+    return [node]
+
+
+def test_an_unknown_node_is_looked_up(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    assert a.membership.look_up("c").result is False
+    assert a.membership.look_up("b").result is True
+    # One that this node has missed.
+    redis.connections[1].is_up = False
+    (c,) = joined(redis, "c")
+    redis.connections[1].is_up = True
+    assert a.members == {"b": b.member}
+    run(clock, 1)
+    assert a.membership.look_up("c").result is True
+    assert a.members == {"b": b.member, "c": c.member}
+    redis.goes()
+    assert a.membership.look_up("d").result is False
+
+
+def test_other_programs_are_heard_only_if_asked_for(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    (deaf,) = joined(redis, "a")
+    hearing = Node(redis, "b", hears_outside=True)
+    hearing.join()
+    redis.publish(KEYS.outside, b'{"message": "hello"}')
+    assert hearing.messages == [("b", b"b", b"\x02hello")]
+    assert deaf.messages == []
+    redis.publish(KEYS.outside, b'{"mesage": "hello"}')
+    assert hearing.counts == {"received": 1, "broken": 1}

@@ -1,0 +1,283 @@
+"""What a node says in Redis and hears there: frames, at most once, bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txengineio.cluster.packets import MAX_MESSAGE
+from txengineio.cluster.redis.frames import BadFrame, Frame, Own, Seal
+from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
+from txengineio.cluster.redis.numbers import Numbers
+from txengineio.cluster.redis.register import Keys
+from txengineio.cluster.redis.seldom import SeldomLog
+
+__all__ = ["MAX_WAITING", "Bus", "BusUser"]
+
+MAX_WAITING: Final = 8 << 20
+"""Bytes that may be under way to Redis: sent, or to be sent, and not answered yet."""
+
+_OVERHEAD: Final = 256
+"""Bytes that a message costs beside its own, at most."""
+
+
+class BusUser(Protocol):
+    """What a bus tells."""
+
+    def up(self) -> None:
+        """Note that frames can be sent and are heard."""
+
+    def down(self, problem: RedisAway | RedisRefused) -> None:
+        """Note that they cannot, or are not; or that one more attempt has failed."""
+
+    def echo(self) -> None:
+        """Note that this node has heard itself."""
+
+    def frame(self, frame: Frame) -> None:
+        """Take the frame of another node."""
+
+    def outside(self, data: bytes) -> None:
+        """Take what another program says."""
+
+
+class Bus:
+    """Two connections to Redis: one to say something, and one to hear.
+
+    Args:
+        connect: Makes a connection.
+        keys: The names of the channels.
+        seal: Proves who made a frame.
+        name: The name of this node.
+        incarnation: Which start of it.
+        counts: What is counted: messages that were ``sent`` and ``received``; dropped
+            on the way out, as Redis was ``away``, as too much waits for it (``full``),
+            as it is too ``large``, or as there is no such node (``gone``); perhaps lost
+            with a connection (``gone``, too); ``unheard``, as nobody was there. And
+            frames that were ``lost`` on their way to this node, ``forged``, of another
+            ``version``, or came ``again``.
+        seconds: Tells the time, for lines in the log.
+        hears_outside: Whether other programs may say something.
+        user: Is told what happens.
+
+    Attributes:
+        waiting: Bytes under way to Redis.
+    """
+
+    _log = Logger()
+
+    def __init__(  # noqa: PLR0913 - all of it is named
+        self,
+        *,
+        connect: Connect,
+        keys: Keys,
+        seal: Seal,
+        name: str,
+        incarnation: bytes,
+        counts: Counter[str],
+        seconds: Callable[[], float],
+        hears_outside: bool,
+        user: BusUser,
+    ) -> None:
+        self.waiting = 0
+        self._keys = keys
+        self._seal = seal
+        self._name = name
+        self._incarnation = incarnation
+        self._counts = counts
+        self._user = user
+        self._seldom = SeldomLog(self._log, seconds)
+        self._numbers = Numbers()
+        # Which start of each node was told something, since they were marked.
+        self._told: dict[str, bytes] = {}
+        channels = [keys.all, keys.node(name)]
+        if hears_outside:
+            channels.append(keys.outside)
+        self._says = connect(self)
+        self._hears = connect(self, channels)
+        self.execute = self._says.execute
+
+    def start(self) -> None:
+        """Connect."""
+        self._says.start()
+        self._hears.start()
+
+    def stop(self) -> Deferred[Any]:
+        """Disconnect; fires when that is done."""
+        return gatherResults([self._says.stop(), self._hears.stop()])
+
+    def reconnect(self) -> None:
+        """Give up the connections that there are, and make new ones."""
+        self._says.abort()
+        self._hears.abort()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether frames can be sent and are heard, as far as it is known."""
+        return self._says.is_up and self._hears.is_up
+
+    # --- what connections tell --------------------------------------------------------
+
+    def up(self) -> None:
+        """Note that one of the connections is there."""
+        if self.is_up:
+            self._user.up()
+
+    def down(self, problem: RedisAway | RedisRefused) -> None:
+        """Note that one of the connections is not there."""
+        self._user.down(problem)
+
+    def heard(self, channel: bytes, data: bytes) -> None:
+        """Take what was published."""
+        if channel == self._keys.outside:
+            self._user.outside(data)
+            return
+        try:
+            frame = self._seal.decode(channel, data)
+        except BadFrame as bad:
+            self._counts[bad.reason] += 1
+            self._seldom.warn(
+                bad.reason,
+                "what was published on {channel} is dropped: {reason}",
+                channel=channel.decode(errors="replace"),
+                reason=bad,
+            )
+            return
+        if frame.incarnation == self._incarnation:
+            self._user.echo()
+            return
+        # Another one of its name is not among those whose frames are counted.
+        if frame.sender == self._name or self._is_new(channel, frame):
+            self._user.frame(frame)
+
+    def _is_new(self, channel: bytes, frame: Frame) -> bool:
+        is_for_all = channel == self._keys.all
+        lost = self._numbers.lost_before(frame, is_for_all)
+        if lost is None:
+            self._counts["again"] += 1
+            self._seldom.warn(
+                "again",
+                "a frame of node {node} came again, and is dropped",
+                node=frame.sender,
+            )
+            return False
+        if lost:
+            self._counts["lost"] += lost
+            self._seldom.warn(
+                "lost",
+                "{lost} messages of node {node} to {whom} are lost",
+                lost=lost,
+                node=frame.sender,
+                whom="all" if is_for_all else "this node",
+            )
+        return True
+
+    # --- what this node says ----------------------------------------------------------
+
+    def publish(self, kind: bytes, payload: bytes) -> bool:
+        """Send a message to all; say whether it is under way."""
+        number = self._numbers.next_to_all()
+        return self._send(self._keys.all, number, kind, payload)
+
+    def tell(
+        self, node: str, incarnation: bytes | None, kind: bytes, payload: bytes
+    ) -> bool:
+        """Send a message to a node, to that start of it; say whether it is under way.
+
+        None stands for a node that is not there.
+        """
+        if incarnation is None:
+            return self._drop("gone", len(payload))
+        self._told[node] = incarnation
+        number = self._numbers.next_to_one(node, incarnation)
+        return self._send(self._keys.node(node), number, kind, payload)
+
+    def say(self, own: Own, payload: bytes = b"") -> Deferred[Any]:
+        """Tell all nodes something of the membership; see `Connection.execute`."""
+        return self._publish(self._keys.all, self._numbers.to_all, own.value, payload)
+
+    def probe(self) -> None:
+        """Say something that only this node hears."""
+        channel = self._keys.node(self._name)
+        said = self._publish(channel, 0, Own.PROBE.value, b"")
+        said.addErrback(self._not_probed)
+
+    def mark(self) -> None:
+        """Let each node that was told something find out whether it has heard all."""
+        told, self._told = self._told, {}
+        for node, incarnation in told.items():
+            channel = self._keys.node(node)
+            number = self._numbers.to_one(node, incarnation)
+            said = self._publish(channel, number, Own.MARK.value, b"")
+            said.addErrback(_ignore)
+
+    def forget(self, name: str) -> None:
+        """Forget a node that has left."""
+        self._numbers.forget(name)
+
+    def _send(self, channel: bytes, number: int, kind: bytes, payload: bytes) -> bool:
+        """Send a message; if it is dropped, the gap in the numbers tells the others."""
+        size = len(payload)
+        if size > MAX_MESSAGE:
+            return self._drop("large", size)
+        size += _OVERHEAD
+        if not self._says.is_up:
+            return self._drop("away", size)
+        if self.waiting and self.waiting + size > MAX_WAITING:
+            return self._drop("full", size)
+        self.waiting += size
+        published = self._publish(channel, number, kind, payload)
+        published.addCallbacks(
+            self._published,
+            self._not_published,
+            callbackArgs=(size,),
+            errbackArgs=(size,),
+        )
+        return True
+
+    def _publish(
+        self, channel: bytes, number: int, kind: bytes, payload: bytes
+    ) -> Deferred[Any]:
+        frame = Frame(
+            kind=kind,
+            sender=self._name,
+            incarnation=self._incarnation,
+            number=number,
+            payload=payload,
+        )
+        return self._says.execute("PUBLISH", channel, self._seal.encode(channel, frame))
+
+    def _published(self, hearers: int, size: int) -> None:
+        self.waiting -= size
+        self._counts["sent" if hearers else "unheard"] += 1
+
+    def _not_probed(self, failure: Failure) -> None:
+        problem = failure.value
+        failure.trap(RedisAway, RedisRefused)
+        if isinstance(problem, RedisRefused):
+            self._user.down(problem)
+
+    def _not_published(self, failure: Failure, size: int) -> None:
+        self.waiting -= size
+        failure.trap(RedisAway, RedisRefused)
+        self._drop("gone", size)
+
+    def _drop(self, reason: str, size: int) -> bool:
+        self._counts[reason] += 1
+        self._seldom.warn(
+            "dropped",
+            "a message of {size} bytes for others is dropped ({reason}): {waiting} "
+            "bytes wait for Redis",
+            size=size,
+            reason=reason,
+            waiting=self.waiting,
+        )
+        return False
+
+
+def _ignore(failure: Failure) -> None:
+    failure.trap(RedisAway, RedisRefused)

@@ -1,0 +1,298 @@
+"""Connections to Redis: each is made again as long as it is wanted.
+
+This is the only module that knows txredisapi, of which it takes the protocols. Its
+factories are not used: they give up for good when the check of a password fails, keep
+commands without bound while there is no connection, restore no subscription, and need
+the global reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import uniform
+from typing import Any, Final
+
+import txredisapi
+from twisted.internet.defer import Deferred, TimeoutError, fail
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IReactorTime,
+    IStreamClientEndpoint,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from txengineio.cluster.redis.interfaces import ConnectionUser, RedisAway, RedisRefused
+from txengineio.cluster.redis.urls import RedisURL
+
+__all__ = ["LOGIN_TIMEOUT", "RedisConnection", "ask_once"]
+
+LOGIN_TIMEOUT: Final = 10.0
+"""Seconds from the connection to the answer to the last command before it is used."""
+
+_FIRST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 2.0
+"""Seconds between two attempts, about; they double up to this."""
+
+_DOUBLINGS: Final = 5
+
+
+class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
+    """A connection for commands; it tells when it is there, and when it is lost."""
+
+    factory: _Factory
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.factory.user.made(self)
+
+    @override
+    def connectionLost(self, why: Failure) -> None:
+        super().connectionLost(why)
+        self.factory.user.lost(self, why)
+
+
+class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
+    """A connection that hears what is published."""
+
+    factory: _Factory
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.factory.user.made(self)
+
+    @override
+    def connectionLost(self, why: Failure) -> None:
+        super().connectionLost(why)
+        self.factory.user.lost(self, why)
+
+    @override
+    def messageReceived(self, pattern: object, channel: bytes, message: bytes) -> None:
+        self.factory.user.heard(channel, message)
+
+
+class _Factory(Factory):
+    noisy = False
+
+    def __init__(self, user: RedisConnection, protocol: type[Any]) -> None:
+        self.user = user
+        self._protocol = protocol
+
+    @override
+    def buildProtocol(self, addr: object) -> Any:
+        # Bytes stay bytes, whatever they look like.
+        protocol = self._protocol(charset=None, convertNumbers=False)
+        protocol.factory = self
+        return protocol
+
+
+class RedisConnection:
+    """A connection to Redis; see `Connection`.
+
+    Args:
+        endpoint: Leads to Redis.
+        url: As whom to talk to it.
+        clock: Tells when to try again.
+        user: Is told what happens.
+        channels: What to subscribe to; it takes no commands then.
+
+    Attributes:
+        is_up: Whether it can be used now.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        url: RedisURL,
+        clock: IReactorTime,
+        user: ConnectionUser,
+        channels: Sequence[bytes] = (),
+    ) -> None:
+        self.is_up = False
+        self._endpoint = endpoint
+        self._url = url
+        self._clock = clock
+        self._user = user
+        self._channels = channels
+        self._factory = _Factory(self, _Subscriber if channels else _Commands)
+        self._protocol: Any = None
+        self._failures = 0
+        self._problem: RedisAway | RedisRefused | None = None
+        # Either an attempt is under way, or one is due, or there is a connection.
+        self._attempt: Deferred[Any] | None = None
+        self._retry: IDelayedCall | None = None
+        self._stopped: Deferred[None] | None = None
+
+    def start(self) -> None:
+        """Connect, now and whenever the connection is lost."""
+        self._retry = None
+        self._attempt = self._endpoint.connect(self._factory)
+        self._attempt.addCallbacks(self._connected, self._not_connected)
+
+    def stop(self) -> Deferred[None]:
+        """Do not connect any more; fires when there is no connection."""
+        stopped: Deferred[None] = Deferred()
+        self._stopped = stopped
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._protocol is not None:
+            self._protocol.transport.loseConnection()
+        elif self._attempt is not None:
+            self._attempt.cancel()
+        else:
+            stopped.callback(None)
+        return stopped
+
+    def abort(self) -> None:
+        """Drop the connection as it is; the next one is made soon."""
+        if self._protocol is not None:
+            self._protocol.transport.abortConnection()
+
+    def execute(self, *command: bytes | str | int) -> Deferred[Any]:
+        """Send a command; see `Connection.execute`."""
+        if not self.is_up:
+            return fail(RedisAway("there is no connection to Redis"))
+        return _execute(self._protocol, *command)
+
+    # --- what happens to the attempt --------------------------------------------------
+
+    def _connected(self, _protocol: object) -> None:
+        self._attempt = None
+
+    def _not_connected(self, failure: Failure) -> None:
+        self._attempt = None
+        if self._stopped is not None:
+            self._stopped.callback(None)
+            return
+        problem = failure.value
+        if not isinstance(problem, RedisAway | RedisRefused):
+            problem = RedisAway(_line(failure))
+        self._try_again(problem)
+
+    def _try_again(self, problem: RedisAway | RedisRefused) -> None:
+        doublings = min(self._failures, _DOUBLINGS)
+        delay = min(_FIRST_DELAY * 2**doublings, _LONGEST_DELAY)
+        self._failures += 1
+        self._retry = self._clock.callLater(delay * uniform(0.75, 1.25), self.start)
+        self._user.down(problem)
+
+    # --- what the protocol tells ------------------------------------------------------
+
+    def made(self, protocol: Any) -> None:
+        """Log in on a connection that was made."""
+        self._protocol = protocol
+        self._problem = None
+        if ITCPTransport.providedBy(protocol.transport):
+            protocol.transport.setTcpNoDelay(True)
+        logged_in = Deferred.fromCoroutine(self._log_in(protocol))
+        logged_in.addTimeout(LOGIN_TIMEOUT, self._clock)
+        logged_in.addCallbacks(self._logged_in, self._not_logged_in)
+
+    async def _log_in(self, protocol: Any) -> None:
+        url = self._url
+        if url.password is not None:
+            names = () if url.username is None else (url.username,)
+            await _execute(protocol, "AUTH", *names, url.password)
+        if url.db:
+            await _execute(protocol, "SELECT", url.db)
+        if url.service is not None:
+            role = await _execute(protocol, "ROLE")
+            if role[0] != b"master":
+                raise RedisAway("the Sentinels name a server that is no master")
+        # One by one: txredisapi tells the answers to several apart only when idle.
+        for channel in self._channels:
+            await _execute(protocol, "SUBSCRIBE", channel)
+        await _execute(protocol, "PING")
+
+    def _logged_in(self, _result: object) -> None:
+        self.is_up = True
+        self._failures = 0
+        self._user.up()
+
+    def _not_logged_in(self, failure: Failure) -> None:
+        problem = failure.value
+        if isinstance(problem, RedisAway | RedisRefused):
+            self._problem = problem
+        elif failure.check(TimeoutError):
+            self._problem = RedisAway(f"Redis does not answer for {LOGIN_TIMEOUT:g} s")
+        else:
+            self._log.failure("a connection to Redis is dropped", failure=failure)
+        self.abort()
+
+    def heard(self, channel: bytes, data: bytes) -> None:
+        """Pass on what was published."""
+        try:
+            self._user.heard(channel, data)
+        except Exception:
+            self._log.failure(
+                "what was published on {channel!r} failed", channel=channel
+            )
+
+    def lost(self, protocol: Any, why: Failure) -> None:
+        """Note that there is no connection any more."""
+        if protocol is not self._protocol:
+            return
+        self._protocol = None
+        self.is_up = False
+        if self._stopped is not None:
+            self._stopped.callback(None)
+            return
+        self._try_again(self._problem or RedisAway(_line(why)))
+
+
+async def ask_once(
+    endpoint: IStreamClientEndpoint, password: str | None, *command: bytes | str
+) -> Any:
+    """Send one command by a connection of its own.
+
+    Args:
+        endpoint: Leads to who answers.
+        password: Its password; None for none.
+        command: The command.
+
+    Returns:
+        The answer, whose text is bytes.
+
+    Raises:
+        RedisRefused: The answer is an error.
+        RedisAway: The connection is lost before the answer.
+    """
+    factory = Factory.forProtocol(txredisapi.RedisProtocol)
+    factory.noisy = False
+    protocol: Any = await endpoint.connect(factory)
+    protocol.charset, protocol.convertNumbers = None, False
+    try:
+        if password is not None:
+            await _execute(protocol, "AUTH", password)
+        return await _execute(protocol, *command)
+    finally:
+        protocol.transport.loseConnection()
+
+
+def _execute(protocol: Any, *command: bytes | str | int) -> Deferred[Any]:
+    """Send a command; see `Connection.execute`."""
+    try:
+        answered: Deferred[Any] = protocol.execute_command(*command)
+    except txredisapi.ConnectionError:
+        return fail(RedisAway("the connection to Redis is lost"))
+    return answered.addErrback(_translate)
+
+
+def _translate(failure: Failure) -> None:
+    if failure.check(txredisapi.ResponseError):
+        raise RedisRefused(_line(failure)) from failure.value
+    if failure.check(txredisapi.ConnectionError):
+        raise RedisAway("the connection to Redis is lost") from failure.value
+    failure.raiseException()
+
+
+def _line(failure: Failure) -> str:
+    return " ".join(failure.getErrorMessage().split()) or type(failure.value).__name__

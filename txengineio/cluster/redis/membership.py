@@ -1,0 +1,459 @@
+"""Membership in a cluster whose nodes find each other in Redis.
+
+A node is a member as long as it renews its key in Redis, every few beats; a beat is a
+second. It also says so to all, and hears itself. A node that another one has not heard
+for some time is looked up, and only if its key is gone, too, it is no member any more.
+So it is Redis that counts the time, and while Redis is away nobody dies: the state is
+``DEGRADED``, members stay members, messages are dropped and counted, until this node
+hears itself again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from secrets import token_bytes
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txengineio.cluster.interfaces import Load
+from txengineio.cluster.membership import (
+    IMembership,
+    IMembershipListener,
+    Member,
+    MembershipState,
+)
+from txengineio.cluster.redis.bus import Bus
+from txengineio.cluster.redis.frames import (
+    INCARNATION,
+    Frame,
+    Own,
+    Seal,
+    decode_member,
+    encode_member,
+)
+from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
+from txengineio.cluster.redis.look_ups import LookUps
+from txengineio.cluster.redis.members import Members
+from txengineio.cluster.redis.register import LIFETIME, Keys, Register
+from txengineio.cluster.redis.seldom import SeldomLog
+from txengineio.errors import JoinFailed
+
+__all__ = ["DEAF_BEATS", "JOIN_TIMEOUT", "RENEW_BEATS", "RedisMembership"]
+
+BEAT: Final = 1.0
+"""Seconds between two looks at everything."""
+
+PROBE_BEATS: Final = 2
+"""Beats after which a node says something to itself."""
+
+RENEW_BEATS: Final = 5
+"""Beats after which a node renews its key, and tells all that it is there."""
+
+FRESH_BEATS: Final = 3
+"""Beats for which a node that has heard itself takes it that it hears others, too."""
+
+DEAF_BEATS: Final = 10
+"""Beats after which a node that does not hear itself connects anew."""
+
+JOIN_TIMEOUT: Final = 10.0
+"""Seconds for which a node that is to join waits for Redis."""
+
+LEAVE_TIMEOUT: Final = 1.0
+"""Seconds for which a node that leaves waits for Redis."""
+
+_PROBLEMS: Final = (RedisAway, RedisRefused)
+
+
+@implementer(IMembership)
+class RedisMembership:
+    """One node's membership; see `IMembership`.
+
+    Args:
+        connect: Makes a connection to Redis.
+        keys: The names of what the cluster has there.
+        seal: Proves that a node of the cluster has said something.
+        clock: Counts the beats.
+        where: What Redis is called in errors and in the log.
+        outside: Takes what other programs say, with the name of this node; returns the
+            kind and the payload of a message for this node, or None; a ``ValueError``
+            says that it makes no sense. None: they may say nothing.
+
+    Attributes:
+        state: How this node stands among the others.
+        counts: What `Bus` counts; and messages of a ``stranger``, and ``broken`` ones.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        connect: Connect,
+        keys: Keys,
+        seal: Seal,
+        clock: IReactorTime,
+        *,
+        where: str,
+        outside: Callable[[str, bytes], tuple[bytes, bytes] | None] | None = None,
+    ) -> None:
+        self.state = MembershipState.JOINING
+        self.counts: Counter[str] = Counter()
+        self._connect = connect
+        self._keys = keys
+        self._seal = seal
+        self._clock = clock
+        self._where = where
+        self._outside = outside
+        self._seldom = SeldomLog(self._log, clock.seconds)
+        self._incarnation = token_bytes(INCARNATION)
+        self._member = Member("", "", Load(""))
+        self._beats = 0
+        self._beats_deaf = 0
+        self._beating: IDelayedCall | None = None
+        self._tasks: dict[str, Deferred[None]] = {}
+        self._heard_itself: Deferred[None] | None = None
+        self._problem: RedisAway | RedisRefused | None = None
+        self._has_namesake = False
+        self._has_name = False
+        self._leaving: list[Deferred[None]] | None = None
+
+    def join(self, member: Member, listener: IMembershipListener) -> Deferred[None]:
+        """Become a member; see `IMembership`."""
+        self._member = member
+        self._listener = listener
+        self._members = Members(listener)
+        self._bus = Bus(
+            connect=self._connect,
+            keys=self._keys,
+            seal=self._seal,
+            name=member.name,
+            incarnation=self._incarnation,
+            counts=self.counts,
+            seconds=self._clock.seconds,
+            hears_outside=self._outside is not None,
+            user=self,
+        )
+        self._register = Register(
+            *(self._bus.execute, self._keys, self._seal),
+            *(member.name, self._incarnation),
+        )
+        self._look_ups = LookUps(self._ask_for, self._clock)
+        joined = Deferred.fromCoroutine(self._join())
+        self._tasks["join"] = joined
+        return joined.addBoth(self._ended, "join")
+
+    def leave(self) -> Deferred[None]:
+        """Be no member any more; see `IMembership`."""
+        left: Deferred[None] = Deferred()
+        if self._leaving is not None:
+            if not self._leaving:
+                return succeed(None)
+            self._leaving.append(left)
+            return left
+        self._leaving = [left]
+        if self._beating is None:
+            self._has_left(None)
+        else:
+            for task in list(self._tasks.values()):
+                task.cancel()
+            Deferred.fromCoroutine(self._leave()).addBoth(self._has_left)
+        return left
+
+    def announce(self, load: Load) -> None:
+        """Tell the others what this node's load is; see `IMembership`."""
+        is_urgent = load.draining != self._member.load.draining
+        self._member = replace(self._member, load=load)
+        if is_urgent and self.state is not MembershipState.JOINING:
+            self._say_here().addErrback(_ignore)
+
+    def publish(self, kind: bytes, payload: bytes) -> bool:
+        """Send a message to all other members; see `IMembership`."""
+        is_member = self.state is not MembershipState.JOINING
+        return is_member and self._bus.publish(kind, payload)
+
+    def tell(self, node: str, kind: bytes, payload: bytes) -> bool:
+        """Send a message to one member; see `IMembership`."""
+        is_member = self.state is not MembershipState.JOINING
+        if not is_member:
+            return False
+        incarnation = self._members.incarnation_of(node)
+        return self._bus.tell(node, incarnation, kind, payload)
+
+    def look_up(self, name: str) -> Deferred[bool]:
+        """Ask whether a node is a member by now; see `IMembership`."""
+        if self.state is MembershipState.JOINING or not self._bus.is_up:
+            return succeed(False)
+        return self._look_ups.look_up(name)
+
+    async def _ask_for(self, name: str) -> bool:
+        try:
+            found = await self._register.find(name)
+        except _PROBLEMS:
+            return False
+        if found is not None and not self._members.is_member(name, found[0]):
+            self._members.here(found[1], found[0])
+        return found is not None
+
+    # --- joining and leaving ----------------------------------------------------------
+
+    async def _join(self) -> None:
+        heard_itself = self._heard_itself = Deferred()
+        heard_itself.addTimeout(JOIN_TIMEOUT, self._clock)
+        self._bus.start()
+        self._beat()
+        try:
+            await heard_itself
+            await self._take_name()
+            await self._catch_up()
+        except CancelledError:
+            raise JoinFailed("this node leaves before it has joined") from None
+        except (JoinFailed, TimeoutError, *_PROBLEMS) as error:
+            self._heard_itself = None
+            await self._leave()
+            if isinstance(error, JoinFailed):
+                raise
+            problem: object = error
+            if isinstance(error, TimeoutError):
+                problem = self._problem or f"no answer within {JOIN_TIMEOUT:g} s"
+            raise JoinFailed(f"{self._where} cannot be used: {problem}") from error
+
+    async def _take_name(self) -> None:
+        name = self._member.name
+        for second in range(LIFETIME + 2):
+            self._has_name = await self._register.hold(self._member)
+            if self._has_name:
+                return
+            if self._has_namesake:
+                break
+            if not second:
+                self._log.info(
+                    "a node {name} is a member, or was one until a moment ago: this "
+                    "one waits for at most {seconds} s",
+                    name=name,
+                    seconds=LIFETIME,
+                )
+            await deferLater(self._clock, 1.0)
+        raise JoinFailed(f"another node of the cluster has the name {name}")
+
+    async def _leave(self) -> None:
+        if self._has_name and self._bus.is_up:
+            told = self._bus.say(Own.LEFT)
+            released = Deferred.fromCoroutine(self._register.release())
+            for each in (told, released):
+                each.addTimeout(LEAVE_TIMEOUT, self._clock)
+                each.addErrback(lambda failure: failure.trap(TimeoutError, *_PROBLEMS))
+            await told
+            await released
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
+        stopped = self._bus.stop()
+        # A connection on which nothing can be sent does not end by itself.
+        aborting = self._clock.callLater(LEAVE_TIMEOUT, self._bus.reconnect)
+        await stopped
+        if aborting.active():
+            aborting.cancel()
+
+    def _has_left(self, result: object) -> None:
+        if isinstance(result, Failure):
+            self._log.failure("this node has not left as it should", failure=result)
+        self.state = MembershipState.JOINING
+        waiting, self._leaving = self._leaving or [], []
+        for each in waiting:
+            each.callback(None)
+
+    # --- what the bus tells -----------------------------------------------------------
+
+    def up(self) -> None:
+        """Find out whether this node hears itself; see `BusUser`."""
+        self._beats_deaf = 0
+        self._bus.probe()
+
+    def down(self, problem: RedisAway | RedisRefused) -> None:
+        """Note that Redis is away; see `BusUser`."""
+        self._problem = problem
+        waiting = self._heard_itself
+        if waiting is not None and isinstance(problem, RedisRefused):
+            if not problem.is_transient:
+                self._heard_itself = None
+                waiting.errback(problem)
+        elif self.state is MembershipState.OK:
+            self._degrade(problem)
+
+    def echo(self) -> None:
+        """Note that this node has heard itself; see `BusUser`."""
+        self._beats_deaf = 0
+        waiting, self._heard_itself = self._heard_itself, None
+        if waiting is not None:
+            waiting.callback(None)
+        elif self.state is MembershipState.DEGRADED and self._bus.is_up:
+            self._start("catch up", self._catch_up)
+
+    def frame(self, frame: Frame) -> None:
+        """Take what another node has said; see `BusUser`."""
+        own = frame.own
+        if frame.sender == self._member.name:
+            self._has_namesake = True
+        elif own is Own.HERE:
+            self._here(frame)
+        elif not self._members.is_member(frame.sender, frame.incarnation):
+            self.counts["stranger"] += 1
+        else:
+            self._members.heard(frame.sender)
+            if own is Own.LEFT:
+                self._remove(frame.sender, "has left")
+                self._bus.forget(frame.sender)
+            elif own is None:
+                self.counts["received"] += 1
+                self._listener.heard(frame.sender, frame.kind, frame.payload)
+
+    def outside(self, data: bytes) -> None:
+        """Take what another program has said; see `BusUser`."""
+        if self._outside is None or self.state is MembershipState.JOINING:
+            return
+        name = self._member.name
+        try:
+            message = self._outside(name, data)
+        except ValueError as error:
+            self.counts["broken"] += 1
+            self._seldom.warn(
+                "outside",
+                "what another program has published is dropped: {error}",
+                error=error,
+            )
+            return
+        if message is not None:
+            self.counts["received"] += 1
+            self._listener.heard(name, *message)
+
+    def _here(self, frame: Frame) -> None:
+        try:
+            member = decode_member(frame.sender, frame.payload)
+        except ValueError as error:
+            self.counts["broken"] += 1
+            self._log.error(
+                "node {node} says what makes no sense: {error}",
+                node=frame.sender,
+                error=error,
+            )
+            return
+        self._members.here(member, frame.incarnation)
+
+    def _remove(self, name: str, why: str) -> None:
+        self._log.info("node {name} {why}", name=name, why=why)
+        self._members.remove(name)
+
+    # --- beats ------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        self._beating = self._clock.callLater(BEAT, self._beat)
+        self._beats += 1
+        self._beats_deaf += 1
+        self._look_ups.beat()
+        if not self._bus.is_up:
+            return
+        if self._beats_deaf > DEAF_BEATS:
+            self._degrade(RedisAway(f"nothing comes back for {DEAF_BEATS} s"))
+            self._beats_deaf = 0
+            self._bus.reconnect()
+            return
+        if self._beats % PROBE_BEATS == 0:
+            self._bus.probe()
+        if self.state is MembershipState.OK:
+            if self._beats % RENEW_BEATS == 0:
+                self._start("renew", self._renew)
+            if self._beats_deaf <= FRESH_BEATS:
+                for name in self._members.beat():
+                    self._start(f"check {name}", partial(self._check, name))
+
+    async def _renew(self) -> None:
+        await self._hold_name()
+        await self._say_here()
+        self._bus.mark()
+
+    async def _check(self, name: str) -> None:
+        found = await self._register.find(name)
+        if found is None and self._members.is_silent(name):
+            self._remove(name, "is gone")
+        elif found is not None and not self._members.is_member(name, found[0]):
+            self._members.here(found[1], found[0])
+
+    async def _catch_up(self) -> None:
+        """Become a member, or be one again, and learn who the others are."""
+        await self._hold_name()
+        for incarnation, member in await self._register.others():
+            if not self._members.is_member(member.name, incarnation):
+                self._members.here(member, incarnation)
+        await self._say_here()
+        self._members.listen_again()
+        if self.state is MembershipState.DEGRADED:
+            self._log.info("{where} is back", where=self._where)
+        self._set_state(MembershipState.OK)
+
+    def _say_here(self) -> Deferred[Any]:
+        return self._bus.say(Own.HERE, encode_member(self._member))
+
+    async def _hold_name(self) -> None:
+        if not await self._register.hold(self._member):
+            # It was stopped for so long that its key was gone.
+            name = self._member.name
+            raise RedisRefused(f"another node has the name {name} by now")
+
+    def _degrade(self, problem: RedisAway | RedisRefused) -> None:
+        if self.state is MembershipState.OK:
+            self._log.warn(
+                "{where} is away: {problem}; the other nodes stay members, messages to "
+                "them are dropped",
+                where=self._where,
+                problem=problem,
+            )
+            self._set_state(MembershipState.DEGRADED)
+
+    def _set_state(self, state: MembershipState) -> None:
+        if state is not self.state:
+            self.state = state
+            self._listener.state_changed(state)
+
+    # --- what takes its time ----------------------------------------------------------
+
+    def _start(
+        self, task: str, function: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Begin something, unless the same is under way."""
+        if task in self._tasks:
+            return
+        self._tasks[task] = Deferred()  # until it waits for something itself
+        running = self._tasks[task] = Deferred.fromCoroutine(function())
+        running.addBoth(self._ended, task).addErrback(self._failed)
+
+    def _ended(self, result: Any, task: str) -> Any:
+        self._tasks.pop(task, None)
+        return result
+
+    def _failed(self, failure: Failure) -> None:
+        problem = failure.value
+        if isinstance(problem, RedisRefused):
+            self._seldom.warn(
+                "refused", "{where}: {problem}", where=self._where, problem=problem
+            )
+            self._degrade(problem)
+            if problem.is_elsewhere:
+                # With the next beat.
+                self._beats_deaf = DEAF_BEATS
+        elif not failure.check(RedisAway, CancelledError):
+            self._log.failure("a task of the membership failed", failure=failure)
+
+
+def _ignore(failure: Failure) -> None:
+    failure.trap(*_PROBLEMS)
