@@ -39,7 +39,7 @@ class RedisServer:
     Args:
         program: The path of redis-server.
         folder: Where it runs.
-        options: More options of its command line.
+        options: Its command line; by default it keeps nothing.
         password: What clients must say.
 
     Attributes:
@@ -50,7 +50,7 @@ class RedisServer:
         self,
         program: str,
         folder: Path,
-        options: Sequence[str] = (),
+        options: Sequence[str] = ("--save", ""),
         password: str | None = None,
     ) -> None:
         self.port = 0
@@ -77,9 +77,9 @@ class RedisServer:
             port = self.port or free_port()
             process = self._process = subprocess.Popen(
                 [
-                    *(self._program, "--port", str(port), "--bind", LOOPBACK),
-                    *("--save", "", "--dir", str(self._folder)),
-                    *self._options,
+                    *(self._program, *self._options),
+                    *("--port", str(port), "--bind", LOOPBACK),
+                    *("--dir", str(self._folder)),
                 ],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

@@ -52,8 +52,8 @@ class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
 
     @override
     def connectionLost(self, why: Failure) -> None:
-        super().connectionLost(why)
-        self.factory.user.lost(self, why)
+        self.factory.user.lost(why)
+        super().connectionLost(why)  # Commands that have no answer fail.
 
 
 class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
@@ -68,8 +68,8 @@ class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
 
     @override
     def connectionLost(self, why: Failure) -> None:
-        super().connectionLost(why)
-        self.factory.user.lost(self, why)
+        self.factory.user.lost(why)
+        super().connectionLost(why)  # Commands that have no answer fail.
 
     @override
     def messageReceived(self, pattern: object, channel: bytes, message: bytes) -> None:
@@ -218,6 +218,9 @@ class RedisConnection:
         self._user.up()
 
     def _not_logged_in(self, failure: Failure) -> None:
+        if self._protocol is None:
+            # It was lost meanwhile.
+            return
         problem = failure.value
         if isinstance(problem, RedisAway | RedisRefused):
             self._problem = problem
@@ -236,10 +239,8 @@ class RedisConnection:
                 "what was published on {channel!r} failed", channel=channel
             )
 
-    def lost(self, protocol: Any, why: Failure) -> None:
+    def lost(self, why: Failure) -> None:
         """Note that there is no connection any more."""
-        if protocol is not self._protocol:
-            return
         self._protocol = None
         self.is_up = False
         if self._stopped is not None:
