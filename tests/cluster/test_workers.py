@@ -272,6 +272,38 @@ async def test_a_lost_node_is_known_at_once(nodes: list[Node]) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_link_that_breaks_while_both_nodes_live_is_opened_once_more(
+    nodes: list[Node], flush_logged_errors: FlushLoggedErrors
+) -> None:
+    one, two = (node.workers for node in nodes[:2])
+    lost: list[tuple[str, str]] = []
+    one.when_left(lambda name: lost.append(("n0", name)))
+    two.when_left(lambda name: lost.append(("n1", name)))
+    before = one.peer("n1")
+    assert before is not None
+    before.sender.send(b"nonsense")
+    for _ in range(200):
+        if lost:
+            break
+        await deferLater(CLOCK, 0.01)
+    assert one.peer("n1") not in (None, before)
+    # The other one has lost nothing, and hears from both again.
+    for _ in range(20):
+        await deferLater(CLOCK, 0.01)
+    assert lost == [("n0", "n1")]
+    heard: list[bytes] = []
+    two.when_told(lambda _name, _kind, payload: heard.append(payload))
+    assert one.tell_all(b"x", b"hello") == 2
+    for _ in range(200):
+        if heard:
+            break
+        await deferLater(CLOCK, 0.01)
+    assert heard == [b"hello"]
+    assert {peer.name for peer in two.peers()} == {"n0", "n2"}
+    assert len(flush_logged_errors(ValueError)) == 1
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_node_that_takes_nothing_costs_503(nodes: list[Node]) -> None:
     # It listens and never reads, as a process that is stopped.
     def work(*clients: Client) -> list[int]:

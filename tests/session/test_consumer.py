@@ -91,8 +91,9 @@ def test_a_handler_may_close_the_session(event: str) -> None:
     opened = open_session()
     flushed: list[object] = []
     opened.session.on(event, lambda *_: opened.session.close(discard=True))
-    opened.session.send("a", on_flushed=flushed.append)
+    was_sent = opened.session.send("a", on_flushed=flushed.append)
     assert opened.is_over()
+    assert was_sent is (event == "drain")
     assert opened.transport.sent == (messages("a") if event == "drain" else [])
     assert flushed == ([opened.transport] if event == "drain" else [])
     opened.assert_over()

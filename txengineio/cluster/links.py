@@ -1,8 +1,8 @@
 """The connections between two nodes of a machine: one to send by, one to receive by.
 
 Each node listens at a path, and connects to the others' paths. It sends by the links
-that it has opened, and receives by those that were opened to it; the end of either is
-the end of the node there.
+that it has opened, and receives by those that were opened to it. The end of the former
+is the end of the node there; of the latter it is not, as each side opens its own anew.
 """
 
 from __future__ import annotations

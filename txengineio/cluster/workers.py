@@ -88,7 +88,7 @@ class _Peer:
         return self._workers.move(self.sender, channel, received)
 
     def forward(self, request: IncomingRequest) -> None:
-        self.forwarder.forward(request)
+        self.forwarder.forward(request, self.load.sessions)
 
     def abandon(self, request: IncomingRequest) -> None:
         self.forwarder.abandon(request)
@@ -359,10 +359,10 @@ class Workers:
             self._log.failure("a message of node {name} is dropped", name=peer.name)
 
     def _ended(self, receiver: Receiver) -> None:
+        # Whether its node lives is told by the links to it: this one may have ended
+        # alone, and long before them.
         self.counts.told["torn"] += receiver.is_within_message
-        name = self._receivers.pop(receiver, None)
-        if name is not None:
-            self._is_gone(name)
+        self._receivers.pop(receiver, None)
 
     def _is_gone(self, name: str) -> None:
         peer = self._peers.pop(name, None)

@@ -150,7 +150,8 @@ class SendQueue:
         if on_flushed is not None:
             self._callbacks().add(on_flushed, len(waiting))
         if not self.corked:
-            self.flush()
+            if not self.flush():
+                return False
             if self.waiting is None:
                 return True
         elif len(waiting) % _STOCK_TAKING:
@@ -221,8 +222,12 @@ class SendQueue:
 
     # --- in flight --------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Give the transport what waits, in batches, as long as it takes more."""
+    def flush(self) -> bool:
+        """Give the transport what waits, in batches, as long as it takes more.
+
+        Returns:
+            False if the session has ended meanwhile, and what waited was dropped.
+        """
         while self.waiting is not None:
             session = self._session
             if (
@@ -234,7 +239,7 @@ class SendQueue:
                     and self._settled_by_handlers(session)
                 )
             ):
-                return
+                return session.ready_state is not _CLOSED
             if self._backlog is None and self._flush_callbacks is None:
                 batch, self.waiting = self.waiting, None
             else:
@@ -259,6 +264,7 @@ class SendQueue:
                 or session.ready_state is _CLOSING
             ):
                 self._drained(session)
+        return True
 
     def _settled_by_handlers(self, session: Sender) -> bool:
         """Tell handlers; say whether one has sent something, or closed the session."""

@@ -97,11 +97,13 @@ class Network:
         pipes: The connections between them that were made.
         refuses: Whether no more are made.
         waits: Whether they take their time.
+        sessions: How many the far one has said that it has.
     """
 
     nodes: list[Node] = field(default_factory=list)
     pipes: list[Pipe] = field(default_factory=list)
     refuses: bool = False
+    sessions: int = 0
     waiting: list[tuple[Deferred[Any], IProtocolFactory]] | None = None
 
 
@@ -157,8 +159,9 @@ class _Endpoint:
 class _All:
     """Has all requests forwarded whose session is not there."""
 
-    def __init__(self, forwarder: Forwarder) -> None:
+    def __init__(self, forwarder: Forwarder, network: Network) -> None:
         self.forwarder = forwarder
+        self.network = network
 
     def takes_connection(self, channel: Any, received: bytes) -> bool:
         return False
@@ -166,7 +169,7 @@ class _All:
     def answers(self, request: IncomingRequest, sid: str) -> bool:
         if not sid.startswith("far-"):
             return False
-        self.forwarder.forward(request)
+        self.forwarder.forward(request, self.network.sessions)
         return True
 
     def abandons(self, request: IncomingRequest, sid: str) -> bool:
@@ -237,9 +240,12 @@ def two_nodes(*, own_site: bool = True, **options: Any) -> TwoNodes:
     site = ForwardedSite(far.engine, far.clock)
     counts: Counter[str] = Counter()
     forwarder = Forwarder(
-        _Endpoint(network, site), near.clock, counts, near.engine.serve_here
+        _Endpoint(network, site),
+        near.clock,
+        counts,
+        near.engine.serve_here,
     )
-    near.engine.elsewhere = _All(forwarder)
+    near.engine.elsewhere = _All(forwarder, network)
     return TwoNodes(
         near=near, far=far, forwarder=forwarder, counts=counts, network=network
     )

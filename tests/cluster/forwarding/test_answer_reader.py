@@ -43,13 +43,32 @@ def test_an_answer_of_a_known_length(size: int) -> None:
     assert isinstance(reader.head.headers, ConstantHeaders)
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
 def test_an_answer_in_chunks(size: int) -> None:
     reader, body = read(CHUNKED, size)
     assert body == b"short and stout!"
     assert reader.is_complete
     assert reader.head is not None
     assert (reader.head.status, reader.head.length) == (418, None)
+
+
+def test_a_chunk_is_handed_on_as_it_comes() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reader = AnswerReader()
+    assert reader.receive(head + b"8\r\nabc") == b"abc"
+    assert reader.receive(b"defgh") == b"defgh"
+    assert reader.receive(b"\r") == b""
+    assert reader.receive(b"\n2\r\nij\r\n0\r") == b"ij"
+    assert not reader.is_complete
+    assert reader.receive(b"\n\r\n") == b""
+    assert reader.is_complete
+
+
+def test_an_answer_of_http_1_0_is_the_last_one() -> None:
+    reader, body = read(b"HTTP/1.0 505 No\r\nContent-Length: 2\r\n\r\nno", 1000)
+    assert body == b"no"
+    assert reader.head is not None
+    assert reader.head.closes
 
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
@@ -104,7 +123,9 @@ def test_headers_of_one_name_stay_several_lines() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"HTTP/1.0 200 OK\r\n\r\n",
+        b"HTTP/2 200 OK\r\n\r\n",
+        CHUNKED + b"!",
+        CHUNKED[:-5] + b"0" * 30,
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 two OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",

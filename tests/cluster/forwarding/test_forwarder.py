@@ -400,6 +400,22 @@ def test_so_many_requests_are_forwarded_at_a_time(
     assert clients[3].poll().is_pending
 
 
+def test_each_session_of_the_node_may_have_its_poll_parked(
+    nodes: TwoNodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarder, "MAX_UNDER_WAY", 2)
+    clients = [nodes.open() for _ in range(6)]
+    nodes.network.sessions = len(clients) - 1
+    assert all(client.poll().is_pending for client in clients)
+    # They poll, and there is room for others that do something else.
+    assert clients[0].post("4x").answer.text == "ok"
+    other = nodes.open()
+    assert other.poll().is_pending
+    assert other.post("4x").answer.status == 503
+    nodes.network.sessions = 8
+    assert other.post("4x").answer.text == "ok"
+
+
 def test_a_node_that_takes_no_connection_costs_503(nodes: TwoNodes) -> None:
     client = nodes.open()
     nodes.network.refuses = True

@@ -75,16 +75,31 @@ def test_a_body_in_chunks_gets_a_length(server: Server) -> None:
 
 
 def test_http_1_0_is_written_as_1_1(server: Server) -> None:
+    request = caught(server, f"GET {TARGET} HTTP/1.0\r\n\r\n".encode())
+    written = write_request(request)
+    assert written == f"GET {TARGET} HTTP/1.1\r\nHost: \r\n\r\n".encode()
+
+
+def test_what_http_1_0_may_not_ask_for_is_refused_there(server: Server) -> None:
     target = TARGET.replace("polling", "websocket")
     lines = [f"{name}: {value}" for name, value in opening_headers().items()]
     sent = "\r\n".join([f"GET {target} HTTP/1.0", *lines, "", ""]).encode()
     request = caught(server, sent)
     assert not asks_for_tunnel(request)
     written = write_request(request)
-    assert written.startswith(f"GET {target} HTTP/1.1\r\n".encode())
-    assert b"\r\nHost: \r\n" in written
-    # It has no upgrade.
-    assert b"\r\nUpgrade" not in written
+    assert written.startswith(f"GET {target} HTTP/1.0\r\n".encode())
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in written
+
+
+def test_of_two_hosts_the_last_one_goes_on(server: Server) -> None:
+    # HTTP/1.0 does not forbid them.
+    hosts = b"Host: first\r\nHost: test.example"
+    request = caught(
+        server, b"GET %b HTTP/1.0\r\n%b\r\n\r\n" % (TARGET.encode(), hosts)
+    )
+    assert request.for_application.getHeader("host") == "test.example"
+    assert write_request(request).count(b"Host:") == 1
+    assert b"\r\nHost: test.example\r\n" in write_request(request)
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "h2c, websocket"])

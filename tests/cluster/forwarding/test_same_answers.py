@@ -46,6 +46,9 @@ HEADERS = [
     ("X-Long", "x" * 3000),
     *opening_headers().items(),
 ]
+TWO_HOSTS = (
+    f"GET /engine.io/?{QUERIES[0].format('SID')} HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"
+).encode()
 BODIES = [b"4x", b"", b"4a\x1e4b", b"\xff", b"nonsense", b"4" + b"y" * 5000, b"1"]
 
 # A proxy and a server differ in whose these are; the first two are those of the site.
@@ -65,9 +68,6 @@ def requests(draw: st.DrawFn) -> bytes:
     query = draw(st.sampled_from(QUERIES)).format("SID")
     headers = dict(draw(st.lists(st.sampled_from(HEADERS), max_size=6)))
     version = draw(st.sampled_from(["HTTP/1.1", "HTTP/1.0"]))
-    if version == "HTTP/1.0":
-        # It knows no upgrade, and asking for one is not forwarded.
-        headers.pop("Upgrade", None)
     if method not in ("POST", "PUT"):
         headers.pop("Transfer-Encoding", None)
         return make_request(method, f"/engine.io/?{query}", None, headers, version)
@@ -110,10 +110,12 @@ def answers(sent: list[bytes], *, own_site: bool, forwarded: bool) -> list[Line 
     return got
 
 
-def opening(**changes: str | None) -> bytes:
+def opening(
+    version: str = "HTTP/1.1", query: str = QUERIES[1], **changes: str
+) -> bytes:
     """What asks for a WebSocket of the session ``SID``, or nearly."""
-    target = f"/engine.io/?{QUERIES[1].format('SID')}"
-    return make_request("GET", target, None, opening_headers(**changes))
+    target = f"/engine.io/?{query.format('SID')}"
+    return make_request("GET", target, None, opening_headers(**changes), version)
 
 
 @pytest.mark.parametrize("own_site", [True, False], ids=["own", "a stranger's"])
@@ -121,6 +123,9 @@ def test_a_request_is_answered_as_by_its_own_node(own_site: bool) -> None:
     @settings(max_examples=50, deadline=None, derandomize=True)
     @example([opening()])
     @example([opening(Connection="keep-alive")])
+    @example([opening("HTTP/1.0")])
+    @example([TWO_HOSTS])
+    @example([opening("HTTP/1.0", QUERIES[0])])
     @example([opening(Connection="Upgrade, Origin", Origin="http://elsewhere.example")])
     @given(st.lists(requests(), min_size=1, max_size=3))
     def check(sent: list[bytes]) -> None:

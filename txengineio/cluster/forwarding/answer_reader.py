@@ -18,7 +18,11 @@ __all__ = ["SWITCHING", "AnswerReader", "Head"]
 SWITCHING: Final = 101
 
 _END: Final = b"\r\n\r\n"
+_LINE_END: Final = b"\r\n"
 _MAX_HEAD: Final = 1 << 16
+_MAX_SIZE: Final = 20
+"""Digits that the size of a chunk has, and more."""
+
 _REMEMBERED: Final = 64
 """Heads that are remembered; until the clock strikes they are the same few."""
 
@@ -74,6 +78,9 @@ class AnswerReader:
         self._kept = b""
         # Bytes that are still to come; None if their number is unknown.
         self._left: int | None = None
+        # The same for a chunk, with the end of line after it.
+        self._left_of_chunk = 0
+        self._is_last_chunk = False
 
     @property
     def ends_with_connection(self) -> bool:
@@ -129,24 +136,40 @@ class AnswerReader:
 
     def _read_chunks(self, data: bytes) -> bytes:
         data = self._kept + data
-        chunks = []
-        while not self.is_complete:
-            size, end, rest = data.partition(b"\r\n")
-            length = int(size, 16) if end else 0
-            if not end or len(rest) < length + 2:
-                break
-            chunks.append(rest[:length])
-            data = rest[length + 2 :]
-            self.is_complete = not length
-        self._kept = data
-        return b"".join(chunks)
+        self._kept = b""
+        pieces = []
+        at = 0
+        while at < len(data):
+            if self.is_complete:
+                raise ValueError("more than the answer")
+            if not self._left_of_chunk:
+                end = data.find(_LINE_END, at)
+                if end < 0:
+                    self._kept = _begun_size(data[at:])
+                    break
+                size = int(data[at:end], 16)
+                self._is_last_chunk = not size
+                self._left_of_chunk = size + len(_LINE_END)
+                at = end + len(_LINE_END)
+            end = at + self._left_of_chunk
+            pieces.append(data[at : max(at, end - len(_LINE_END))])
+            self._left_of_chunk = max(end - len(data), 0)
+            self.is_complete = self._is_last_chunk and not self._left_of_chunk
+            at = end
+        return b"".join(pieces)
+
+
+def _begun_size(line: bytes) -> bytes:
+    if len(line) > _MAX_SIZE:
+        raise ValueError("an endless size of a chunk")
+    return line
 
 
 @lru_cache(_REMEMBERED)
 def _read_head(head: bytes) -> Head:
     line, *fields = head.split(b"\r\n")
     version, status, *_ = line.split(b" ", 2)
-    if version != b"HTTP/1.1":
+    if version not in (b"HTTP/1.1", b"HTTP/1.0"):
         raise ValueError(f"the first line {line!r}")
     values: dict[str, list[str]] = {}
     for field in fields:
@@ -159,7 +182,7 @@ def _read_head(head: bytes) -> Head:
         headers=_for_client(values),
         length=int(lengths[0]) if lengths else None,
         is_chunked="chunked" in lowered.get("transfer-encoding", []),
-        closes="close" in lowered.get("connection", []),
+        closes=version == b"HTTP/1.0" or "close" in lowered.get("connection", []),
     )
 
 

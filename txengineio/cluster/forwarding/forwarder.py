@@ -29,7 +29,8 @@ from txengineio.server.web.incoming_request import IncomingRequest
 __all__ = ["MAX_UNDER_WAY", "Forwarder"]
 
 MAX_UNDER_WAY: Final = 1000
-"""Requests that one other node may have to answer at a time; parked polls are such."""
+"""Requests that one other node may have to answer at a time, beside one for each of its
+sessions: polls are parked there."""
 
 _IDLE_TIMEOUT: Final = 30.0
 """Seconds that a connection is kept for the next request."""
@@ -72,7 +73,7 @@ class Forwarder:
         self._endpoint = endpoint
         self._factory = _CarrierFactory(self)
         # Those that became idle last come last.
-        self._idle: list[Carrier] = []
+        self._idle: dict[Carrier, None] = {}
         self._carrying: set[Carrier] = set()
         self._tunnels: set[Carrier] = set()
         self._connecting = 0
@@ -80,9 +81,14 @@ class Forwarder:
         self._is_aborted = False
         self._expiry: IDelayedCall | None = None
 
-    def forward(self, request: IncomingRequest) -> None:
-        """Have a request answered by the node, now or later."""
-        if len(self._carrying) + self._connecting >= MAX_UNDER_WAY:
+    def forward(self, request: IncomingRequest, sessions: int = 0) -> None:
+        """Have a request answered by the node, now or later.
+
+        Args:
+            request: The request.
+            sessions: How many sessions the node has, for all that is known.
+        """
+        if len(self._carrying) + self._connecting >= MAX_UNDER_WAY + sessions:
             self._refuse(request)
             return
         try:
@@ -108,7 +114,7 @@ class Forwarder:
     def _take(self) -> Carrier | None:
         """Return a connection that idles, if there is one."""
         while self._idle:
-            carrier = self._idle.pop()
+            carrier, _ = self._idle.popitem()
             # The other node may be about to close it.
             if carrier.is_usable:
                 return carrier
@@ -180,7 +186,7 @@ class Forwarder:
             carrier.transport.loseConnection()
             return
         carrier.idle_since = self.clock.seconds()
-        self._idle.append(carrier)
+        self._idle[carrier] = None
         if self._expiry is None:
             # The call is not moved with each request; it checks which connections are
             # due.
@@ -199,17 +205,18 @@ class Forwarder:
         """Forget it."""
         self._carrying.discard(carrier)
         self._tunnels.discard(carrier)
-        if carrier in self._idle:
-            self._idle.remove(carrier)
+        self._idle.pop(carrier, None)
 
     def _expire(self) -> None:
         self._expiry = None
         last = self.clock.seconds() - _IDLE_TIMEOUT
-        while self._idle and self._idle[0].idle_since <= last:
-            self._idle.pop(0).transport.loseConnection()
-        if self._idle:
-            delay = self._idle[0].idle_since - last
-            self._expiry = self.clock.callLater(delay, self._expire)
+        for carrier in list(self._idle):
+            if carrier.idle_since > last:
+                delay = carrier.idle_since - last
+                self._expiry = self.clock.callLater(delay, self._expire)
+                return
+            del self._idle[carrier]
+            carrier.transport.loseConnection()
 
     # --- the end ----------------------------------------------------------------------
 
@@ -219,7 +226,7 @@ class Forwarder:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        idle, self._idle = self._idle, []
+        idle, self._idle = self._idle, {}
         for carrier in idle:
             carrier.transport.loseConnection()
 

@@ -54,8 +54,13 @@ def asks_for_tunnel(request: IncomingRequest) -> bool:
     )
 
 
+def _asks_in_vain(request: IncomingRequest) -> bool:
+    """Whether it asks for a WebSocket, and is refused as HTTP/1.0 knows no upgrade."""
+    return request.version == b"HTTP/1.0" and wants_websocket(request)
+
+
 def write_request(request: IncomingRequest) -> bytes:
-    """Return a request, which is complete, as bytes of HTTP/1.1.
+    """Return a request, which is complete, as bytes of HTTP.
 
     Raises:
         ValueError: Its first line would not be read there as it was read here.
@@ -81,11 +86,14 @@ def _write_head(request: IncomingRequest, length: int | None) -> bytes:
     if not _METHOD.fullmatch(request.method) or not _TARGET.fullmatch(request.uri):
         raise ValueError(f"the first line of {request.method!r} {request.uri!r}")
     lines = request.header_lines
-    return b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (
+    in_vain = _asks_in_vain(request)
+    return b"%b %b %b\r\n%b%b%b\r\n" % (
         request.method,
         request.uri,
+        # Else the other node takes 1.0 for 1.1: between nodes connections are kept.
+        request.version if in_vain else b"HTTP/1.1",
         _write_fields(request.copy_headers()) if lines is None else _as_sent(lines),
-        _write_upgrade(request) if asks_for_tunnel(request) else b"",
+        _write_upgrade(request) if in_vain or asks_for_tunnel(request) else b"",
         b"" if length is None else b"Content-Length: %d\r\n" % length,
     )
 
@@ -108,7 +116,8 @@ def _write_fields(headers: Headers) -> bytes:
         b"%b: %b\r\n" % (name, value)
         for name, values in headers.getAllRawHeaders()
         if name.lower() not in _OF_THIS_CONNECTION
-        for value in values
+        # HTTP/1.0 may have two hosts, and HTTP/1.1 not. Twisted takes the last one.
+        for value in (values[-1:] if name.lower() == b"host" else values)
     ]
     if not headers.hasHeader(b"Host"):
         # HTTP/1.0 does without.

@@ -80,7 +80,7 @@ class _Peer:
         return self._machines.tell(self.name, kind, payload)
 
     def forward(self, request: IncomingRequest) -> None:
-        self.forwarder.forward(request)
+        self.forwarder.forward(request, self.load.sessions)
 
     def abandon(self, request: IncomingRequest) -> None:
         self.forwarder.abandon(request)
