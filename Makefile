@@ -64,9 +64,11 @@ docs: $(VENV)/.installed-docs
 		--project-name=txengineio --html-output=build/api txengineio
 	@echo "wrote build/api/index.html"
 
-# Processor time for each operation, beside the peers'. Wants two idle processors.
-bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks run $(ARGS)
+# Processor time for each operation, beside the peers'. Wants two idle processors. With
+# make bench PYTHON=/usr/bin/python3.11, that Python is measured, and runs the peers, too.
+BENCHED := $(if $(PYTHON),build/bench/$(subst /,_,$(PYTHON)),$(VENV))
+bench: $(BENCHED)/.installed-bench
+	$(BENCHED)/bin/python -m benchmarks run $(ARGS)
 
 # Thousands of sessions under random faults; then nothing may be left of them.
 SECONDS ?= 300
@@ -149,6 +151,15 @@ $(VENV)/.installed: setup.py pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: setup.py pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: setup.py pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[socketio]'
+	@touch $(VENV)/.installed $@
+
+build/bench/%/.installed-bench: setup.py pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[socketio]'
+	@touch $@
 
 $(VENV)/.installed-docs: setup.py pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

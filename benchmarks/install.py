@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+import sys
 import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,9 +41,11 @@ def _run(command: Sequence[str | Path], directory: Path | None = None) -> None:
         raise PeerMissing(f"{problem}\n{problem.stderr[-2000:]}") from problem
 
 
-def _once(name: str, sources: Sequence[Path], install: Callable[[], None]) -> None:
-    """Install unless that was done from the very same sources."""
-    digest = hashlib.sha256()
+def _once(
+    name: str, sources: Sequence[Path], install: Callable[[], None], by: str = ""
+) -> None:
+    """Install unless that was done from the very same sources, by the same program."""
+    digest = hashlib.sha256(by.encode())
     for source in sources:
         digest.update(source.read_bytes())
     stamp = PEERS / f"{name}.stamp"
@@ -54,7 +57,7 @@ def _once(name: str, sources: Sequence[Path], install: Callable[[], None]) -> No
 
 
 def install_python() -> None:
-    """Install python-engineio, aiohttp and uvicorn into an environment of their own.
+    """Install the peers in Python into an environment of their own, for this Python.
 
     Raises:
         PeerMissing: It did not work.
@@ -65,7 +68,7 @@ def install_python() -> None:
         venv.create(PYTHON.parent.parent, clear=True, with_pip=True)
         _run([PYTHON, "-m", "pip", "install", "--quiet", "-r", requirements])
 
-    _once("python", [requirements], install)
+    _once("python", [requirements], install, f"{sys.base_exec_prefix} {sys.version}")
 
 
 def install_node() -> None:

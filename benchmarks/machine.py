@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.install import NODE_MODULES
+from benchmarks import pythons
+from benchmarks.install import NODE_MODULES, PYTHON
 from benchmarks.servers import ROOT
 
 _OWN_PACKAGES = ("Twisted", "autobahn", "python-socketio")
@@ -20,7 +21,8 @@ def environment() -> Mapping[str, str]:
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": pythons.this_python(),
+        "python of the peers": _output(str(PYTHON), pythons.__file__),
         "node": f"Node {_output('node', '--version')}",
         "engine.io": _npm_version("engine.io"),
         "socket.io": _npm_version("socket.io"),
