@@ -76,6 +76,9 @@ class IMembership(Interface):
     """One node's membership in a cluster."""
 
     state = Attribute("The `MembershipState`.")
+    counts = Attribute(
+        "Counts what is dropped, by why: a ``Counter``, to be set before `join`."
+    )
 
     def join(member: Member, listener: IMembershipListener) -> Deferred[None]:
         """Become a member; once.

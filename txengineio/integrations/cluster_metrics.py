@@ -29,7 +29,10 @@ _HAND_OVERS: Final = ("in", "out")
 _NOT_MOVED: Final = ("busy", "lost")
 _FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left", "abandoned")
 _MESSAGES: Final = {"in": "received", "out": "sent"}
-_DROPPED: Final = ("full", "large", "gone", "torn", "broken", "unknown", "late")
+_DROPPED: Final = (
+    *("full", "large", "gone", "torn", "broken", "unknown", "late"),
+    *("away", "unheard", "lost", "forged", "stranger", "version", "again"),
+)
 
 
 def node_families(cluster: Cluster) -> Iterator[Metric]:

@@ -235,7 +235,7 @@ async def test_requests_are_forwarded_while_the_membership_is_degraded() -> None
         answer = await with_clients([one], lambda client: client.ask(session, "4x"))
         assert answer == (200, b"ok")
         assert one.engine.broadcast("nobody hears it there") == 0
-        assert one.engine.cluster.counts.told["full"] == 1
+        assert one.engine.cluster.counts.told["away"] == 1
         town.set_up(True)
         assert one.engine.cluster.state == "ok"
 

@@ -62,6 +62,7 @@ class MemoryMembership:
 
     def __init__(self, town: Town) -> None:
         self.state = MembershipState.JOINING
+        self.counts: Counter[str] = Counter()
         self.member = Member("", "", Load(""))
         self._town = town
 
@@ -91,6 +92,7 @@ class MemoryMembership:
 
     def publish(self, kind: bytes, payload: bytes) -> bool:
         if not self._town.is_up:
+            self.counts["away"] += 1
             return False
         self._town.published[self.member.name] += 1
         for other in self._others():

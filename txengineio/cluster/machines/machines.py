@@ -161,6 +161,7 @@ class Machines:
             Fires when this node knows all others; it fails as `IMembership.join`.
         """
         self._membership = membership
+        membership.counts = self.counts.told
         joining: Deferred[None] = membership.join(
             Member(self.node, address, load), self
         )
@@ -221,18 +222,15 @@ class Machines:
         membership = self._membership
         if membership is None or not self._peers:
             return 0
-        is_sent = self._sent(membership.publish(kind, payload))
+        is_sent = membership.publish(kind, payload)
+        self.counts.told["sent"] += is_sent
         return len(self._peers) if is_sent else 0
 
     def tell(self, name: str, kind: bytes, payload: bytes) -> bool:
         """Send a message to one node; see `IPeer.tell`."""
         membership = self._membership
-        if membership is None:
-            return self._sent(False)
-        return self._sent(membership.tell(name, kind, payload))
-
-    def _sent(self, is_sent: bool) -> bool:
-        self.counts.told["sent" if is_sent else "full"] += 1
+        is_sent: bool = membership is not None and membership.tell(name, kind, payload)
+        self.counts.told["sent"] += is_sent
         return is_sent
 
     def announce(self, load: Load) -> None:

@@ -10,7 +10,6 @@
 ``seldom``         lines in the log about what happens often
 ``register``       the members' keys in Redis, and the names of everything there
 ``members``        the other nodes that a node knows, and which are silent
-``look_ups``       looking up nodes that are not known
 ``bus``            what a node says and hears: bounded, counted
 ``outside``        what programs say that are no nodes
 ``membership``     a node's membership: all of that together

@@ -54,10 +54,10 @@ class Bus:
         seal: Proves who made a frame.
         name: The name of this node.
         incarnation: Which start of it.
-        counts: What is counted: messages that were ``sent`` and ``received``; dropped
-            on the way out, as Redis was ``away``, as too much waits for it (``full``),
-            as it is too ``large``, or as there is no such node (``gone``); perhaps lost
-            with a connection (``gone``, too); ``unheard``, as nobody was there. And
+        counts: What is counted: messages that were dropped on the way out, as Redis was
+            ``away``, as too much waits for it (``full``), as it is too ``large``, or as
+            there is no such node (``gone``); those that are perhaps lost with a
+            connection (``gone``, too); ``unheard`` ones, as nobody was there. And
             frames that were ``lost`` on their way to this node, ``forged``, of another
             ``version``, or came ``again``.
         seconds: Tells the time, for lines in the log.
@@ -253,7 +253,8 @@ class Bus:
 
     def _published(self, hearers: int, size: int) -> None:
         self.waiting -= size
-        self._counts["sent" if hearers else "unheard"] += 1
+        if not hearers:
+            self._counts["unheard"] += 1
 
     def _not_probed(self, failure: Failure) -> None:
         problem = failure.value

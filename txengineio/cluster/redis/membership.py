@@ -41,7 +41,6 @@ from txengineio.cluster.redis.frames import (
     encode_member,
 )
 from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
-from txengineio.cluster.redis.look_ups import LookUps
 from txengineio.cluster.redis.members import Members
 from txengineio.cluster.redis.register import LIFETIME, Keys, Register
 from txengineio.cluster.redis.seldom import SeldomLog
@@ -67,6 +66,9 @@ DEAF_BEATS: Final = 10
 JOIN_TIMEOUT: Final = 10.0
 """Seconds for which a node that is to join waits for Redis."""
 
+LOOK_UP_TIMEOUT: Final = 1.0
+"""Seconds until a node that is looked up counts as unknown."""
+
 LEAVE_TIMEOUT: Final = 1.0
 """Seconds for which a node that leaves waits for Redis."""
 
@@ -90,6 +92,7 @@ class RedisMembership:
     Attributes:
         state: How this node stands among the others.
         counts: What `Bus` counts; and messages of a ``stranger``, and ``broken`` ones.
+            It may be replaced before `join`.
     """
 
     _log = Logger()
@@ -145,7 +148,6 @@ class RedisMembership:
             *(self._bus.execute, self._keys, self._seal),
             *(member.name, self._incarnation),
         )
-        self._look_ups = LookUps(self._ask_for, self._clock)
         joined = Deferred.fromCoroutine(self._join())
         self._tasks["join"] = joined
         return joined.addBoth(self._ended, "join")
@@ -191,13 +193,11 @@ class RedisMembership:
         """Ask whether a node is a member by now; see `IMembership`."""
         if self.state is MembershipState.JOINING or not self._bus.is_up:
             return succeed(False)
-        return self._look_ups.look_up(name)
+        asked = Deferred.fromCoroutine(self._look_up(name))
+        return asked.addTimeout(LOOK_UP_TIMEOUT, self._clock).addErrback(_nobody)
 
-    async def _ask_for(self, name: str) -> bool:
-        try:
-            found = await self._register.find(name)
-        except _PROBLEMS:
-            return False
+    async def _look_up(self, name: str) -> bool:
+        found = await self._register.find(name)
         if found is not None and not self._members.is_member(name, found[0]):
             self._members.here(found[1], found[0])
         return found is not None
@@ -315,7 +315,6 @@ class RedisMembership:
                 self._remove(frame.sender, "has left")
                 self._bus.forget(frame.sender)
             elif own is None:
-                self.counts["received"] += 1
                 self._listener.heard(frame.sender, frame.kind, frame.payload)
 
     def outside(self, data: bytes) -> None:
@@ -334,7 +333,6 @@ class RedisMembership:
             )
             return
         if message is not None:
-            self.counts["received"] += 1
             self._listener.heard(name, *message)
 
     def _here(self, frame: Frame) -> None:
@@ -360,7 +358,6 @@ class RedisMembership:
         self._beating = self._clock.callLater(BEAT, self._beat)
         self._beats += 1
         self._beats_deaf += 1
-        self._look_ups.beat()
         if not self._bus.is_up:
             return
         if self._beats_deaf > DEAF_BEATS:
@@ -453,6 +450,11 @@ class RedisMembership:
                 self._beats_deaf = DEAF_BEATS
         elif not failure.check(RedisAway, CancelledError):
             self._log.failure("a task of the membership failed", failure=failure)
+
+
+def _nobody(failure: Failure) -> bool:
+    failure.trap(TimeoutError, *_PROBLEMS)
+    return False
 
 
 def _ignore(failure: Failure) -> None:
