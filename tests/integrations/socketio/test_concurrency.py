@@ -149,11 +149,15 @@ async def test_one_task_handles_what_comes_together() -> None:
     client = Client()
     tasks: list[Any] = []
 
+    others_have_come = asyncio.Event()
+
     async def handle(message: Any) -> None:
         tasks.append(asyncio.current_task())
+        await others_have_come.wait()
 
     for number in range(3):
         assert client.inbox.receiver(handle)(number) is None
+    others_have_come.set()
     await turns()
     assert len(tasks) == 3
     assert len(set(tasks)) == 1
@@ -234,8 +238,8 @@ async def test_a_handler_that_fails_is_logged_and_the_next_is_called(
     client.receive("next")
     await turns()
     assert client.told == ["next"]
-    assert done is not None
-    assert done.called
+    # From Python 3.12 on it has failed at once.
+    assert done is None or done.called
     assert len(flush_logged_errors(ZeroDivisionError)) == 1
 
 

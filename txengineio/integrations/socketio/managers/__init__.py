@@ -3,6 +3,7 @@
 =================  ===================================================================
 ``clients``        taking clients in, and forgetting them, in any release of upstream
 ``delivery``       one event to those who are in a room, encoded once
+``held``           what is sent to clients who are not let in yet
 ``async_manager``  `AsyncManager`: rooms of one process, for `AsyncServer`
 ``orders``         what the managers of several processes tell each other, as bytes
 ``nodes``          telling the other processes, and doing what they tell

@@ -9,6 +9,7 @@ import socketio
 from typing_extensions import override
 
 from txengineio.integrations.socketio.managers.delivery import Audience, emit
+from txengineio.integrations.socketio.managers.held import Held
 
 __all__ = ["AsyncManager"]
 
@@ -21,6 +22,23 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]  # no annotatio
         class RedisManager(socketio.AsyncRedisManager, AsyncManager):
             pass
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = Held(self)
+
+    @override
+    async def connect(self, sid: str, namespace: str) -> Any:
+        """Let a client in."""
+        sid = await super().connect(sid, namespace)
+        self.held.release(sid, namespace)
+        return sid
+
+    @override
+    def basic_disconnect(self, sid: str, namespace: str, **keywords: Any) -> None:
+        """Forget a client."""
+        super().basic_disconnect(sid, namespace, **keywords)
+        self.held.drop(sid, namespace)
 
     @override
     async def emit(  # as upstream

@@ -17,6 +17,7 @@ from txengineio.errors import InvalidOption
 from txengineio.integrations.socketio.managers import orders
 from txengineio.integrations.socketio.managers.async_manager import AsyncManager
 from txengineio.integrations.socketio.managers.delivery import Audience
+from txengineio.integrations.socketio.managers.held import Held
 from txengineio.integrations.socketio.managers.nodes import Nodes
 from txengineio.session.callbacks import call_guarded
 
@@ -36,6 +37,7 @@ class ClusterManager(socketio.Manager):  # type: ignore[misc]  # no annotations
 
     def __init__(self) -> None:
         super().__init__()
+        self.held = Held(self)
         self._nodes = Nodes(self, call_guarded)
 
     @override
@@ -49,6 +51,19 @@ class ClusterManager(socketio.Manager):  # type: ignore[misc]  # no annotations
         """Get ready for the first client."""
         super().initialize()
         self._nodes.join()
+
+    @override
+    def connect(self, sid: str, namespace: str) -> Any:
+        """Let a client in."""
+        sid = super().connect(sid, namespace)
+        self.held.release(sid, namespace)
+        return sid
+
+    @override
+    def basic_disconnect(self, sid: str, namespace: str, **keywords: Any) -> None:
+        """Forget a client."""
+        super().basic_disconnect(sid, namespace, **keywords)
+        self.held.drop(sid, namespace)
 
     @override
     def emit(  # as upstream

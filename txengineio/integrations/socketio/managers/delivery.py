@@ -75,7 +75,11 @@ def send(manager: Any, parts: Sequence[Part], audience: Audience) -> None:
     """Send the parts of a packet to those of this process who are in a room."""
     messages = [EncodedMessage(part) for part in parts]
     deliver = manager.server.eio.deliver
-    for _, eio_sid in audience.sessions(manager):
+    namespace, held = audience.namespace, manager.held
+    some_wait = held.are_some(namespace)
+    for sid, eio_sid in audience.sessions(manager):
+        if some_wait and held.keep(sid, eio_sid, namespace, messages):
+            continue
         for message in messages:
             deliver(eio_sid, message)
 
@@ -93,14 +97,13 @@ def send_asking(
         audience: Who is to get it.
         callback: Called with what a client says.
     """
-    server, namespace = manager.server, audience.namespace
-    for sid, eio_sid in audience.sessions(manager):
+    namespace = audience.namespace
+    for sid, _ in audience.sessions(manager):
         number = manager.number_question(sid, callback)
-        asking = server.packet_class(
+        asking = manager.server.packet_class(
             packet.EVENT, namespace=namespace, data=values, id=number
         )
-        for part in parts_of(asking):
-            server.eio.deliver(eio_sid, EncodedMessage(part))
+        send(manager, parts_of(asking), Audience(namespace, sid, ()))
 
 
 def event_parts(manager: Any, event: str, data: Any, namespace: str) -> list[Part]:
