@@ -92,14 +92,15 @@ fuzz: $(VENV)/.installed-test
 		$(BIN)/python -m tests.fuzz.launch $$target -max_total_time=$(SECONDS) || exit 1; \
 	done
 
-# Whether the private names of Twisted and Autobahn that we use are still there in the
-# newest releases of both, or in what comes next: make canaries PRE=--pre
+# Whether the private names of Twisted, Autobahn and python-socketio that we use are still
+# there in the newest releases, or in what comes next: make canaries PRE=--pre
 PRE ?=
 canaries: | $(BIN)/python
 	@test -x $(CANARIES)/bin/python || $(BIN)/python -m venv $(CANARIES)
 	$(CANARIES)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade $(PRE) \
-		'twisted[tls]' autobahn --editable '.[test]'
-	@$(CANARIES)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(twisted|autobahn) '
+		'twisted[tls]' autobahn python-socketio --editable '.[test]'
+	@$(CANARIES)/bin/python -m pip list --disable-pip-version-check \
+		| grep -iE '^(twisted|autobahn|python-socketio) '
 	$(CANARIES)/bin/python -m pytest $$(find tests -name 'test_*_names.py')
 
 # The tests of Socket.IO with the oldest python-socketio that we support.
@@ -107,8 +108,8 @@ socketio-oldest: | $(BIN)/python
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable '.[test]' 'python-socketio==5.13.0'
-	$(OLDEST)/bin/python -m pytest tests/integrations/socketio tests/interop/test_socketio.py \
-		tests/interop/test_socketio_protocol.py
+	$(OLDEST)/bin/python -m pytest tests/integrations/socketio \
+		$$(find tests/interop tests/test_* -name 'test_socketio*.py')
 
 # What is served over TLS where h2 is installed, with which Twisted offers HTTP/2. Who
 # installs txengineio has it only by some other package, so the other tests go without.

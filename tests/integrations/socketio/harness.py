@@ -13,9 +13,11 @@ from txengineio.testing import RecordingApplication
 __all__ = ["connected", "opened", "wired"]
 
 
-def wired(sio_class: Any, **options: Any) -> tuple[Any, Server]:
+def wired(
+    sio_class: Any, *, clock: Clock | None = None, **options: Any
+) -> tuple[Any, Server]:
     """Make a Socket.IO server, and the site in memory that serves it."""
-    clock = Clock()
+    clock = clock or Clock()
     sio = sio_class(reactor=clock, **options)
     server = Server(
         application=RecordingApplication(),

@@ -44,6 +44,12 @@ def environ_of(session: Session) -> dict[str, Any]:
         key = name.decode("latin-1").upper().replace("-", "_")
         value = ",".join(value.decode("latin-1") for value in values)
         environ[key if key in _UNPREFIXED else f"HTTP_{key}"] = value
-    host = environ.get("HTTP_HOST", "")
-    environ["SERVER_NAME"], _, environ["SERVER_PORT"] = host.partition(":")
+    host = _name_and_port(environ.get("HTTP_HOST", ""))
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = host
     return environ
+
+
+def _name_and_port(host: str) -> tuple[str, str]:
+    """Take a ``Host`` apart, which may be an IPv6 address in brackets."""
+    name, colon, port = host.rpartition(":")
+    return (name, port) if colon and not port.endswith("]") else (host, "")
