@@ -23,8 +23,9 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]  # no annotatio
             pass
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    # Whatever the managers before it take: it goes with any.
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.held = Held(self)
 
     @override
