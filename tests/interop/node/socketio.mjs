@@ -10,7 +10,7 @@ const facts = {};
 setTimeout(() => {
   console.error("took too long after", JSON.stringify(facts));
   process.exit(1);
-}, 20_000).unref();
+}, 100_000).unref();
 await converse(io, url, mode, facts);
 console.log(JSON.stringify(facts));
 process.exit(0);
