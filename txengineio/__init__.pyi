@@ -5,6 +5,7 @@ from txengineio.application import EngineIOProtocol as EngineIOProtocol
 from txengineio.client.connect import connect as connect
 from txengineio.client.service import EngineIOClientService as EngineIOClientService
 from txengineio.client.session import ClientSession as ClientSession
+from txengineio.cluster.machines.joining import RedisCluster as RedisCluster
 from txengineio.errors import BufferOverflow as BufferOverflow
 from txengineio.errors import CloseReason as CloseReason
 from txengineio.errors import ConnectCause as ConnectCause
@@ -12,6 +13,7 @@ from txengineio.errors import ConnectFailed as ConnectFailed
 from txengineio.errors import EngineIOError as EngineIOError
 from txengineio.errors import ErrorCode as ErrorCode
 from txengineio.errors import InvalidOption as InvalidOption
+from txengineio.errors import JoinFailed as JoinFailed
 from txengineio.errors import LocalProtocolError as LocalProtocolError
 from txengineio.errors import PacketDecodeError as PacketDecodeError
 from txengineio.errors import PayloadTooLarge as PayloadTooLarge

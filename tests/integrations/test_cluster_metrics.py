@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,3 +196,21 @@ def test_metrics_travel_whole() -> None:
         assert after[name].type == family.type
         assert after[name].documentation == family.documentation
         assert len(after[name].samples) == len(family.samples)
+
+
+def test_nodes_of_other_machines_tell_theirs_themselves(
+    nodes: list[MemoryNode], scraped: list[Scraped]
+) -> None:
+    nodes[0].state = "ok"
+    far: Any = nodes[0].known["n2"]
+    far.is_near = False
+    nodes[0].counts.links["accepted"] += 2
+    samples = scraped[0].scrape(nodes)
+    assert by_worker(samples, "engineio_worker_up").keys() == {"0", "1", "2"}
+    assert by_worker(samples, "engineio_sessions").keys() == {"0", "1"}
+    assert by_worker(samples, "engineio_cluster_ok") == {"0": 1}
+    assert by_worker(samples, "engineio_cluster_nodes") == {"0": 3}
+    assert samples["engineio_links_total", (("outcome", "accepted"), ("worker", "0"))]
+    nodes[0].state = "degraded"
+    samples = scraped[0].scrape(nodes)
+    assert by_worker(samples, "engineio_cluster_ok") == {"0": 0}

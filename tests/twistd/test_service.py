@@ -17,7 +17,7 @@ from zope.interface import implementer
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection
 from tests.doubles import has_fired
-from txengineio import Engine, EngineIOProtocol, InvalidOption
+from txengineio import Engine, EngineIOProtocol, InvalidOption, JoinFailed
 from txengineio.inspector import InspectorResource
 from txengineio.service import EngineIOService
 from txengineio.testing.recording import RecordingApplication
@@ -50,6 +50,59 @@ def reactor() -> MemoryReactorClock:
 @pytest.fixture
 def engine(reactor: MemoryReactorClock) -> Engine:
     return Engine(RecordingApplication(), reactor=reactor)
+
+
+class Joins:
+    """A cluster that takes its time."""
+
+    def __init__(self) -> None:
+        self.joining: Deferred[None] = Deferred()
+        self.told: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        engine.joins = self
+
+    def join(self) -> Deferred[None]:
+        self.told.append("join")
+        return self.joining
+
+    def leave(self) -> Deferred[None]:
+        self.told.append("leave")
+        return succeed(None)
+
+
+@pytest.fixture
+def joins(engine: Engine) -> Joins:
+    joins = Joins()
+    joins.attach(engine)
+    return joins
+
+
+def test_it_listens_when_its_engine_is_one_of_the_cluster(
+    engine: Engine, reactor: MemoryReactorClock, joins: Joins
+) -> None:
+    service = EngineIOService(engine, "tcp:8080")
+    service.startService()
+    assert reactor.tcpServers == []
+    joins.joining.callback(None)
+    assert reactor.tcpServers[0][0] == 8080
+    stopping = service.stopService()
+    assert joins.told == ["join", "leave"]
+    reactor.advance(1)
+    assert has_fired(stopping)
+
+
+def test_it_serves_nobody_if_it_cannot_join(
+    engine: Engine,
+    reactor: MemoryReactorClock,
+    joins: Joins,
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    service = EngineIOService(engine, "tcp:8080")
+    service.startService()
+    joins.joining.errback(JoinFailed("no server"))
+    assert len(flush_logged_errors(JoinFailed)) == 1
+    assert reactor.tcpServers == []
 
 
 def test_it_is_a_service_that_listens_where_it_is_told(

@@ -44,6 +44,8 @@ NUMBERS = [
     (["--handshake-burst", "0"], "--handshake-burst must be"),
     (["--first-poll-timeout", "-1"], "--first-poll-timeout must be"),
 ]
+CLUSTER = ["--cluster", "redis://127.0.0.1", "--node-name", "a"]
+HERE = ["--node-name", "a", "--cluster-listen", "tcp:7000:interface=127.0.0.1"]
 NAMES = [
     (
         ["--transports", "tobi"],
@@ -59,6 +61,43 @@ NAMES = [
     (["--cookie", "a b"], "--cookie must be the name of a cookie, not 'a b'"),
     (["--node-name", "w-1"], "--node-name must be 1 to 12 ASCII letters and digits"),
     (["--node-directory", "/x"], "--node-directory needs a --node-name"),
+    (["--cluster", "redis://h"], "--cluster needs a --node-name"),
+    (
+        ["--cluster", "redis://h", "--node-name", "a"],
+        "--cluster needs a --cluster-listen",
+    ),
+    (["--cluster-name", "x"], "--cluster-name goes with --cluster"),
+    (["--cluster-outside"], "--cluster-outside goes with --cluster"),
+    (["--cluster-name", "a b"], "--cluster-name must be 1 to 64 ASCII letters, digit"),
+    (["--cluster-advertise", "a b"], "--cluster-advertise must be where other nodes"),
+    (
+        ["--cluster-secret-file", "/none"],
+        "--cluster-secret-file must be a file that can be read (No such file or direct",
+    ),
+    (
+        [*HERE, "--cluster", "http://user:secret@h"],
+        "--cluster: a URL of Redis is redis://HOST:PORT/DB, rediss://HOST:PORT/DB, un",
+    ),
+    (
+        [*HERE, "--cluster", "redis:x"],
+        "--cluster: this redis: URL cannot be read; what",
+    ),
+    (
+        [*CLUSTER, "--cluster-listen", "tcp:7000"],
+        "--cluster-advertise must be given, as this node listens on all addresses",
+    ),
+    (
+        [*CLUSTER, "--cluster-listen", "tcp:7000:interface=10.0.0.1"],
+        "--cluster-secret-file must be given, as other machines can connect to this",
+    ),
+    (
+        [*CLUSTER, "--cluster-listen", "unix:/x"],
+        "--cluster-listen must be a TCP or TLS endpoint, such as tcp:7000:interface=",
+    ),
+    (
+        [*HERE, "--cluster", "redis://h", "--workers", "2", "--node-name", "machine"],
+        "--node-name must be at most 6 letters and digits with --workers",
+    ),
     (["--workers", "0"], "--workers must be a whole number of 1 or more, or auto, not"),
     (["--workers", "many"], "--workers must be a whole number of 1 or more, or auto"),
     (
@@ -101,7 +140,7 @@ APPLICATIONS = [
     (["--app", "builtins:dict"], "must be an EngineIOProtocol subclass"),
 ]
 FLAGS = [
-    (["--colour", "red"], "there is no flag --colour; see"),
+    (["--quux", "red"], "there is no flag --quux; see"),
     (["--ping_interval", "3"], "did you mean --ping-interval?"),
     (["--max", "3"], "there is no flag --max; did you mean --max-http-buffer-size or"),
     (["-x"], "there is no flag -x; see"),

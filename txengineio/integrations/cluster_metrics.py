@@ -18,7 +18,7 @@ from prometheus_client.core import (
 
 from txengineio.server.cluster import Cluster
 
-__all__ = ["CHANNEL", "Merged", "as_bytes", "node_families"]
+__all__ = ["CHANNEL", "Merged", "as_bytes", "machine_families", "node_families"]
 
 CHANNEL: Final = "engineio.metrics"
 """The channel on which nodes are asked for their metrics."""
@@ -28,6 +28,10 @@ _LABEL: Final = "worker"
 _HAND_OVERS: Final = ("in", "out")
 _NOT_MOVED: Final = ("busy", "lost")
 _FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left", "abandoned")
+_LINKS: Final = (
+    *("accepted", "strangers", "late", "astray"),
+    *("refused", "unknown", "timeout", "unproven", "failed"),
+)
 _MESSAGES: Final = {"in": "received", "out": "sent"}
 _DROPPED: Final = (
     *("full", "large", "gone", "torn", "broken", "unknown", "late"),
@@ -72,6 +76,31 @@ def node_families(cluster: Cluster) -> Iterator[Metric]:
         "Messages between processes that were dropped.",
         "reason",
         {each: counts.told[each] for each in _DROPPED},
+    )
+
+
+def machine_families(cluster: Cluster) -> Iterator[Metric]:
+    """Yield what a node knows of those on other machines."""
+    yield GaugeMetricFamily(
+        "engineio_cluster_ok",
+        "Whether this node hears the others; without, requests are still forwarded.",
+        value=cluster.state == "ok",
+    )
+    yield GaugeMetricFamily(
+        "engineio_cluster_nodes",
+        "Nodes that this one knows to live, with itself.",
+        value=1 + len(cluster.peers()),
+    )
+    yield GaugeMetricFamily(
+        "engineio_cluster_sessions",
+        "Sessions of all nodes; those of others are seconds old.",
+        value=cluster.sessions,
+    )
+    yield _counted(
+        "engineio_links",
+        "Connections between nodes of several machines.",
+        "outcome",
+        {each: cluster.counts.links[each] for each in _LINKS},
     )
 
 

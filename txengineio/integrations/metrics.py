@@ -41,6 +41,7 @@ from txengineio.integrations.cluster_metrics import (
     CHANNEL,
     Merged,
     as_bytes,
+    machine_families,
     node_families,
 )
 from txengineio.server.cluster import Cluster
@@ -80,8 +81,11 @@ class EngineMetrics(Collector):
         yield from self._events()
         yield from self._carried()
         yield self._round_trips()
-        if self._engine.cluster is not None:
-            yield from node_families(self._engine.cluster)
+        cluster = self._engine.cluster
+        if cluster is not None:
+            yield from node_families(cluster)
+            if cluster.state is not None:
+                yield from machine_families(cluster)
 
     def _sessions(self) -> Iterator[Metric]:
         kinds: Counter[tuple[str, int]] = Counter()

@@ -164,14 +164,14 @@ class CommandService(EngineIOService):
         if self._packet_log is not None:
             self._packet_log.start()
         if self._workers is not None:
-            self._join(self._workers)
+            self._meet(self._workers)
         _spare_collector()
 
     @override
     def _application_name(self) -> str:
         return self.words.application or super()._application_name()
 
-    def _join(self, workers: Workers) -> None:
+    def _meet(self, workers: Workers) -> None:
         """Let the others know of this node, before a client can come to it.
 
         Raises:
@@ -198,6 +198,7 @@ class CommandService(EngineIOService):
         with caught(self.engine.clock, STOP_SIGNALS, self._dropped_by):
             await self.drain()
         await self._stop_listening()
+        await self.engine.leave()
         if self._workers is not None:
             self._workers.stop()
         await self._say_the_last()

@@ -22,6 +22,7 @@ from txengineio.observing.packet_log import PacketLog
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.transports.table import TRANSPORT_TABLE, check_enabled
 from txengineio.server.web.site import path_segments
+from txengineio.twistd.cluster_flags import CLUSTER
 from txengineio.twistd.limit_flags import ADDRESSES, LIMITS, ORIGINS, engine_flag
 from txengineio.twistd.node_flags import NODE, WORKERS
 from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT
@@ -279,6 +280,7 @@ def groups_of(protocol: str, path: str, app: Flag) -> Groups:
         ("Who gets in", _ADMITTING),
         ("Limits", LIMITS),
         ("Compression", _COMPRESSION),
+        ("Several machines", CLUSTER),
         ("Operation", _OPERATION),
         ("Help", HELP_FLAGS),
     )

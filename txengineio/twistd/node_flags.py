@@ -17,6 +17,7 @@ from txengineio.errors import InvalidOption
 from txengineio.server.engine import Engine
 from txengineio.twistd.limit_flags import engine_flag
 from txengineio.twistd.supervisor.control import Assignment
+from txengineio.twistd.supervisor.logs import label_of
 
 __all__ = ["DEFAULT_WORKER_TIMEOUT", "NODE", "WORKERS", "check_node", "workers_for"]
 
@@ -97,10 +98,12 @@ def check_node(line: Mapping[str, Any]) -> None:
         UsageError: That makes no sense.
     """
     if line["workers"] is not None:
-        if line["node-name"] is not None or line["node-directory"] is not None:
+        names_itself = line["node-name"] is not None and line["cluster"] is None
+        if names_itself or line["node-directory"] is not None:
             raise UsageError(
                 "--workers names its processes itself: it goes neither with "
-                "--node-name nor with --node-directory"
+                "--node-name nor with --node-directory; only in a --cluster their "
+                "names begin with a --node-name"
             )
         _check_system("--workers")
         return
@@ -127,7 +130,13 @@ def workers_for(
         return None
     directory = Path(line["node-directory"])
     assignment: Assignment | None = line["assignment"]
+    is_part = line["cluster"] is not None
     if assignment is None:
-        return Workers(engine, directory, reactor)
+        # Nothing says how the others here are called.
+        machine = "" if is_part else None
+        return Workers(engine, directory, reactor, machine=machine)
     worker = assignment.settings
-    return Workers(engine, directory, reactor, str(worker.slot), worker.restarts)
+    slot = str(worker.slot)
+    beginning = f"{line['node-name']}{label_of(worker.slot).removesuffix(slot)}"
+    machine = beginning if is_part else None
+    return Workers(engine, directory, reactor, slot, worker.restarts, machine)

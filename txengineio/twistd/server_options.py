@@ -26,6 +26,7 @@ from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.web.site import EngineIOSite, engine_site, path_segments
+from txengineio.twistd.cluster_flags import CLUSTER_LISTEN, cluster_for
 from txengineio.twistd.command_service import CommandService, Place, Words
 from txengineio.twistd.endpoints import CannotStart, endpoint_for
 from txengineio.twistd.flags import DEFAULT_INTERFACE, DEFAULT_PORT, SWITCHES, groups_of
@@ -92,6 +93,7 @@ class ServerOptions(CommandLine):
         self["cors-origins"] = []
         self["application"] = None
         self["engine_options"] = {}
+        self["joins"] = None
 
     def opt_listen(self, description: str) -> None:
         """Endpoint to listen on, such as tcp:8080 or unix:/run/app.sock; repeatable."""
@@ -128,6 +130,7 @@ class ServerOptions(CommandLine):
         self["engine_options"] = self._engine_options()
         EngineOptions.from_mapping(self["engine_options"])
         check_node(self)
+        self["joins"] = cluster_for(self)
         if self["workers"] is not None:
             check_shares(self["engine_options"], self["workers"])
         if self["assignment"] is not None:
@@ -238,6 +241,9 @@ def _server(options: ServerOptions, reactor: Any) -> CommandService:
     engine = serves.engine(options["application"], options["engine_options"], reactor)
     # Before the parts that ask the other nodes.
     workers = workers_for(options, engine, reactor)
+    if options["joins"] is not None:
+        listen = _endpoint(options, CLUSTER_LISTEN, options[CLUSTER_LISTEN], ports)
+        options["joins"].attach(engine, workers, listen)
     metrics = cache(partial(_metrics_resource, engine))
     if options["client-script"] is not None:
         engine.use(options["client-script"])
@@ -275,7 +281,11 @@ def _supervisor(options: ServerOptions, reactor: Any) -> SupervisorService:
     words = _words(options)
     served = f"{words.protocol} is served at", f"{options['path'].rstrip('/')}/"
     lines = [served, *((f"{text}:", path) for text, path in words.pages)]
-    places = [("listen", each, lines) for each in options["listen"]]
+    places: list[tuple[str, str, list[tuple[str, str]]]] = []
+    if options["joins"] is not None:
+        # Workers listen there first; they tell where, too.
+        places.append((CLUSTER_LISTEN, options[CLUSTER_LISTEN], []))
+    places += [("listen", each, lines) for each in options["listen"]]
     for flag, purpose, path in (_INSPECTOR, _METRICS):
         if options[flag] is not None:
             places.append((flag, options[flag], [(f"{purpose}:", path)]))
@@ -288,6 +298,7 @@ def _supervisor(options: ServerOptions, reactor: Any) -> SupervisorService:
             workers=options["workers"],
             timeout=options["worker-timeout"] or DEFAULT_WORKER_TIMEOUT,
             drain_timeout=options["drain-timeout"],
+            machine=options["node-name"] or "",
         ),
         binder,
         [

@@ -15,12 +15,14 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from typing_extensions import override
 
+from txengineio.errors import EngineIOError
 from txengineio.net.endpoints import server_endpoint
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
 from txengineio.server.web.resource import check_engine
 from txengineio.server.web.site import DEFAULT_PATH, engine_site, path_segments
-from txengineio.twistd.endpoints import cannot_listen, url_of
+from txengineio.twistd.endpoints import CannotStart, cannot_listen, url_of
+from txengineio.twistd.turning import Stopped, can_turn, turn_until
 
 __all__ = ["DEFAULT_DRAIN_TIMEOUT", "EngineIOService"]
 
@@ -95,12 +97,40 @@ class EngineIOService(Service):
     def privilegedStartService(self) -> None:
         """Listen; ports below 1024 may still be had now.
 
+        If the engine belongs to a cluster, it joins first; the reactor turns meanwhile.
+
         Raises:
-            SystemExit: An endpoint cannot listen; its text says which and why.
+            SystemExit: An endpoint cannot listen; its text says which and why. Or the
+                cluster cannot be joined.
         """
         super().privilegedStartService()
         self.engine.reopen()
         self._listens = True
+        if self.engine.joins is None:
+            self._listen_to_clients()
+        else:
+            self._join(self.engine.join())
+
+    def _join(self, joining: Deferred[None]) -> None:
+        """Become one of a cluster, and listen then."""
+        if not can_turn(self.engine.clock):
+            joining.addCallback(lambda _: self._listen_to_clients())
+            joining.addErrback(self._not_joined)
+            return
+        try:
+            turn_until(self.engine.clock, joining)
+        except Stopped as signal:
+            problem = f"{signal} came before this node had joined the cluster"
+            raise CannotStart(f"{self.program}: {problem}") from signal
+        except EngineIOError as error:
+            raise CannotStart(f"{self.program}: {error}") from error
+        self._listen_to_clients()
+
+    def _not_joined(self, failure: Failure) -> None:
+        text = "this node serves nobody, as it cannot join the cluster: {why}"
+        self._log.failure(text, failure, why=str(failure.value))
+
+    def _listen_to_clients(self) -> None:
         for description, endpoint in self._endpoints:
             self._listen(description, endpoint, self.site, self._served)
 
@@ -169,6 +199,7 @@ class EngineIOService(Service):
         # load balancers see that this server takes no more.
         await self.drain()
         await self._stop_listening()
+        await self.engine.leave()
         await self._say_the_last()
 
     def drain(self) -> Deferred[None]:

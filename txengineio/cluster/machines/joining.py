@@ -25,12 +25,13 @@ from txengineio.cluster.machines.schemes import maker_of
 from txengineio.cluster.machines.secret import check_secret, read_secret
 from txengineio.cluster.machines.together import Together
 from txengineio.cluster.membership import MembershipMaker
+from txengineio.cluster.redis.urls import parse_redis_url
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.net.endpoints import server_endpoint
 from txengineio.server.engine import Engine
 
-__all__ = ["DEFAULT_NAME", "MachinesCluster", "RedisCluster"]
+__all__ = ["DEFAULT_NAME", "MachinesCluster", "RedisCluster", "check_cluster_name"]
 
 DEFAULT_NAME: Final = "engineio"
 """The name of a cluster that was given none."""
@@ -76,7 +77,7 @@ class MachinesCluster:
         secret: bytes | None = None,
         secret_file: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.name = _check_name(name)
+        self.name = check_cluster_name("name", name)
         self._make = self.maker(url)
         self._url = url
         self._secret = _secret_of(secret, secret_file)
@@ -102,24 +103,21 @@ class MachinesCluster:
         self,
         engine: Engine,
         workers: Workers | None = None,
-        ports: Any = None,
+        endpoint: IStreamServerEndpoint | None = None,
     ) -> None:
         """Make an engine one that joins the cluster.
 
         Args:
             engine: The engine, which belongs to no cluster; it has a ``node_name``.
             workers: The nodes of this machine, if there are several.
-            ports: What the endpoint listens by; by default the engine's reactor.
+            endpoint: What listens instead of what ``listen`` describes.
 
         Raises:
             InvalidOption: The engine has no name, or the endpoint's description makes
                 no sense.
         """
         reactor = engine.clock
-        if isinstance(self._listen, str):
-            self._endpoint = server_endpoint(ports or reactor, self._listen)
-        else:
-            self._endpoint = self._listen
+        self._endpoint = endpoint or self._described(reactor)
         credentials = Credentials(self.name, self._secret or b"")
         self._engine = engine
         self._workers = workers
@@ -136,6 +134,11 @@ class MachinesCluster:
         self._joined = JoinedEngine(engine, self._nodes, self._worker, restarts)
         engine.cluster = self._joined
         engine.joins = self
+
+    def _described(self, reactor: Any) -> IStreamServerEndpoint:
+        if isinstance(self._listen, str):
+            return server_endpoint(reactor, self._listen)
+        return self._listen
 
     # --- joining ----------------------------------------------------------------------
 
@@ -235,11 +238,17 @@ class RedisCluster(MachinesCluster):
     @override
     def maker(self, url: str) -> MembershipMaker:
         """Return what makes the membership."""
+        parse_redis_url(url)
         make: Any = super().maker(url)
         return partial(make, outside=self._hears_outside)
 
 
-def _check_name(name: object) -> str:
+def check_cluster_name(option: str, name: object) -> str:
+    """Return the name of a cluster.
+
+    Raises:
+        InvalidOption: It is none.
+    """
     if not (
         isinstance(name, str)
         and 0 < len(name) <= _LONGEST_NAME
@@ -247,7 +256,7 @@ def _check_name(name: object) -> str:
         and name.replace("-", "").replace("_", "").isalnum()
     ):
         expected = f"1 to {_LONGEST_NAME} ASCII letters, digits, - and _"
-        raise InvalidOption("name", expected, name)
+        raise InvalidOption(option, expected, name)
     return name
 
 

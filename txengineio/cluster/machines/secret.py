@@ -49,18 +49,19 @@ def read_secret(name: str, path: str | os.PathLike[str]) -> bytes:
         mode = Path(path).stat().st_mode
         content = Path(path).read_bytes()
     except OSError as problem:
-        expected = "a file that can be read"
-        got = f"{os.fspath(path)} ({problem.strerror})"
-        raise InvalidOption(name, expected, got) from problem
+        expected = f"a file that can be read ({problem.strerror})"
+        raise InvalidOption(name, expected, os.fspath(path)) from problem
     if mode & _OTHERS:
-        expected = "a file that other users cannot read and its group cannot write"
-        got = f"{os.fspath(path)} (mode {stat.S_IMODE(mode):o}; chmod 600 it)"
-        raise InvalidOption(name, expected, got)
+        expected = (
+            "a file that other users cannot read and its group cannot write "
+            f"(its mode is {stat.S_IMODE(mode):o}: chmod 600 it)"
+        )
+        raise InvalidOption(name, expected, os.fspath(path))
     secret = content.strip()
     if len(secret) < MIN_SECRET:
         expected = (
             f"a file with {MIN_SECRET} bytes or more, such as openssl rand -hex 32 "
-            "prints"
+            f"prints (it has {len(secret)})"
         )
-        raise InvalidOption(name, expected, f"{os.fspath(path)} ({len(secret)} bytes)")
+        raise InvalidOption(name, expected, os.fspath(path))
     return secret

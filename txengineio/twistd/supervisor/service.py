@@ -47,6 +47,9 @@ _NOBODY: Final = Factory()
 _TURN: Final = 0.05
 """Seconds that the reactor may wait at a time while the workers start."""
 
+_GENERATIONS: Final = 26 + 26**2 + 26**3
+"""How many names of up to three letters there are."""
+
 _LAST_TURNS: Final = 100
 """How often it turns for workers that are killed because one could not start."""
 
@@ -87,6 +90,8 @@ class Launch:
         workers: How many there are.
         timeout: Seconds without a sign of life after which one is killed.
         drain_timeout: Seconds that sessions have to end.
+        machine: The name of this machine among others, which the names of its nodes
+            begin with; empty if it is alone.
     """
 
     program: str
@@ -96,6 +101,7 @@ class Launch:
     workers: int
     timeout: float
     drain_timeout: float
+    machine: str = ""
 
 
 class SupervisorService(Service):
@@ -254,7 +260,8 @@ class SupervisorService(Service):
             settings=WorkerSettings(
                 slot=slot.number,
                 workers=launch.workers,
-                node=f"{label_of(slot.number)}{generation(self._started)}",
+                node=f"{launch.machine}{label_of(slot.number)}"
+                f"{generation(self._started)}",
                 directory=self._directory,
                 restarts=[each.restarts for each in self.slots],
             ),
@@ -384,8 +391,12 @@ class SupervisorService(Service):
 
 
 def generation(number: int) -> str:
-    """Return the letters for a number from 1 on: a, b … z, aa, ab and so on."""
+    """Return the letters for a number from 1 on: a, b … z, aa, ab … zzz, a and so on.
+
+    Names are short; nobody remembers the first ones by then.
+    """
     letters = ""
+    number = 1 + (number - 1) % _GENERATIONS
     while number:
         number, last = divmod(number - 1, len(ascii_lowercase))
         letters = ascii_lowercase[last] + letters
