@@ -71,6 +71,9 @@ class Node(Recorder):
     def says(self, text: str) -> bool:
         return self.membership.publish(b"b", text.encode())
 
+    def has_messages(self, count: int) -> bool:
+        return len(self.messages) == count
+
     def has_heard(self, texts: set[str]) -> bool:
         return texts <= {payload.decode() for _, _, payload in self.messages}
 
