@@ -11,6 +11,7 @@ from txengineio.integrations.socketio.managers.cluster import (
     AsyncClusterManager,
     ClusterManager,
 )
+from txengineio.integrations.socketio.managers.listening import ReactorPubSubManager
 from txengineio.integrations.socketio.resource import SocketIOResource
 from txengineio.integrations.socketio.server import Server
 from txengineio.integrations.socketio.threaded_server import ThreadedServer
@@ -20,6 +21,7 @@ __all__ = [
     "AsyncManager",
     "AsyncServer",
     "ClusterManager",
+    "ReactorPubSubManager",
     "Server",
     "SocketIOResource",
     "ThreadedServer",

@@ -11,7 +11,7 @@ import json
 import os
 from typing import Any
 
-from socketio import AsyncRedisManager
+from socketio import AsyncRedisManager, RedisManager
 
 from tests.interop.socketio_serve import as_coroutine
 from txengineio import socketio
@@ -23,7 +23,14 @@ class DirectRedisManager(AsyncRedisManager, socketio.AsyncManager):  # type: ign
     """Sends without a task for each recipient."""
 
 
-MANAGERS = {each.__name__: each for each in (AsyncRedisManager, DirectRedisManager)}
+class ReactorRedisManager(socketio.ReactorPubSubManager, RedisManager):  # type: ignore[misc]
+    """Waits in threads."""
+
+
+MANAGERS = {
+    each.__name__: each
+    for each in (AsyncRedisManager, DirectRedisManager, ReactorRedisManager)
+}
 
 
 def manager() -> Any:

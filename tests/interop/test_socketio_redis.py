@@ -33,16 +33,22 @@ def environment(manager: str, redis_url: str) -> dict[str, str]:
     return {"SOCKETIO_REDIS": json.dumps([manager, redis_url])}
 
 
-@pytest.mark.parametrize("manager", ["AsyncRedisManager", "DirectRedisManager"])
+@pytest.mark.parametrize(
+    ("kind", "manager"),
+    [
+        ("AsyncServer", "AsyncRedisManager"),
+        ("AsyncServer", "DirectRedisManager"),
+        ("Server", "ReactorRedisManager"),
+        ("ThreadedServer", "ReactorRedisManager"),
+    ],
+)
 def test_rooms_reach_over_all_processes(
-    manager: str, redis_url: str, node: str, tmp_path: Path
+    kind: str, manager: str, redis_url: str, node: str, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
         urls = [
             stack.enter_context(
-                twistd(
-                    "AsyncServer", tmp_path / name, **environment(manager, redis_url)
-                )
+                twistd(kind, tmp_path / name, **environment(manager, redis_url))
             )
             for name in ("a", "b", "c")
         ]

@@ -36,12 +36,14 @@ from txengineio.integrations.socketio.admin import (
     ReactorAdmin,
     ThreadedAdmin,
 )
+from txengineio.integrations.socketio.managers.manager import Manager
 from txengineio.integrations.socketio.packet_class import JSONPacket
 from txengineio.socketio import (
     AsyncClusterManager,
     AsyncManager,
     AsyncServer,
     ClusterManager,
+    ReactorPubSubManager,
     Server,
     ThreadedServer,
 )
@@ -49,6 +51,7 @@ from txengineio.socketio import (
 OURS = (
     *(Server, ThreadedServer, AsyncServer),
     *(ClusterManager, AsyncClusterManager, AsyncManager),
+    *(Manager, ReactorPubSubManager),
     *(Counters, ThreadedAdmin, ReactorAdmin, AsyncioAdmin),
     JSONPacket,
 )

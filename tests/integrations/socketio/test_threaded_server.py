@@ -4,57 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
-from queue import Queue
 from typing import Any
 
 import pytest
 import socketio
-from twisted.internet.task import Clock
 from twisted.python import threadable
-from twisted.python.failure import Failure
 
 from tests.conftest import FlushLoggedErrors
-from tests.integrations.socketio.harness import opened, wired
+from tests.integrations.socketio.harness import (
+    DEADLINE,
+    ThreadingClock,
+    opened,
+    wired,
+)
 from tests.wiring import WebSocketClient
 from txengineio.socketio import ThreadedServer
-
-DEADLINE = 30.0
-
-Result = Callable[[bool, Any], object]
-
-
-class ThreadingClock(Clock):
-    """A reactor whose time stands still, with real threads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._calls: Queue[Callable[[], object]] = Queue()
-
-    def callFromThread(  # noqa: N802
-        self, function: Callable[..., object], *arguments: Any, **keywords: Any
-    ) -> None:
-        self._calls.put(partial(function, *arguments, **keywords))
-
-    def getThreadPool(self) -> ThreadingClock:  # noqa: N802
-        return self
-
-    def callInThreadWithCallback(  # noqa: N802
-        self, result: Result, function: Callable[..., Any], *arguments: Any
-    ) -> None:
-        def run() -> None:
-            try:
-                value = function(*arguments)
-            except Exception:
-                result(False, Failure())
-            else:
-                result(True, value)
-
-        threading.Thread(target=run, daemon=True).start()
-
-    def next_call(self) -> None:
-        """Wait for what a thread wants the reactor to do, and do it."""
-        self._calls.get(timeout=DEADLINE)()
 
 
 class World:

@@ -31,6 +31,7 @@ from txengineio.integrations.socketio.managers.clients import (
     register,
 )
 from txengineio.integrations.socketio.managers.cluster import ClusterManager
+from txengineio.integrations.socketio.managers.listening import ReactorPubSubManager
 from txengineio.integrations.socketio.packet_class import packet_class_for
 from txengineio.integrations.socketio.packets import (
     EVENTS,
@@ -75,10 +76,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     ) -> None:
         super().__init__(client_manager or ClusterManager(), *arguments, **options)
         self.packet_class = packet_class_for(self.packet_class)
-        if isinstance(self.manager, PubSubManager) and not self.manager.write_only:
-            # It would change rooms, and send, from the thread in which it listens.
-            expected = "one that does not listen in a thread; AsyncServer takes others"
-            raise InvalidOption("client_manager", expected, self.manager)
+        _check_manager(self.manager)
         self._events = EventQueue(self.engine.options.max_pending_messages)
 
     @property
@@ -399,6 +397,19 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function that calls the application."""
         return function(*arguments)
+
+
+def _check_manager(manager: Any) -> None:
+    """Raise an error if a manager would change rooms, and send, in its own thread."""
+    if not isinstance(manager, PubSubManager) or manager.write_only:
+        return
+    if not isinstance(manager, ReactorPubSubManager):
+        name = type(manager).__name__
+        expected = (
+            f"class Manager(ReactorPubSubManager, {name}), as that one listens in a "
+            "thread"
+        )
+        raise InvalidOption("client_manager", expected, manager)
 
 
 def _unpacked(values: tuple[Any, ...]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
+from tests.cluster.nodes import MemoryNode, acquainted
 from tests.integrations.socketio.harness import opened
 from tests.wiring import Server, WebSocketClient
 from txengineio.integrations.socketio.demo.chat import (
@@ -20,16 +21,20 @@ from txengineio.server.web.site import engine_site
 from txengineio.testing import RecordingApplication
 
 
-@pytest.fixture
-def server() -> Server:
+def chat_site(**options: Any) -> Server:
     clock = Clock()
-    sio = chat_server({"reactor": clock})
+    sio = chat_server({"reactor": clock, **options})
     return Server(
         application=RecordingApplication(),
         engine=sio.engine,
         site=engine_site(sio.engine, reactor=clock),
         clock=clock,
     )
+
+
+@pytest.fixture
+def server() -> Server:
+    return chat_site()
 
 
 def enter(server: Server, name: Any = None) -> WebSocketClient:
@@ -130,3 +135,57 @@ def test_nobody_hears_another_by_a_room_called_like_its_id(server: Server) -> No
 
     assert len(ada.packets()) == 1
     assert spy.packets() == []
+
+
+class Nodes:
+    """The chat in two processes of a cluster."""
+
+    def __init__(self) -> None:
+        self.nodes = [MemoryNode(name, chat_site(node_name=name)) for name in "ab"]
+        acquainted(self.nodes)
+        self.clients = [
+            enter(node.server, name)
+            for node, name in zip(self.nodes, ["Ada", "Grace"], strict=True)
+        ]
+
+    def settle(self) -> None:
+        for _ in range(6):
+            for node in self.nodes:
+                node.deliver()
+                node.server.settle()
+
+    def ask(self, number: int, event: str, *values: Any) -> Any:
+        client = self.clients[number]
+        client.send(f"421{json.dumps([event, *values])}")
+        self.settle()
+        (answer,) = client.packets()
+        assert str(answer).startswith("431")
+        return json.loads(str(answer)[3:])[0]
+
+
+def test_people_of_other_processes_are_in_the_same_room() -> None:
+    nodes = Nodes()
+    ada, _ = nodes.clients
+    assert nodes.ask(0, "join", "kitchen")["people"] == ["Ada"]
+    both = {"room": "kitchen", "people": ["Ada", "Grace"]}
+    assert nodes.ask(1, "join", "kitchen") == both
+    assert news(ada) == [["joined", {"name": "Grace", **both}]]
+    assert nodes.ask(1, "say", "hello") is True
+    assert news(ada) == [["said", {"name": "Grace", "text": "hello"}]]
+
+    nodes.clients[1].send("41")
+    nodes.settle()
+    left = {"name": "Grace", "room": "kitchen", "people": ["Ada"]}
+    assert news(ada) == [["left", left]]
+
+
+def test_a_process_that_does_not_answer_is_not_waited_for_long() -> None:
+    nodes = Nodes()
+    nodes.ask(1, "join", "kitchen")
+    ada, _ = nodes.clients
+    ada.send('421["join","kitchen"]')
+    nodes.nodes[0].server.settle()
+    assert ada.packets() == []
+    nodes.nodes[0].server.advance(1)
+    (answer,) = ada.packets()
+    assert json.loads(str(answer)[3:])[0]["people"] == ["Ada"]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any
 
-import socketio
 from twisted.logger import Logger
 from typing_extensions import override
 
@@ -17,14 +16,14 @@ from txengineio.errors import InvalidOption
 from txengineio.integrations.socketio.managers import orders
 from txengineio.integrations.socketio.managers.async_manager import AsyncManager
 from txengineio.integrations.socketio.managers.delivery import Audience
-from txengineio.integrations.socketio.managers.held import Held
+from txengineio.integrations.socketio.managers.manager import Manager
 from txengineio.integrations.socketio.managers.nodes import Nodes
 from txengineio.session.callbacks import call_guarded
 
 __all__ = ["AsyncClusterManager", "ClusterManager"]
 
 
-class ClusterManager(socketio.Manager):  # type: ignore[misc]  # no annotations
+class ClusterManager(Manager):
     """Knows who is in which room, for `Server` and `ThreadedServer`.
 
     Where the engine has a cluster, what is done here is done on all its nodes: events
@@ -37,7 +36,6 @@ class ClusterManager(socketio.Manager):  # type: ignore[misc]  # no annotations
 
     def __init__(self) -> None:
         super().__init__()
-        self.held = Held(self)
         self._nodes = Nodes(self, call_guarded)
 
     @override
@@ -51,19 +49,6 @@ class ClusterManager(socketio.Manager):  # type: ignore[misc]  # no annotations
         """Get ready for the first client."""
         super().initialize()
         self._nodes.join()
-
-    @override
-    def connect(self, sid: str, namespace: str) -> Any:
-        """Let a client in."""
-        sid = super().connect(sid, namespace)
-        self.held.release(sid, namespace)
-        return sid
-
-    @override
-    def basic_disconnect(self, sid: str, namespace: str, **keywords: Any) -> None:
-        """Forget a client."""
-        super().basic_disconnect(sid, namespace, **keywords)
-        self.held.drop(sid, namespace)
 
     @override
     def emit(  # as upstream
@@ -122,11 +107,6 @@ class ClusterManager(socketio.Manager):  # type: ignore[misc]  # no annotations
 
     def _is_elsewhere(self, sid: str, namespace: str) -> bool:
         return self._nodes.join() is not None and not self._nodes.has(sid, namespace)
-
-    def number_question(self, sid: str, callback: Callable[..., Any]) -> int:
-        """Return the number by which a client is to answer, to a callback."""
-        number: int = self._generate_ack_id(sid, callback)
-        return number
 
 
 class AsyncClusterManager(AsyncManager):
