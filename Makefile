@@ -20,7 +20,7 @@ CANARIES := build/canaries
 OLDEST := build/socketio-oldest
 HTTP2 := build/http2
 
-.PHONY: run test lint format behaviours docs bench crossbar soak soak-workers load fuzz canaries socketio-oldest http2 clean
+.PHONY: run test lint format behaviours docs bench crossbar soak soak-cluster soak-workers load fuzz canaries socketio-oldest http2 clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -79,6 +79,10 @@ soak: $(VENV)/.installed-test
 # seed is printed; again with: make soak-workers ARGS="--seed 123"
 soak-workers: $(VENV)/.installed-test
 	$(BIN)/python -m tests.soak.workers $(SECONDS) $(ARGS)
+
+# The same of three nodes on Redis, behind HAProxy, where Redis is killed now and then.
+soak-cluster: $(VENV)/.installed-test
+	$(BIN)/python -m tests.soak.cluster $(SECONDS) $(ARGS)
 
 # Ten thousand sessions at once: how long messages take, and what all that costs.
 load: $(VENV)/.installed-test

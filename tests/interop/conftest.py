@@ -8,6 +8,7 @@ import pytest
 
 from tests.interop.client_peers import SERVERS, Peer, running_peer
 from tests.interop.servers import RUNNING
+from txengineio.cluster.redis import membership
 
 LOG_LINES = 60
 
@@ -19,6 +20,12 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
         request.getfixturevalue("node")
     with running_peer(request.param) as running:
         yield running
+
+
+@pytest.fixture
+def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nodes not wait for others, as Redis was not away when it is new."""
+    monkeypatch.setattr(membership, "SETTLE_BEATS", 0)
 
 
 @pytest.hookimpl(wrapper=True)

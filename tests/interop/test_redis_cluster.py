@@ -18,7 +18,7 @@ from txengineio.cluster.machines.joining import RedisCluster
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
 
-pytestmark = pytest.mark.socket
+pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("no_settling")]
 
 
 @pytest.fixture

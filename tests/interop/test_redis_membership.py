@@ -27,7 +27,7 @@ from txengineio.cluster.redis import membership, register
 from txengineio.cluster.redis.maker import make_membership
 from txengineio.errors import JoinFailed
 
-pytestmark = pytest.mark.socket
+pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("no_settling")]
 
 DEADLINE = 30.0
 WHOLE = 5.0
@@ -169,12 +169,16 @@ async def test_nodes_hear_each_other(way: tuple[RedisServer, str]) -> None:
             *(("a", b"x", b"4"), ("a", b"y", b"\xff\x00"), ("a", b"z", large)),
         ]
         assert len(c.messages) == 2
-        with server.client() as client:
-            client.select(3)
-            assert client.dbsize() == 4
+        assert members_in(server, 3) == {"a", "b", "c"}
+    assert members_in(server, 3) == set()
+
+
+def members_in(server: RedisServer, db: int = 0) -> set[str]:
+    """The nodes that have a key in Redis."""
     with server.client() as client:
-        client.select(3)
-        assert client.dbsize() == 0
+        client.select(db)
+        keys = [key.decode() for key in client.scan_iter(f"txengineio:{db}:chat:*")]
+    return {key.rpartition(":")[2] for key in keys if ":member:" in key}
 
 
 async def problem_of(url: str) -> str:
@@ -247,6 +251,23 @@ async def test_a_restart_loses_nobody(redis: RedisServer) -> None:
         await whole_again(nodes)
         assert nodes[0].membership.counts["away"] == 1
         assert {node.membership.counts["lost"] for node in nodes} <= {0, 1}
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_joins_just_after_a_restart_knows_all_others(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with three_nodes(redis.url) as nodes:
+        redis.kill()
+        # Until their attempts to connect are as far apart as they ever are.
+        await deferLater(reactor, 2.5)
+        monkeypatch.setattr(membership, "SETTLE_BEATS", 2)
+        redis.start()
+        fourth = Node("d", redis.url)
+        await fourth.join()
+        assert set(fourth.members) == {"a", "b", "c"}
+        await fourth.membership.leave()
+        await until(lambda: all("d" not in node.members for node in nodes))
 
 
 @pytest_twisted.ensureDeferred
@@ -379,8 +400,7 @@ async def test_sentinels_lead_to_the_new_master(program: str, tmp_path: Path) ->
                 one.kill()
                 await failed_over(sentinel, two.port)
                 await whole_again(nodes, 10)
-                with two.client() as client:
-                    assert client.dbsize() == 4
+                assert members_in(two) == {"a", "b", "c"}
 
 
 @pytest_twisted.ensureDeferred

@@ -20,7 +20,7 @@ from tests.interop.launch import LOOPBACK
 from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.test_redis_membership import Node, until
 
-pytestmark = pytest.mark.socket
+pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("no_settling")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 CHANNEL = "txengineio:0:chat:outside"

@@ -191,6 +191,10 @@ class SupervisedServer:
         if worker.pid in self.processes():
             os.kill(worker.pid, number)
 
+    def replace(self, _worker: Worker) -> None:
+        """Have a worker replaced, as all others."""
+        self.roll()
+
     def roll(self) -> None:
         """Have all workers replaced, unless that is under way."""
         if self._rolls_since is not None:

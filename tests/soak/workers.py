@@ -16,9 +16,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random, randrange
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred
@@ -26,6 +27,7 @@ from twisted.internet.task import react
 
 from tests.soak.history import (
     Failure,
+    Fate,
     Session,
     bystanders,
     check,
@@ -38,7 +40,7 @@ from tests.soak.numbered import KINDS, NotOpened
 from tests.soak.server import raise_file_limit
 from tests.soak.supervised import SupervisedServer, Worker
 
-__all__ = ["WorkersSoak"]
+__all__ = ["Harm", "Server", "WorkersSoak", "main"]
 
 WORKERS = 3
 WORKER_TIMEOUT = 3.0
@@ -56,28 +58,72 @@ PATIENCE = 60.0
 """Seconds until all workers serve again, and everybody has left."""
 
 
+class Server(Protocol):
+    """What clients talk to, and to whose processes something is done."""
+
+    port: int
+    fates: dict[str, Fate]
+    ledger: Path
+
+    @property
+    def is_settled(self) -> bool: ...
+
+    async def start(self) -> None: ...
+
+    async def watch(self) -> None: ...
+
+    async def until(self, holds: Callable[[], object]) -> None: ...
+
+    def living(self) -> list[Worker]: ...
+
+    def kill(self, worker: Worker) -> None: ...
+
+    def replace(self, worker: Worker) -> None: ...
+
+    async def stop_for(self, worker: Worker, seconds: float) -> None: ...
+
+    def descriptors(self) -> dict[str, int]: ...
+
+    async def end(self) -> list[str]: ...
+
+    def destroy(self) -> None: ...
+
+
+Harm = Callable[[Worker, Random], Awaitable[None]]
+
+
 class WorkersSoak:
     """One run.
 
     Args:
         seed: What chance begins with.
         folder: For the files of the server.
+        server: What is harmed; by default one with workers.
 
     Attributes:
+        things: What something is done to, in words.
+        killing: What ends a process with what is on its way through it.
+        allowance: Descriptors that may be more at the end than at the beginning.
+        bystanders_of_a_kill: Sessions of others that it ends, at most.
         problems: Everything that must not be.
         done: How often what was done to workers.
         sessions: All that a client has opened.
         back: Seconds after a kill until each of its clients had a session again.
     """
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    things = "workers"
+    killing: tuple[str, ...] = ("kill", "stop for good")
+    allowance = 0
+    bystanders_of_a_kill = BYSTANDERS
+
+    def __init__(self, seed: int, folder: Path, server: Server | None = None) -> None:
         self.problems: list[str] = []
         self.done: Counter[str] = Counter()
         self.sessions: list[Session] = []
         self.back: list[float] = []
         self.bystanders = 0
         self._random = Random(seed)
-        self._server = SupervisedServer(WORKERS, WORKER_TIMEOUT, folder)
+        self._server = server or SupervisedServer(WORKERS, WORKER_TIMEOUT, folder)
         self._failures: list[Failure] = []
         self._end = 0.0
 
@@ -145,14 +191,18 @@ class WorkersSoak:
 
     # --- workers ----------------------------------------------------------------------
 
-    async def _do_harm(self, chance: Random) -> None:
-        """Do something to the workers now and then."""
-        harms = {
+    def harms(self) -> dict[str, Harm]:
+        """Return what may be done, by its name."""
+        return {
             "kill": self._kill,
             "stop for a moment": self._stop_for_a_moment,
             "stop for good": self._stop_for_good,
             "replace": self._replace,
         }
+
+    async def _do_harm(self, chance: Random) -> None:
+        """Do something to the workers now and then."""
+        harms = self.harms()
         while True:
             await asyncio.sleep(chance.uniform(*FAULTS_APART))
             if time.monotonic() > self._end:
@@ -171,15 +221,15 @@ class WorkersSoak:
     async def _stop_for_good(self, worker: Worker, _chance: Random) -> None:
         await self._server.stop_for(worker, 2 * WORKER_TIMEOUT)
 
-    async def _replace(self, _worker: Worker, _chance: Random) -> None:
-        self._server.roll()
+    async def _replace(self, worker: Worker, _chance: Random) -> None:
+        self._server.replace(worker)
 
     # --- what has come of it ----------------------------------------------------------
 
     async def _compare_descriptors(self, before: dict[str, int]) -> None:
         """Wait until there are no more than at the beginning."""
-        most = {"supervisor": before["supervisor"]}
-        most |= dict.fromkeys(before.keys() - most.keys(), max(before.values()))
+        others = before.keys() - {"supervisor"}
+        most = before | dict.fromkeys(others, max(before.values()) + self.allowance)
         deadline = time.monotonic() + PATIENCE
         while True:
             after = self._server.descriptors()
@@ -202,8 +252,8 @@ class WorkersSoak:
                 late = f"{session.client}: was back {seconds:.1f} s after a kill"
                 self.problems.append(late)
         self.bystanders = len([*bystanders(self.sessions, fates)])
-        kills = self.done["kill"] + self.done["stop for good"]
-        if self.bystanders > BYSTANDERS * kills:
+        kills = sum(self.done[name] for name in self.killing)
+        if self.bystanders > self.bystanders_of_a_kill * kills:
             many = f"{self.bystanders} sessions of others ended by {kills} kills"
             self.problems.append(many)
 
@@ -222,7 +272,7 @@ def _say(soak: WorkersSoak) -> None:
     messages = sum(len(each.received) for each in soak.sessions)
     kinds = Counter(each.client.partition("-")[0] for each in soak.sessions)
     _tell(f"{len(soak.sessions)} sessions {dict(kinds)}, {messages} messages")
-    _tell(f"done to workers: {dict(soak.done)}")
+    _tell(f"done to {soak.things}: {dict(soak.done)}")
     _tell(f"sessions of others that a kill ended: {soak.bystanders}")
     if soak.back:
         slowest = max(soak.back)
@@ -237,32 +287,33 @@ def _tell(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
-async def _soak(arguments: argparse.Namespace) -> int:
+async def _soak(kind: type[WorkersSoak], arguments: argparse.Namespace) -> int:
     raise_file_limit()
     _tell(f"seed {arguments.seed}: again with --seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        soak = WorkersSoak(arguments.seed, Path(folder))
+        soak = kind(arguments.seed, Path(folder))
         await soak.run(arguments.seconds, arguments.within)
     _say(soak)
     return 1 if soak.problems else 0
 
 
-def _main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(kind: type[WorkersSoak], description: str, within: float) -> None:
+    """Run a soak as the command line says."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("seconds", nargs="?", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=randrange(1_000_000))
     parser.add_argument(
-        "--within", type=float, default=5.0, help="seconds until clients are back"
+        "--within", type=float, default=within, help="seconds until clients are back"
     )
     arguments = parser.parse_args()
     asyncioreactor.install()
 
     def begin(_reactor: Any) -> Deferred[None]:
-        soaking = asyncio.ensure_future(_soak(arguments))
+        soaking = asyncio.ensure_future(_soak(kind, arguments))
         return Deferred.fromFuture(soaking).addCallback(sys.exit)
 
     react(begin)
 
 
 if __name__ == "__main__":
-    _main()
+    main(WorkersSoak, __doc__ or "", within=5.0)

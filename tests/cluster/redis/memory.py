@@ -75,6 +75,10 @@ class MemoryRedis:
         for each in self.connections:
             each.go_on()
 
+    def settle(self) -> None:
+        """Be as if nodes had been there for some time."""
+        self.values[KEYS.settled] = b"", float("inf")
+
     def get(self, key: bytes) -> bytes | None:
         value, expires = self.values.get(key, (b"", 0.0))
         return value if expires > self.clock.seconds() else None
@@ -107,20 +111,21 @@ class MemoryRedis:
                 return self.evaluate(*arguments)
         raise AssertionError(name)
 
-    def evaluate(
-        self, script: str, _keys: int, key: bytes, _set: bytes, *arguments: Any
-    ) -> int:
+    def evaluate(self, script: str, count: int, key: bytes, *arguments: Any) -> int:
+        arguments = arguments[count - 1 :]
         held = self.get(key)
         if held is not None and not held.startswith(arguments[0]):
             return 0
         if script == HOLD:
-            incarnation, frame, seconds, name = arguments
+            incarnation, frame, seconds, name, is_settled = arguments
             expires = self.clock.seconds() + seconds
             self.values[key] = incarnation + frame, expires
             self.members.add(name.encode())
-        else:
-            self.values.pop(key, None)
-            self.members.discard(arguments[1].encode())
+            if is_settled:
+                self.values[KEYS.settled] = b"", expires
+            return 1 + (self.get(KEYS.settled) is not None)
+        self.values.pop(key, None)
+        self.members.discard(arguments[1].encode())
         return 1
 
 

@@ -10,7 +10,7 @@ from tests.cluster.redis.memory import KEYS, MemoryRedis, Node
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.redis.bus import MAX_WAITING
 from txengineio.cluster.redis.frames import Frame, Seal
-from txengineio.cluster.redis.membership import JOIN_TIMEOUT, RENEW_BEATS
+from txengineio.cluster.redis.membership import JOIN_TIMEOUT, RENEW_BEATS, SETTLE_BEATS
 from txengineio.cluster.redis.register import LIFETIME
 from txengineio.errors import JoinFailed
 
@@ -24,7 +24,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def redis(clock: Clock) -> MemoryRedis:
-    return MemoryRedis(clock)
+    redis = MemoryRedis(clock)
+    redis.settle()
+    return redis
 
 
 def run(clock: Clock, seconds: float) -> None:
@@ -67,7 +69,7 @@ def test_who_leaves_is_gone_at_once(redis: MemoryRedis, clock: Clock) -> None:
     assert [each.called for each in left] == [True, True]
     assert a.members == {}
     assert redis.members == {b"a"}
-    assert list(redis.values) == [KEYS.member("a")]
+    assert set(redis.values) == {KEYS.member("a"), KEYS.settled}
     assert a.membership.leave().called
     assert a.membership.leave().called
     assert clock.getDelayedCalls() == []
@@ -197,12 +199,26 @@ def test_no_redis_is_told_in_time(redis: MemoryRedis, clock: Clock) -> None:
 def test_redis_may_start_a_little_later(redis: MemoryRedis, clock: Clock) -> None:
     redis.is_there = False
     node = Node(redis, "a")
-    done = node.join()
+    node.join()
     run(clock, JOIN_TIMEOUT - 2)
     redis.comes()
     run(clock, 1)
-    assert done.called
     assert node.state == "ok"
+
+
+def test_redis_may_go_away_while_a_node_joins(redis: MemoryRedis, clock: Clock) -> None:
+    redis.values.clear()
+    node = Node(redis, "a")
+    node.join()
+    run(clock, 1)
+    assert redis.values.keys() == {KEYS.member("a")}
+    redis.goes()
+    run(clock, JOIN_TIMEOUT - 2)
+    assert node.state == "joining"
+    redis.comes()
+    run(clock, SETTLE_BEATS + 1.25)
+    assert node.state == "ok"
+    assert redis.values.keys() == {KEYS.member("a")}
 
 
 @pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "SMEMBERS"])
@@ -271,6 +287,29 @@ def test_who_dies_while_redis_is_away_is_gone_soon_after(
     run(clock, PROMISED + 1)
     assert a.members == {}
     assert a.state == "ok"
+
+
+def test_who_joins_just_after_redis_is_back_waits_for_the_others(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a = joined(redis, "a", "b")[0]
+    redis.goes()
+    run(clock, 5)
+    redis.comes()
+    # They have not tried to connect again.
+    c, d = Node(redis, "c"), Node(redis, "d")
+    c.join()
+    d.join()
+    assert c.state == d.state == "joining"
+    run(clock, SETTLE_BEATS + 0.25)
+    assert c.state == d.state == "ok"
+    assert set(c.members) == {"a", "b", "d"}
+    assert set(d.members) == {"a", "b", "c"}
+    # Those who come later need not wait.
+    run(clock, 2 * RENEW_BEATS)
+    (e,) = joined(redis, "e")
+    assert set(e.members) == {"a", "b", "c", "d"}
+    assert a.changes == ["+b", "+c", "+d", "+e"]
 
 
 def test_who_joins_while_one_cannot_hear_is_known_afterwards(

@@ -34,7 +34,7 @@ LOGIN_TIMEOUT: Final = 10.0
 """Seconds from the connection to the answer to the last command before it is used."""
 
 _FIRST_DELAY: Final = 0.1
-_LONGEST_DELAY: Final = 2.0
+_LONGEST_DELAY: Final = 1.0
 """Seconds between two attempts, about; they double up to this."""
 
 _DOUBLINGS: Final = 5

@@ -42,7 +42,7 @@ from txengineio.cluster.redis.frames import (
 )
 from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
 from txengineio.cluster.redis.members import Members
-from txengineio.cluster.redis.register import LIFETIME, Keys, Register
+from txengineio.cluster.redis.register import LIFETIME, Held, Keys, Register
 from txengineio.cluster.redis.seldom import SeldomLog
 from txengineio.errors import JoinFailed
 
@@ -62,6 +62,13 @@ FRESH_BEATS: Final = 3
 
 DEAF_BEATS: Final = 10
 """Beats after which a node that does not hear itself connects anew."""
+
+SETTLE_BEATS: Final = 2
+"""Beats after which all nodes are members again, once Redis is back.
+
+It is more than the pause between two attempts to connect. A node that joins meanwhile
+waits for them: it is to know all others.
+"""
 
 JOIN_TIMEOUT: Final = 10.0
 """Seconds for which a node that is to join waits for Redis."""
@@ -120,6 +127,7 @@ class RedisMembership:
         self._member = Member("", "", Load(""))
         self._beats = 0
         self._beats_deaf = 0
+        self._beats_ok = 0
         self._beating: IDelayedCall | None = None
         self._tasks: dict[str, Deferred[None]] = {}
         self._heard_itself: Deferred[None] | None = None
@@ -205,14 +213,11 @@ class RedisMembership:
     # --- joining and leaving ----------------------------------------------------------
 
     async def _join(self) -> None:
-        heard_itself = self._heard_itself = Deferred()
-        heard_itself.addTimeout(JOIN_TIMEOUT, self._clock)
         self._bus.start()
         self._beat()
         try:
-            await heard_itself
-            await self._take_name()
-            await self._catch_up()
+            while not await self._has_become_member():
+                pass  # Redis went away meanwhile: try again when it is back.
         except CancelledError:
             raise JoinFailed("this node leaves before it has joined") from None
         except (JoinFailed, TimeoutError, *_PROBLEMS) as error:
@@ -225,12 +230,28 @@ class RedisMembership:
                 problem = self._problem or f"no answer within {JOIN_TIMEOUT:g} s"
             raise JoinFailed(f"{self._where} cannot be used: {problem}") from error
 
-    async def _take_name(self) -> None:
+    async def _has_become_member(self) -> bool:
+        heard_itself: Deferred[None] = Deferred()
+        heard_itself.addTimeout(JOIN_TIMEOUT, self._clock)
+        self._heard_itself = heard_itself
+        if self._bus.is_up:
+            self._bus.probe()
+        await heard_itself
+        try:
+            if await self._take_name() is Held.UNSETTLED:
+                await deferLater(self._clock, SETTLE_BEATS * BEAT)
+            await self._catch_up()
+        except RedisAway:
+            return False
+        return True
+
+    async def _take_name(self) -> Held:
         name = self._member.name
         for second in range(LIFETIME + 2):
-            self._has_name = await self._register.hold(self._member)
-            if self._has_name:
-                return
+            held = await self._register.hold(self._member, is_settled=False)
+            if held is not Held.TAKEN:
+                self._has_name = True
+                return held
             if self._has_namesake:
                 break
             if not second:
@@ -368,6 +389,7 @@ class RedisMembership:
         if self._beats % PROBE_BEATS == 0:
             self._bus.probe()
         if self.state is MembershipState.OK:
+            self._beats_ok += 1
             if self._beats % RENEW_BEATS == 0:
                 self._start("renew", self._renew)
             if self._beats_deaf <= FRESH_BEATS:
@@ -394,6 +416,7 @@ class RedisMembership:
                 self._members.here(member, incarnation)
         await self._say_here()
         self._members.listen_again()
+        self._beats_ok = 0
         if self.state is MembershipState.DEGRADED:
             self._log.info("{where} is back", where=self._where)
         self._set_state(MembershipState.OK)
@@ -402,7 +425,9 @@ class RedisMembership:
         return self._bus.say(Own.HERE, encode_member(self._member))
 
     async def _hold_name(self) -> None:
-        if not await self._register.hold(self._member):
+        is_settled = self._beats_ok > SETTLE_BEATS
+        held = await self._register.hold(self._member, is_settled)
+        if held is Held.TAKEN:
             # It was stopped for so long that its key was gone.
             name = self._member.name
             raise RedisRefused(f"another node has the name {name} by now")

@@ -5,6 +5,7 @@ For a cluster ``chat`` on database 0:
 =============================  =========================================================
 ``txengineio:0:chat:members``  set: the names of all members, and perhaps of some others
 ``…:member:NAME``              key: incarnation, then a frame as `encode_member` says
+``…:settled``                  key, if those who had to come back have come back
 ``…:all``                      channel: frames for all nodes
 ``…:node:NAME``                channel: frames for one node
 ``…:outside``                  channel: what other programs say, see ``outside``
@@ -17,6 +18,7 @@ what would otherwise need two commands, between which another node could come.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, unique
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -32,7 +34,7 @@ from txengineio.cluster.redis.frames import (
     encode_member,
 )
 
-__all__ = ["HOLD", "LIFETIME", "RELEASE", "Keys", "Register"]
+__all__ = ["HOLD", "LIFETIME", "RELEASE", "Held", "Keys", "Register"]
 
 LIFETIME: Final = 13
 """Seconds that a node is a member without renewing it."""
@@ -42,9 +44,13 @@ local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'EX', ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[4])
-return 1
+if ARGV[5] == '1' then redis.call('SET', KEYS[3], '', 'EX', ARGV[3]) end
+return 1 + redis.call('EXISTS', KEYS[3])
 """
-"""Keys: the node's, and the set. Arguments: incarnation, frame, seconds, name."""
+"""Keys: the node's, the set, and whether all is settled.
+
+Arguments: incarnation, frame, seconds, name, whether it is. Returns a `Held`.
+"""
 
 RELEASE: Final = """
 local held = redis.call('GET', KEYS[1])
@@ -56,6 +62,18 @@ return 1
 """Keys: the node's, and the set. Arguments: incarnation, name."""
 
 Execute = Callable[..., Deferred[Any]]
+
+
+@unique
+class Held(Enum):
+    """What has come of an attempt to hold a name."""
+
+    TAKEN = 0
+    """Another node has it."""
+    UNSETTLED = 1
+    """This node has it; others may be about to come back, as Redis was away."""
+    SETTLED = 2
+    """This node has it, and those who are members have their names, too."""
 
 
 class Keys:
@@ -71,6 +89,7 @@ class Keys:
     def __init__(self, cluster: str, db: int) -> None:
         self._prefix = f"txengineio:{db}:{cluster}:".encode()
         self.members = self._prefix + b"members"
+        self.settled = self._prefix + b"settled"
         self.all = self._prefix + b"all"
         self.outside = self._prefix + b"outside"
 
@@ -104,8 +123,14 @@ class Register:
         self._name = name
         self._incarnation = incarnation
 
-    async def hold(self, member: Member) -> bool:
-        """Become a member, or stay one; say whether nobody else has the name."""
+    async def hold(self, member: Member, is_settled: bool) -> Held:
+        """Become a member, or stay one.
+
+        Args:
+            member: This node.
+            is_settled: Whether it is one for long enough to know that the others, too,
+                have had the time to become members again.
+        """
         key = self._keys.member(self._name)
         frame = Frame(
             kind=Own.HERE.value,
@@ -115,10 +140,11 @@ class Register:
             payload=encode_member(member),
         )
         answer = await self._execute(
-            *("EVAL", HOLD, 2, key, self._keys.members, self._incarnation),
-            *(self._seal.encode(key, frame), LIFETIME, self._name),
+            *("EVAL", HOLD, 3, key, self._keys.members, self._keys.settled),
+            *(self._incarnation, self._seal.encode(key, frame), LIFETIME, self._name),
+            int(is_settled),
         )
-        return bool(answer)
+        return Held(answer)
 
     async def release(self) -> None:
         """Be no member any more."""

@@ -1,0 +1,265 @@
+"""Nodes of a cluster on Redis, behind a proxy, and what is done to them.
+
+The proxy knows nothing of sessions: two of three requests come to another node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_hex
+
+from tests.interop.launch import LOOPBACK
+from tests.interop.redis_server import RedisServer, free_port
+from tests.soak.history import Event, Fate
+from tests.soak.ledger import APPLICATION, VARIABLE
+from tests.soak.supervised import PING_INTERVAL, Worker
+
+__all__ = ["ClusterServer"]
+
+_ROOT = Path(__file__).parents[2]
+_RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
+_PAUSE = 0.05
+_DEADLINE = 60.0
+
+_PROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    timeout tunnel 60s
+    timeout check 30s
+    retries 3
+    option redispatch 1
+    retry-on conn-failure
+frontend web
+    bind {host}:{port}
+    default_backend nodes
+backend nodes
+    balance roundrobin
+    http-reuse never
+    option httpchk GET /healthz
+    default-server check inter 100ms fall 1 rise 1
+"""
+
+
+class ClusterServer:
+    """Three nodes or so; each that ends gets a successor with another name.
+
+    Args:
+        nodes: How many.
+        folder: Where their files are.
+
+    Attributes:
+        port: Where the proxy listens.
+        fates: What has become of each node; and, with names that no node has, when
+            what was on its way through one could be lost.
+        ledger: The file that the application writes.
+        redis: Where they find each other.
+    """
+
+    port: int
+
+    def __init__(self, nodes: int, folder: Path) -> None:
+        self.fates: dict[str, Fate] = {}
+        self.ledger = folder / "ledger"
+        self.redis = RedisServer(
+            shutil.which("redis-server") or "redis-server",
+            folder,
+            ["--save", "", "--enable-debug-command", "yes"],
+        )
+        self._folder = folder
+        self._secret = folder / "secret"
+        self._ports = [free_port() for _ in range(nodes)]
+        self._living: dict[int, Worker] = {}
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._watches: list[asyncio.Task[None]] = []
+        self._count = 0
+        self._is_ending = False
+        self._problems: list[str] = []
+
+    async def start(self) -> None:
+        self._secret.write_text(token_hex(32))
+        self._secret.chmod(0o600)
+        self.redis.start()
+        for slot in range(len(self._ports)):
+            await self._start_node(slot)
+        await self.until(lambda: self.is_settled)
+        await self._start_proxy()
+
+    async def _start_proxy(self) -> None:
+        self.port = free_port()
+        lines = [
+            f"    server s{slot} {LOOPBACK}:{port}\n"
+            for slot, port in enumerate(self._ports)
+        ]
+        path = self._folder / "haproxy.cfg"
+        path.write_text(_PROXY.format(host=LOOPBACK, port=self.port) + "".join(lines))
+        with (self._folder / "haproxy.log").open("wb") as log:
+            self._proxy = await asyncio.create_subprocess_exec(
+                *(shutil.which("haproxy") or "haproxy", "-db", "-f", os.fspath(path)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        await self.until(self._serves)
+
+    def _serves(self) -> bool:
+        """Whether the proxy has found a node."""
+        asking = http.client.HTTPConnection(LOOPBACK, self.port, timeout=2)
+        try:
+            asking.request("GET", "/healthz")
+            return asking.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            asking.close()
+
+    async def _start_node(self, slot: int) -> None:
+        self._count += 1
+        name = f"n{slot}x{self._count}"
+        command = [
+            *(sys.executable, "-c", _RUN_TWISTD, "-n", "--pidfile=", "engineio"),
+            *("--listen", f"tcp:{self._ports[slot]}:interface={LOOPBACK}"),
+            *("--app", APPLICATION, "--drain-timeout", "2"),
+            *("--ping-interval", str(PING_INTERVAL), "--ping-timeout", "15"),
+            *("--node-name", name, "--cluster", self.redis.url),
+            *("--cluster-listen", f"tcp:0:interface={LOOPBACK}"),
+            *("--cluster-secret-file", os.fspath(self._secret)),
+        ]
+        with self._log(name).open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=_ROOT,
+                env={**os.environ, VARIABLE: os.fspath(self.ledger)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._processes[name] = process
+        worker = self._living[slot] = Worker(slot, process.pid, name)
+        self._watches.append(asyncio.create_task(self._watch(worker, process)))
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    async def _watch(self, worker: Worker, process: asyncio.subprocess.Process) -> None:
+        """Wait until a node has ended, and start its successor."""
+        status = await process.wait()
+        worker.has_ended = True
+        now = time.monotonic()
+        self.fates.setdefault(worker.node, Fate(Event.KILLED, now, now))
+        self.fates[f"after {worker.node}"] = Fate(Event.KILLED, now, now)
+        if status not in (0, -signal.SIGTERM, -signal.SIGKILL):
+            self._problems.append(f"{worker.node} ended with {status}")
+        if not self._is_ending:
+            await self._start_node(worker.slot)
+
+    async def watch(self) -> None:
+        """Do nothing: each node is watched from its start."""
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + _DEADLINE
+        while not holds():
+            assert time.monotonic() < deadline, self._tails()
+            await asyncio.sleep(_PAUSE)
+
+    def _tails(self) -> str:
+        return "\n".join(
+            self._log(name).read_text(errors="replace")[-2000:]
+            for name in self._processes
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all nodes serve, and none is about to end."""
+        return all(
+            not each.has_ended
+            and each.node not in self.fates
+            and "has joined the cluster" in self._log(each.node).read_text("utf-8")
+            for each in self._living.values()
+        )
+
+    def living(self) -> list[Worker]:
+        """List the nodes that serve, for all that is known."""
+        return [
+            each
+            for each in self._living.values()
+            if not each.has_ended and each.node not in self.fates
+        ]
+
+    # --- what is done to it -----------------------------------------------------------
+
+    def kill(self, worker: Worker) -> None:
+        """Kill a node."""
+        now = time.monotonic()
+        self.fates[worker.node] = Fate(Event.KILLED, now, now)
+        self._processes[worker.node].kill()
+
+    def replace(self, worker: Worker) -> None:
+        """Let a node come to its end, and another one take its place."""
+        now = time.monotonic()
+        self.fates[worker.node] = Fate(Event.RETIRED, now)
+        self.fates[f"before {worker.node}"] = Fate(Event.KILLED, now, now)
+        self._processes[worker.node].terminate()
+
+    async def stop_for(self, worker: Worker, seconds: float) -> None:
+        """Stop a node for a while."""
+        process = self._processes[worker.node]
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+
+    # --- what there is of it ----------------------------------------------------------
+
+    def descriptors(self) -> dict[str, int]:
+        """Count the open descriptors of each slot's node."""
+        return {
+            f"slot {each.slot}": len(os.listdir(f"/proc/{each.pid}/fd"))
+            for each in self.living()
+        }
+
+    async def end(self) -> list[str]:
+        """Stop it; list what is wrong with how it ended, and what it leaves."""
+        self._is_ending = True
+        for worker in self.living():
+            self.replace(worker)
+        await asyncio.wait_for(asyncio.gather(*self._watches), _DEADLINE)
+        problems = self._problems
+        problems += self._keys_left()
+        for name in self._processes:
+            log = self._log(name).read_text(errors="replace")
+            for word in ("Traceback", "Unhandled"):
+                if word in log:
+                    at = log.index(word)
+                    problems.append(name + log[max(0, at - 500) : at + 2500])
+        return problems
+
+    def _keys_left(self) -> list[str]:
+        """List the nodes that have left, and are still members."""
+        with self.redis.client() as client:
+            keys = [each.decode() for each in client.scan_iter("*:member:*")]
+        left = [key.rpartition(":")[2] for key in keys]
+        return [
+            f"{name} has left, and is a member"
+            for name in left
+            if self.fates[name].event is Event.RETIRED
+        ]
+
+    def destroy(self) -> None:
+        """End whatever is left of it, at once."""
+        self._is_ending = True
+        for process in (*self._processes.values(), self._proxy):
+            if process.returncode is None:
+                process.kill()
+        self.redis.kill()
