@@ -58,6 +58,7 @@ NOBODY = "127.0.0.1:1"
 
 # What needs a network, rights or a system that a test has not: syntax only.
 NOT_RUN = {"cd", "echo", "git", "kill", "npm", "pip", "redis-cli", "systemctl"}
+NOT_RUN |= {"chmod", "haproxy", "openssl", "redis-server"}
 # What programs serve, and npm puts into the folder of a reader's program.
 INSTALLED = "node_modules/engine.io-client/dist/engine.io.min.js"
 # tests/interop/test_redis_outside.py runs what wants Redis, and these commands.
@@ -215,6 +216,8 @@ def commands(block: Block) -> Iterator[list[str]]:
         pending = ""
         if "|" in words:
             words = words[words.index("|") + 1 :]
+        if words[-1:] == ["&"]:
+            words.pop()
         if words:
             yield words
     assert not pending
@@ -236,6 +239,11 @@ def check_twistd(command: str, arguments: list[str], page: Path, folder: Path) -
                 text = block.text
         assert f"{module}.py" in saved or module in ("chat", "rooms")
         (folder / f"{module}.py").write_text(text)
+    if "--cluster-secret-file" in arguments:
+        # What the block makes before.
+        secret = folder / arguments[arguments.index("--cluster-secret-file") + 1]
+        secret.write_text("x" * 64, "ascii")
+        secret.chmod(0o600)
     OPTIONS[command]().parseOptions(arguments)
 
 
@@ -334,7 +342,7 @@ def test_javascript_blocks_can_be_read(page: Path, node: str) -> None:
 
 @each_page
 def test_every_block_says_what_it_is(page: Path) -> None:
-    known = {"python", "sh", "js", "html", "css", "ini", "mermaid"}
+    known = {"python", "sh", "js", "html", "css", "ini", "mermaid", "cfg", "yaml"}
     fences = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
     assert set(fences[::2]) <= known
     assert set(fences[1::2]) <= {""}

@@ -30,7 +30,7 @@ _NOT_MOVED: Final = ("busy", "lost")
 _FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left", "abandoned")
 _LINKS: Final = (
     *("accepted", "strangers", "late", "astray"),
-    *("refused", "unknown", "timeout", "unproven", "failed"),
+    *("refused", "unknown", "timeout", "unproven", "closed", "failed"),
 )
 _MESSAGES: Final = {"in": "received", "out": "sent"}
 _DROPPED: Final = (

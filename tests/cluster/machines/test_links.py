@@ -162,14 +162,32 @@ def test_nobody_listens_there() -> None:
     assert wire.problem().is_end
 
 
-@pytest.mark.parametrize("is_connected", [True, False])
-def test_other_failures_are_no_end(is_connected: bool) -> None:
+def test_a_node_that_is_being_killed_has_ended() -> None:
+    """The kernel has taken the call before it closed the port."""
     wire = Wire()
-    if is_connected:
-        near = wire.connected()
-        near.protocol.connectionLost(Failure(ConnectionDone()))
-    else:
-        wire.dialled.pop()[1].errback(OSError("no way"))
+    wire.connected().protocol.connectionLost(Failure(ConnectionDone()))
+    assert wire.outcome == []
+    wire.clock.advance(0.1)
+    wire.dialled.pop()[1].errback(ConnectionRefusedError())
+    assert wire.problem() is LinkProblem.REFUSED
+
+
+def test_who_hangs_up_is_called_a_few_times() -> None:
+    wire = Wire()
+    calls = 0
+    while wire.dialled:
+        wire.connected().protocol.connectionLost(Failure(ConnectionDone()))
+        wire.clock.advance(0.1)
+        calls += 1
+    assert calls == 5
+    assert wire.problem() is LinkProblem.CLOSED
+    assert not wire.problem().is_end
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_another_failure_is_no_end() -> None:
+    wire = Wire()
+    wire.dialled.pop()[1].errback(OSError("no way"))
     assert wire.problem() is LinkProblem.FAILED
     assert not wire.problem().is_end
     assert wire.clock.getDelayedCalls() == []

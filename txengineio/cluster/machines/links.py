@@ -25,6 +25,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
@@ -33,6 +34,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from txengineio.cluster.forwarding.pairs import adopt
 from txengineio.cluster.machines.challenge import (
     Answerer,
     Caller,
@@ -40,11 +42,20 @@ from txengineio.cluster.machines.challenge import (
     NotProven,
     Verdict,
 )
+from txengineio.net.direct_writes import can_write_directly, write_directly
+from txengineio.net.release import can_be_released, release_socket
 
 __all__ = ["LINK_TIMEOUT", "LinkEndpoint", "LinkFactory", "LinkFailed", "LinkProblem"]
 
 LINK_TIMEOUT: Final = 5.0
 """Seconds within which both sides have to prove that they know the secret."""
+
+_TRIES: Final = 5
+_PAUSE: Final = 0.1
+"""How often, and after how many seconds, a node is called that closes the connection.
+
+The kernel may have taken the call of one that is being killed; the next is refused.
+"""
 
 _SILENCE: Final = 15
 """Seconds after which a link counts as broken whose other end acknowledges nothing."""
@@ -64,6 +75,8 @@ class LinkProblem(StrEnum):
     """It does not answer."""
     UNPROVEN = "unproven"
     """It does not know the secret."""
+    CLOSED = "closed"
+    """It closes the connection: it may be about to end."""
     FAILED = "failed"
     """Anything else, such as an address that does not exist."""
 
@@ -124,21 +137,27 @@ class LinkEndpoint:
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        tries = _TRIES
+        while True:
+            tries -= 1
+            try:
+                return await self._try(factory)
+            except LinkFailed as failed:
+                if failed.problem is not LinkProblem.CLOSED or not tries:
+                    self._failed(failed)
+                    raise
+            await deferLater(self._clock, _PAUSE)
+
+    async def _try(self, factory: IProtocolFactory) -> IProtocol:
         caller = Caller(self._credentials, *self._names)
         calling = _Calling(caller, factory, self._clock)
         try:
             await self._endpoint.connect(_Once(calling))
-            return await calling.proven
-        except LinkFailed as problem:
-            self._failed(problem)
-            raise
+        except ConnectionRefusedError as error:
+            raise LinkFailed(LinkProblem.REFUSED, str(error)) from error
         except Exception as error:
-            kind = LinkProblem.FAILED
-            if isinstance(error, ConnectionRefusedError):
-                kind = LinkProblem.REFUSED
-            failed = LinkFailed(kind, str(error))
-            self._failed(failed)
-            raise failed from error
+            raise LinkFailed(LinkProblem.FAILED, str(error)) from error
+        return await calling.proven
 
 
 class _Once(Factory):
@@ -227,12 +246,26 @@ class _Calling(_Unproven):
         if isinstance(answer, Verdict):
             self.give_up(LinkFailed(LinkProblem.UNKNOWN, "it is not there any more"))
         elif answer is not None:
-            self.transport.write(answer)
-            protocol = self._factory.buildProtocol(self.transport.getPeer())
-            assert protocol is not None
             self._is_settled = True
-            self.become(protocol)
-            self.proven.callback(protocol)
+            self.proven.callback(self._proven(answer))
+
+    def _proven(self, answer: bytes) -> IProtocol:
+        """Send the proof; leave the connection to the factory's protocol."""
+        if can_write_directly(self.transport):
+            write_directly(self.transport, answer)
+        else:
+            self.transport.write(answer)
+        if can_be_released(self.transport):
+            # Twisted reads connections that it has made itself in a way of its own,
+            # which takes longer.
+            reactor = self.transport.reactor
+            with release_socket(self.transport) as released:
+                protocol: IProtocol = adopt(reactor, released, self._factory)
+            return protocol
+        made = self._factory.buildProtocol(self.transport.getPeer())
+        assert made is not None
+        self.become(made)
+        return made
 
     @override
     def give_up(self, problem: LinkFailed) -> None:
@@ -251,7 +284,7 @@ class _Calling(_Unproven):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
-        self._fail(LinkFailed(LinkProblem.FAILED, "it has closed the connection"))
+        self._fail(LinkFailed(LinkProblem.CLOSED, "it has closed the connection"))
 
 
 class LinkFactory(Factory):

@@ -1,0 +1,278 @@
+"""Clients of others at ``twistd engineio --cluster``: three machines, one with workers.
+
+Proxies take them in turn, and look neither at cookies nor at addresses nor at ids. A
+process that is killed or hangs stands for a machine.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RequireProgram
+from tests.interop.launch import LOOPBACK
+from tests.interop.redis_server import RedisServer, require_redis
+from tests.interop.round_robin import ENGINE, PROXIES, check, running_in_front
+from tests.interop.servers import HERE, PYTHON_CLIENT
+from tests.interop.test_proxies import Answer, Proxy, open_session, request
+from tests.supervised import until
+from tests.test_plugin import PROJECT, Running, command
+
+pytestmark = pytest.mark.socket
+
+FRONTS = ["haproxy always", "haproxy never", "nginx keepalive"]
+assert set(FRONTS) <= set(PROXIES)
+APP = ("--app", "tests.interop.twistd_app:APPLICATION")
+
+
+class Machines:
+    """What starts machines of one cluster; they end with the ``with`` block."""
+
+    def __init__(self, redis: RedisServer, folder: Path, stack: ExitStack) -> None:
+        self.redis = redis
+        self._secret = folder / "secret"
+        self._secret.write_text(secrets.token_hex(32), "ascii")
+        self._secret.chmod(0o600)
+        self._stack = stack
+
+    def start(self, name: str, *more: str) -> Running:
+        machine = Running(*self._flags(name), *more)
+        self._stack.callback(end, machine)
+        return machine
+
+    def fails_to_start(self, name: str) -> str:
+        """Return what it says, all of it one line."""
+        ended = subprocess.run(
+            command("--port", "0", *self._flags(name)),
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 1
+        said = [line for line in ended.stdout.splitlines() if "#error]" in line]
+        assert len(said) == 1, ended.stdout
+        return said[0]
+
+    def _flags(self, name: str) -> list[str]:
+        return [
+            *("--cluster", self.redis.url, "--node-name", name),
+            *("--cluster-listen", f"tcp:0:interface={LOOPBACK}"),
+            *("--cluster-secret-file", str(self._secret)),
+        ]
+
+
+def end(machine: Running) -> None:
+    if machine.process.poll() is None:
+        machine.process.send_signal(signal.SIGCONT)
+        machine.process.kill()
+        machine.process.wait()
+    assert machine.process.stdout is not None
+    machine.process.stdout.close()
+
+
+@contextmanager
+def machines(require_program: RequireProgram, folder: Path) -> Iterator[Machines]:
+    program = require_redis(require_program)
+    with ExitStack() as stack, RedisServer(program, folder) as redis:
+        yield Machines(redis, folder, stack)
+
+
+def at(machine: Running) -> Proxy:
+    return Proxy(machine.port, "directly", Path())
+
+
+def is_unknown(answer: Answer) -> bool:
+    return answer.status == 400 and json.loads(answer.body)["code"] == 1
+
+
+def engine_flags() -> Iterator[str]:
+    for name, value in ENGINE.items():
+        yield f"--{name.replace('_', '-')}"
+        yield str(value)
+
+
+@pytest.fixture(scope="module")
+def three(
+    require_program: RequireProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Running]]:
+    folder = tmp_path_factory.mktemp("cluster")
+    flags = [*APP, "--metrics", *engine_flags()]
+    with machines(require_program, folder) as cluster:
+        started = [
+            cluster.start("n0", *flags),
+            cluster.start("n1", *flags),
+            cluster.start("m", "--workers", "2", *flags),
+        ]
+        for each in started:
+            wait_until_whole(each)
+        yield started
+        for each in started:
+            each.stop(signal.SIGTERM)
+            assert "Traceback" not in each.output
+
+
+def wait_until_whole(machine: Running) -> None:
+    """Wait until a node of a machine knows all four nodes, as its metrics say."""
+    whole = 'engineio_cluster_nodes{worker="'
+
+    def is_whole() -> bool:
+        lines = request(at(machine), "/metrics").body.splitlines()
+        found = [line for line in lines if line.startswith(whole)]
+        return bool(found) and all(line.endswith(" 4.0") for line in found)
+
+    until(is_whole, lambda: machine.output)
+
+
+@pytest.fixture(scope="module", params=FRONTS)
+def front(
+    request: pytest.FixtureRequest,
+    require_program: RequireProgram,
+    three: list[Running],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Proxy]:
+    servers = [each.port for each in three]
+    folder = tmp_path_factory.mktemp("front")
+    with running_in_front(request.param, require_program, servers, folder) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("mode", ["polling", "keepalive", "websocket", "upgrade"])
+def test_javascript_client(node: str, front: Proxy, mode: str) -> None:
+    check(front, [node, HERE / "node" / "session.mjs"], mode)
+
+
+@pytest.mark.parametrize("mode", ["polling", "websocket", "upgrade"])
+def test_python_client(front: Proxy, mode: str) -> None:
+    check(front, [*PYTHON_CLIENT], mode, client="asyncio", connection={})
+
+
+def test_many_clients_get_their_own_and_nothing_else(front: Proxy) -> None:
+    def echoes(name: str) -> str:
+        session, _ = open_session(front)
+        for number in range(20):
+            said = f"4{name} {number}"
+            assert request(front, session, body=said).body == "ok"
+            answer = request(front, session)
+            assert (answer.status, answer.body) == (200, said)
+        return session.rpartition("sid=")[2].partition("-")[0]
+
+    with ThreadPoolExecutor(16) as pool:
+        nodes = set(pool.map(echoes, (f"client{number}" for number in range(32))))
+    assert {"n0", "n1"} < nodes
+    assert {name[:2] for name in nodes} == {"n0", "n1", "mw"}
+
+
+def parked_poll(pool: ThreadPoolExecutor, at: Proxy, session: str) -> Future[Answer]:
+    poll = pool.submit(request, at, session)
+    # It has to get there; nothing tells when.
+    time.sleep(0.5)
+    assert not poll.done()
+    return poll
+
+
+def test_a_killed_node_is_gone_within_a_second_and_may_come_back(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    with machines(require_program, tmp_path) as cluster:
+        living, killed = cluster.start("n0"), cluster.start("n1")
+        ours, theirs = at(living), at(killed)
+        own, _ = open_session(ours)
+        session, _ = open_session(theirs)
+        assert request(ours, session, body="4hello").body == "ok"
+        assert request(ours, session).body == "4hello"
+        with ThreadPoolExecutor(1) as pool:
+            poll = parked_poll(pool, ours, session)
+            began = time.monotonic()
+            killed.process.kill()
+            assert is_unknown(poll.result(20))
+            assert is_unknown(request(ours, session, body="4lost"))
+            assert time.monotonic() - began < 1
+        assert is_unknown(request(ours, session))
+        assert request(ours, own, body="4hello").body == "ok"
+        assert request(ours, own).body == "4hello"
+        # Its name is free when its key has gone; the new process waits for that.
+        again = at(cluster.start("n1"))
+        session, _ = open_session(again)
+        assert request(ours, session, body="4hello").body == "ok"
+        assert request(ours, session).body == "4hello"
+
+
+def test_a_node_that_hangs_is_gone_for_a_while(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    with machines(require_program, tmp_path) as cluster:
+        living, hangs = cluster.start("n0"), cluster.start("n1", "--ping-timeout", "60")
+        ours = at(living)
+        session, other = (open_session(at(hangs))[0] for _ in range(2))
+        assert request(ours, session, body="4hello").body == "ok"
+        assert request(ours, session).body == "4hello"
+        with ThreadPoolExecutor(1) as pool:
+            poll = parked_poll(pool, ours, other)
+            hangs.process.send_signal(signal.SIGSTOP)
+            # The kernel still takes connections for it; its key tells.
+            assert is_unknown(poll.result(30))
+        began = time.monotonic()
+        assert is_unknown(request(ours, session, body="4lost"))
+        assert time.monotonic() - began < 1
+        hangs.process.send_signal(signal.SIGCONT)
+        until(lambda: not is_unknown(request(ours, session, body="4hello")), str)
+        assert request(ours, session).body == "4hello"
+        # To its node, that client has hung up.
+        assert is_unknown(request(ours, other))
+
+
+def test_requests_go_on_while_redis_is_away(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    with machines(require_program, tmp_path) as cluster:
+        one, two = cluster.start("n0"), cluster.start("n1")
+        session, _ = open_session(at(two))
+        cluster.redis.kill()
+
+        def says(state: str) -> bool:
+            return f"cluster: {state}\n" in request(at(one), "/healthz").body
+
+        until(lambda: says("degraded"), lambda: one.output)
+        for number in range(20):
+            assert request(at(one), session, body=f"4{number}").body == "ok"
+            assert request(at(one), session).body == f"4{number}"
+        assert request(at(one), "/healthz").status == 200
+        cluster.redis.start()
+        until(lambda: says("ok"), lambda: one.output)
+
+
+def test_a_node_serves_when_it_has_joined(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    with machines(require_program, tmp_path) as cluster:
+        cluster.start("n0")
+        said = cluster.fails_to_start("n0")
+        assert "another node of the cluster has the name n0" in said
+        cluster.redis.kill()
+        assert f"Redis at {cluster.redis.url} cannot" in cluster.fails_to_start("n1")
+
+
+def test_sessions_end_in_order_when_a_machine_is_stopped(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    """A poll at another node gets the goodbye, and then the session is unknown."""
+    with machines(require_program, tmp_path) as cluster:
+        living, leaving = cluster.start("n0"), cluster.start("n1")
+        session, _ = open_session(at(leaving))
+        with ThreadPoolExecutor(1) as pool:
+            poll = parked_poll(pool, at(living), session)
+            status, _ = leaving.stop(signal.SIGTERM)
+            assert poll.result(20).body == "1"
+        assert status in (0, -signal.SIGTERM)
+        assert is_unknown(request(at(living), session))
