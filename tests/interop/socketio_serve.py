@@ -14,7 +14,7 @@ from functools import wraps
 from inspect import isawaitable
 from typing import Any
 
-from socketio import exceptions
+from socketio import AsyncNamespace, Namespace, exceptions
 from twisted.internet import asyncioreactor
 from twisted.python import log
 from twisted.web.resource import Resource
@@ -88,6 +88,28 @@ class Application:
         return ["caught", event, *values]
 
 
+class Place(Namespace):  # type: ignore[misc]  # no annotations
+    """A namespace whose handlers are methods of a class."""
+
+    def on_connect(self, sid: str, environ: Any, auth: Any) -> None:
+        self.enter_room(sid, "place")
+
+    def on_shout(self, sid: str, text: str) -> str:
+        self.emit("shouted", text, room="place")
+        return text.upper()
+
+
+class AsyncPlace(AsyncNamespace):  # type: ignore[misc]
+    """The same for an `AsyncServer`."""
+
+    async def on_connect(self, sid: str, environ: Any, auth: Any) -> None:
+        await self.enter_room(sid, "place")
+
+    async def on_shout(self, sid: str, text: str) -> str:
+        await self.emit("shouted", text, room="place")
+        return text.upper()
+
+
 class Reasons(Resource):
     """Why clients are gone, as JSON, by their ids."""
 
@@ -127,6 +149,8 @@ def serve(kind: str, launch: Launch) -> None:
     sio.on("connect", adapt(application.connect_admin), namespace="/admin")
     sio.on("whoami", adapt(application.whoami), namespace="/admin")
     sio.on("who", adapt(application.who), namespace="/admin")
+    place = AsyncPlace if kind == "AsyncServer" else Place
+    sio.register_namespace(place("/place"))
     root = Resource()
     root.putChild(b"socket.io", socketio.SocketIOResource(sio))
     root.putChild(b"reasons", Reasons(application))

@@ -156,3 +156,54 @@ def test_the_asyncio_client_for_python(sio_server: ServerProcess, mode: str) -> 
         assert reasons == [{"message": "not you", "data": {"code": 7}}]
 
     asyncio.run(asyncio.wait_for(converse(), DEADLINE))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_namespace_that_is_a_class(sio_server: ServerProcess, mode: str) -> None:
+    client, heard = shouting_client()
+    client.connect(
+        sio_server.url,
+        transports=MODES[mode],
+        namespaces=["/place"],
+        wait_timeout=DEADLINE,
+    )
+    try:
+        assert client.call("shout", "hello", namespace="/place") == "HELLO"
+        _until(lambda: heard)
+        assert heard == ["hello"]
+    finally:
+        client.disconnect()
+
+
+def shouting_client(**options: Any) -> tuple[socketio.Client, list[Any]]:
+    heard: list[Any] = []
+    client = socketio.Client(reconnection=False, **options)
+    client.on("shouted", heard.append, namespace="/place")
+    return client, heard
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_msgpack_packets(kind: str) -> None:
+    launch = Launch(engine={"serializer": "msgpack"})
+    with running_server(launch, command(kind)) as server:
+        for mode in MODES.values():
+            talk_in_msgpack(server.url, mode)
+
+
+def talk_in_msgpack(url: str, transports: list[str]) -> None:
+    client, heard = shouting_client(serializer="msgpack")
+    client.on("question", lambda number: number + 1)
+    client.connect(
+        url, transports=transports, namespaces=["/", "/place"], wait_timeout=DEADLINE
+    )
+    try:
+        values = ["a", b"\x00\x01", {"x": [1, None]}]
+        assert client.call("echo", tuple(values)) in (tuple(values), values)
+        assert client.call("ask") == 6
+        assert client.call("shout", "hello", namespace="/place") == "HELLO"
+        _until(lambda: heard)
+        assert heard == ["hello"]
+        client.emit("kick")
+        _until(lambda: "/" not in client.namespaces)
+    finally:
+        client.disconnect()
