@@ -82,6 +82,18 @@ def test_statistics_are_told_until_shutdown() -> None:
     assert told(client) == []
 
 
+def test_a_second_admin_is_told_of_all_clients_too() -> None:
+    sio, server = wired(Server)
+    sio.instrument(auth=False)
+    admin(server)
+    connected(server)
+    second = admin(server)
+    server.clock.advance(0)
+    server.settle()
+    (sockets,) = (each[1] for each in told(second) if each[0] == "all_sockets")
+    assert sorted(each["nsp"] for each in sockets) == ["/", "/admin", "/admin"]
+
+
 @pytest.mark.parametrize(
     ("auth", "credentials", "enters"),
     [

@@ -104,7 +104,7 @@ class ThreadedAdmin(InstrumentedServer):  # type: ignore[misc]  # no annotations
     @override
     def _emit(self, event: str, data: Any, namespace: str, **options: Any) -> Any:
         if namespace == self.admin_namespace:
-            options = _for_the_admitted(self.sio.manager, namespace, options)
+            options = _for_admins(self.sio.manager, event, namespace, options)
         return super()._emit(event, data, namespace, **options)
 
     def _report(self, started_at: float) -> None:
@@ -166,7 +166,7 @@ class AsyncioAdmin(InstrumentedAsyncServer):  # type: ignore[misc]  # no annotat
     @override
     async def _emit(self, event: str, data: Any, namespace: str, **options: Any) -> Any:
         if namespace == self.admin_namespace:
-            options = _for_the_admitted(self.sio.manager, namespace, options)
+            options = _for_admins(self.sio.manager, event, namespace, options)
         return await super()._emit(event, data, namespace, **options)
 
 
@@ -185,13 +185,20 @@ def _unchanged(kind: type[Any]) -> Iterator[None]:
             setattr(kind, name, before[name])
 
 
-def _for_the_admitted(
-    manager: Any, namespace: str, options: dict[str, Any]
+def _for_admins(
+    manager: Any, event: str, namespace: str, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Leave those out whose credentials are still being looked at."""
+    """Correct to whom upstream sends an event of the Admin UI.
+
+    Those are left out whose credentials are still being looked at. Who has just come
+    and wants to know of all clients does not hear of them where any namespace is
+    younger than the Admin UI's: upstream then sends the list to one of those clients.
+    Here all admins get it.
+    """
     # Releases before 5.18 do not tell who that is.
     asked = getattr(manager, "pending_connect", {}).get(namespace, ())
-    return {**options, "skip_sid": list(asked)}
+    corrected = {**options, "skip_sid": list(asked)}
+    return {**corrected, "room": None} if event == "all_sockets" else corrected
 
 
 def _answering_at_once(auth: Callable[[Any], Any]) -> Callable[[Any], Any]:
