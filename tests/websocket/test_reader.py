@@ -323,6 +323,17 @@ def test_after_a_failure_only_the_close_frame_is_of_interest(
     assert peer.take() == [("close", code)]
 
 
+@pytest.mark.parametrize("size", [1, 5, 7, 4096])
+def test_after_a_failure_tiny_frames_hide_no_close_frame(size: int) -> None:
+    peer = Peer()
+    peer.reader.ended = End.FAILED
+    tiny = b"".join(make_frame(PING, b"\x88" * length) for length in range(20))
+    stream = tiny * 3 + make_frame(TEXT, b"a" * 200) + tiny + make_frame(CLOSE)
+    for start in range(0, len(stream), size):
+        peer.receive(stream[start : start + size])
+    assert peer.take() == [("close", None)]
+
+
 def test_after_the_end_nothing_is_kept() -> None:
     peer = Peer()
     peer.receive(make_frame(TEXT, b"a" * 500)[:100])

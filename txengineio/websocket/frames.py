@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from struct import Struct
 from typing import Final
@@ -16,6 +17,7 @@ __all__ = [
     "encode_masked_frame",
     "encode_text",
     "lone_masked_text",
+    "pass_tiny_frames",
     "pong_frame",
 ]
 
@@ -39,6 +41,20 @@ _MASKED_TEXT_HEADERS: Final = [
 _MASKED_BINARY_HEADERS: Final = [
     bytes((_BINARY, _MASKED | length)) for length in range(_LENGTH_16)
 ]
+
+_TINY_SIZES: Final = range(16)
+
+# The second byte and all that follows, masked or not.
+_TINY_RESTS: Final = b"|".join(
+    rb"\x%02x.{%d}" % (mask | size, (MASK_WIDTH if mask else 0) + size)
+    for size in _TINY_SIZES
+    for mask in (_MASKED, 0)
+)
+# Anything but the opcode of a close frame, whatever bits are before it.
+_NO_CLOSE: Final = b"[^%b]" % b"".join(rb"\x%x8" % bits for bits in range(16))
+_TINY_FRAMES: Final = re.compile(
+    b"(?:%b(?:%b))*+" % (_NO_CLOSE, _TINY_RESTS), re.DOTALL
+)
 
 GOODBYES: Final[Mapping[int | None, bytes]] = {
     None: b"\x88\x00",
@@ -140,6 +156,15 @@ def lone_masked_text(data: bytes, limit: int) -> str | None:
         return number.to_bytes(length, "little").decode()
     except UnicodeDecodeError:
         return None
+
+
+def pass_tiny_frames(data: bytes, start: int) -> int:
+    """Return where the first frame begins that is large, not whole, or a close frame.
+
+    So it costs little that a peer with which nobody talks any more sends very many.
+    """
+    found = _TINY_FRAMES.match(data, start)
+    return found.end() if found else start
 
 
 def encode_text(text: str) -> bytes:

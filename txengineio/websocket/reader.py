@@ -16,7 +16,7 @@ from __future__ import annotations
 from enum import Enum, unique
 from typing import Final
 
-from txengineio.websocket.frames import MASK_WIDTH, lone_masked_text
+from txengineio.websocket.frames import MASK_WIDTH, lone_masked_text, pass_tiny_frames
 from txengineio.websocket.interfaces import IFrameReceiver, IMessageReceiver
 from txengineio.websocket.limits import MAX_PIECES, TINY, Excess, FrameLimits
 from txengineio.websocket.masking import apply_mask
@@ -449,7 +449,7 @@ class FrameReader:
         RFC 6455, section 7.1.7: what comes is not processed any more. That the peer
         says goodbye only tells that the connection can be closed.
         """
-        size = len(data)
+        size, start = len(data), pass_tiny_frames(data, start)
         while size - start >= 2 and self.ended is not End.CLOSED:  # noqa: PLR2004
             content = start + (6 if data[start + 1] & _MASKED else 2)
             length = data[start + 1] & ~_MASKED
@@ -467,7 +467,7 @@ class FrameReader:
                 self._frames.close_received(self._code(data, content, end))
             elif size < end:
                 self._missing = end - size
-            start = end
+            start = pass_tiny_frames(data, min(end, size))
         if start < size and self.ended is not End.CLOSED:
             return self._keep(data, start, start + 2)
         return size
