@@ -65,7 +65,8 @@ class Workers(Running):
             # What waited for a worker that has just ended is reset.
             with suppress(ConnectionError):
                 session = self.open()
-                if f"sid=w{slot}" in session:
+                # In a cluster, the name of the machine comes before.
+                if re.search(rf"sid=\w*?w{slot}[a-z]+-", session):
                     return session
         raise AssertionError(f"slot {slot} gets no session")
 

@@ -7,6 +7,7 @@ process that is killed or hangs stands for a machine.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.round_robin import ENGINE, PROXIES, check, running_in_front
 from tests.interop.servers import HERE, PYTHON_CLIENT
 from tests.interop.test_proxies import Answer, Proxy, open_session, request
-from tests.supervised import until
+from tests.supervised import Workers, until
 from tests.test_plugin import PROJECT, Running, command
 
 pytestmark = pytest.mark.socket
@@ -46,6 +47,12 @@ class Machines:
 
     def start(self, name: str, *more: str) -> Running:
         machine = Running(*self._flags(name), *more)
+        self._stack.callback(end, machine)
+        return machine
+
+    def start_workers(self, name: str) -> Workers:
+        """Start one with three workers."""
+        machine = Workers(*self._flags(name))
         self._stack.callback(end, machine)
         return machine
 
@@ -230,6 +237,39 @@ def test_a_node_that_hangs_is_gone_for_a_while(
         assert request(ours, session).body == "4hello"
         # To its node, that client has hung up.
         assert is_unknown(request(ours, other))
+
+
+def test_workers_are_killed_and_replaced_behind_one_address(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    with machines(require_program, tmp_path) as cluster:
+        far, machine = cluster.start("n0"), cluster.start_workers("m")
+        ours = at(far)
+
+        def says(session: str) -> str | None:
+            posted = request(ours, session, body="4hello")
+            if is_unknown(posted):
+                return None
+            assert posted.body == "ok"
+            return request(ours, session).body
+
+        sessions = [machine.open_on(slot) for slot in range(3)]
+        assert [says(each) for each in sessions] == ["4hello"] * 3
+        os.kill(machine.pid_of(0), signal.SIGKILL)
+        began = time.monotonic()
+        until(lambda: says(sessions[0]) is None, machine.read)
+        # Until another worker accepts for it.
+        assert time.monotonic() - began < 2
+        assert [says(each) for each in sessions[1:]] == ["4hello"] * 2
+        machine.logs("is ready", times=4)
+        sessions[0] = machine.open_on(0)
+        until(lambda: says(sessions[0]) == "4hello", machine.read)
+        machine.process.send_signal(signal.SIGHUP)
+        machine.logs("All workers are replaced")
+        assert [says(each) for each in sessions] == [None] * 3
+        sessions = [machine.open_on(slot) for slot in range(3)]
+        until(lambda: [*map(says, sessions)] == ["4hello"] * 3, machine.read)
+        assert "Traceback" not in machine.stopped()
 
 
 def test_requests_go_on_while_redis_is_away(

@@ -61,6 +61,7 @@ def test_any_engine_lists_the_sessions_of_all(
         assert report["total"] == report["matching"] == report["handshakes"] == 7
         assert report["transports"] == {"polling": 7}
         assert report["missing"] == []
+        assert report["nodes"] == {"n0": 3, "n1": 2, "n2": 2}
         text = json.dumps(report)
         assert [session for session in sessions if session.id in text] == []
 
@@ -103,6 +104,7 @@ def test_who_does_not_answer_is_named(
     nodes[0].known["n2"].takes = False
     report = outcome(nodes, lists[0].report(Query()))
     assert (report["total"], report["missing"]) == (2, ["wn2"])
+    assert report["nodes"] == {"n0": 1, "n1": 1}
     nodes[0].known["n2"].takes = True
     report = outcome(nodes[:2], lists[0].report(Query()), seconds=1.5)
     assert (report["total"], report["missing"]) == (2, ["wn2"])

@@ -45,19 +45,25 @@ class ClusterList:
         return self._own.total if self.cluster is None else self.cluster.sessions
 
     async def report(self, query: Query) -> dict[str, Any]:
-        """Describe the sessions that are asked for, see `report`."""
+        """Describe the sessions that are asked for, see `report`.
+
+        Returns:
+            Its values; and if there are several engines ``nodes``, how many sessions
+            each has, by the names of those that have answered.
+        """
         if self.cluster is None:
             return await self._own.report(query)
         workers = {peer.name: peer.worker for peer in self.cluster.peers()}
         asking = self.cluster.ask(_LIST, json.dumps(asdict(query)).encode())
-        parts = [await self._own.part(query)]
+        parts = {self.cluster.node: await self._own.part(query)}
         missing = []
         for name, answer in (await asking).items():
             if answer is None:
                 missing.append(workers.get(name, name))
             else:
-                parts.append(_part_from(json.loads(answer)))
-        return report(query, parts, missing)
+                parts[name] = _part_from(json.loads(answer))
+        nodes = {name: parts[name].transports.total() for name in sorted(parts)}
+        return {**report(query, [*parts.values()], missing), "nodes": nodes}
 
     async def close(self, handle: str) -> bool:
         """Close the session that a handle stands for; say whether there was one."""

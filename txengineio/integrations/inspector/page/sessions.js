@@ -35,13 +35,15 @@ export function showTotal(total) {
 
 /** Show a report: the table, and how many sessions there are. */
 export function showSessions(report) {
-  const { total, transports, handshakes, upgrades, missing, sessions } = report;
+  const { total, transports, handshakes, upgrades, missing, sessions, nodes = {} } = report;
   isFresh = true;
   byId("session-count").textContent = number(total);
   const kinds = Object.entries(transports).map(([name, count]) => `${number(count)} on ${name}`);
   const now = `${many(total, "session")} now${kinds.length ? `: ${kinds.join(", ")}` : ""}`;
   const silent = missing.length ? ` Without those of ${missing.join(", ")}: no answer.` : "";
-  say("sessions-note", `${now}. ${many(handshakes, "handshake")} and ${many(upgrades, "upgrade")} so far.${silent}`);
+  const shares = Object.entries(nodes).map(([name, count]) => `${count} on ${name}`);
+  const where = shares.length > 1 ? ` ${shares.join(", ")}.` : "";
+  say("sessions-note", `${now}. ${many(handshakes, "handshake")} and ${many(upgrades, "upgrade")} so far.${where}${silent}`);
   byId("sessions-table").classList.remove("stale");
   query.page = report.page;
   showPlace(report);
