@@ -337,6 +337,33 @@ _WORKERS = tuple(
     )
 )
 
+_CLUSTER = tuple(
+    Scenario(
+        name=f"cluster-{name}",
+        title=title,
+        needs=Feature.CLUSTER,
+        measure=processor_time(make_load),
+        own_only=True,
+    )
+    for name, title, make_load in (
+        ("poll", "POST and GET, connection of the session's node", _polling(1)),
+        (
+            "poll-forwarded",
+            "POST and GET, kept connection that came to another node",
+            lambda address: CrossedPollingLoad(
+                address, clients=20, messages=1, size=_SMALL
+            ),
+        ),
+        ("echo", "WebSocket echo, handshake at the session's node", _moved(False)),
+        ("echo-tunnelled", "WebSocket echo, handshake at another node", _moved(True)),
+        (
+            "broadcast",
+            "broadcast to 3,000 WebSocket clients of three nodes, per delivery",
+            lambda address: _broadcast(address, sessions=3_000),
+        ),
+    )
+)
+
 _SOCKETIO = tuple(
     Scenario(
         name=f"socketio-{name}",
@@ -374,8 +401,9 @@ GROUPS: Mapping[str, tuple[Scenario, ...]] = {
     "fairness": _FAIRNESS,
     "growth": _GROWTH,
     "workers": _WORKERS,
+    "cluster": _CLUSTER,
     "socketio": _SOCKETIO,
-    "all": _MAIN + _TRICKLE + _FAIRNESS + _GROWTH + _WORKERS + _SOCKETIO,
+    "all": _MAIN + _TRICKLE + _FAIRNESS + _GROWTH + _WORKERS + _CLUSTER + _SOCKETIO,
 }
 
 SCENARIOS = {scenario.name: scenario for scenario in GROUPS["all"]}

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 OURS = "ours"
 OURS_WORKERS = "ours-workers"
 OURS_ONE_WORKER = "ours-one-worker"
+OURS_CLUSTER = "ours-cluster"
 NODE = "node"
 OURS_STARTED = "twistd-engineio"
 WEB_STARTED = "twistd-web"
@@ -39,6 +40,7 @@ class Feature(Enum):
     START = "start-up by twistd"
     WORKERS = "what it does with workers, too"
     OTHER_WORKERS = "several workers"
+    CLUSTER = "several nodes on Redis"
     SOCKETIO = "Socket.IO"
 
 
@@ -63,13 +65,15 @@ class Server:
     @property
     def has_heartbeat(self) -> bool:
         """Tell whether it takes the heartbeat's times."""
-        return bool(self.features & {Feature.ENGINE, Feature.WORKERS, Feature.SOCKETIO})
+        with_heartbeat = {Feature.ENGINE, Feature.WORKERS, Feature.SOCKETIO}
+        return bool(self.features & (with_heartbeat | {Feature.CLUSTER}))
 
 
 _ALL = frozenset(Feature) - {
     Feature.START,
     Feature.WORKERS,
     Feature.OTHER_WORKERS,
+    Feature.CLUSTER,
     Feature.SOCKETIO,
 }
 _TWISTD = (
@@ -109,6 +113,14 @@ def _own_workers(name: str, title: str, workers: int) -> Server:
         server,
         command=(*server.command, "--workers", str(workers)),
         features=frozenset({Feature.WORKERS, *others}),
+    )
+
+
+def _own_cluster(name: str, title: str) -> Server:
+    return replace(
+        own_server(name, title, ROOT),
+        command=(sys.executable, str(_APPS / "our_cluster.py")),
+        features=frozenset({Feature.CLUSTER}),
     )
 
 
@@ -165,6 +177,7 @@ SERVERS = {
         own_server(OURS, "txengineio", ROOT),
         _own_workers(OURS_WORKERS, "txengineio, --workers 2", 2),
         _own_workers(OURS_ONE_WORKER, "txengineio, --workers 1", 1),
+        _own_cluster(OURS_CLUSTER, "txengineio, three nodes on Redis"),
         own_server("ours-asyncio", "txengineio, asyncio reactor", ROOT, "asyncio"),
         own_server(
             "ours-uvloop", "txengineio, asyncio reactor, uvloop", ROOT, "uvloop"

@@ -10,6 +10,7 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import (
     NODE,
     OURS,
+    OURS_CLUSTER,
     OURS_ONE_WORKER,
     OURS_STARTED,
     OURS_WORKERS,
@@ -206,6 +207,18 @@ LIMITS = (
             _value(scenario),
         )
         for scenario in ("workers-poll", "workers-poll-new", "workers-echo")
+    ),
+    Limit(
+        "another node's session, kept connection / local",
+        4.5,
+        _value("cluster-poll-forwarded", OURS_CLUSTER),
+        _value("cluster-poll", OURS_CLUSTER),
+    ),
+    Limit(
+        "broadcast to three nodes / to one",
+        1.2,
+        _value("cluster-broadcast", OURS_CLUSTER),
+        _value("broadcast"),
     ),
     Limit(
         "start to first answer: twistd engineio / web",

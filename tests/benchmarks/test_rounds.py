@@ -36,6 +36,11 @@ def test_only_several_workers_have_sessions_of_other_workers() -> None:
     assert {"ours", "ours-workers", "ours-one-worker"} <= set(names("workers-echo"))
 
 
+def test_only_a_cluster_has_sessions_of_other_nodes() -> None:
+    assert names("cluster-poll-forwarded") == ["ours-cluster"]
+    assert names("cluster-broadcast") == ["ours-cluster"]
+
+
 def test_starts_are_measured_with_twistd() -> None:
     assert names("start") == ["twistd-engineio", "twistd-web"]
 

@@ -30,8 +30,11 @@ from txengineio.errors import JoinFailed
 pytestmark = [pytest.mark.socket, pytest.mark.usefixtures("no_settling")]
 
 DEADLINE = 30.0
-WHOLE = 5.0
-"""Seconds after which everything is as before, once Redis is back."""
+WHOLE = 15.0
+"""Seconds after which everything is as before, once Redis is back.
+
+It takes three at most; a machine that others use may be slower.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +112,9 @@ async def all_hear_all(nodes: list[Node], text: str) -> None:
         await until(partial(node.has_heard, expected))
 
 
-async def whole_again(nodes: list[Node], seconds: float = WHOLE) -> None:
+async def whole_again(nodes: list[Node]) -> None:
     """Wait until all is as before, as it is soon; nobody has died meanwhile."""
-    await until(lambda: all(node.state == "ok" for node in nodes), seconds)
+    await until(lambda: all(node.state == "ok" for node in nodes), WHOLE)
     await all_hear_all(nodes, "again")
     for node in nodes:
         others = {other.name for other in nodes if other is not node}
@@ -316,7 +319,7 @@ async def test_a_network_that_swallows_everything_is_noticed(
     try:
         async with three_nodes(url) as nodes:
             relay.swallow()
-            await until(lambda: all(node.state == "degraded" for node in nodes), 5)
+            await until(lambda: all(node.state == "degraded" for node in nodes))
             await deferLater(reactor, 2.5)
             relay.pass_on()
             await whole_again(nodes)
@@ -399,7 +402,7 @@ async def test_sentinels_lead_to_the_new_master(program: str, tmp_path: Path) ->
                     )
                 one.kill()
                 await failed_over(sentinel, two.port)
-                await whole_again(nodes, 10)
+                await whole_again(nodes)
                 assert members_in(two) == {"a", "b", "c"}
 
 
