@@ -7,7 +7,8 @@ PORT ?= 8080
 ARGS ?=
 # How many processes share all the tests; much of their time is waiting.
 JOBS ?= 3
-# Which Python makes .venv; empty: the first one that is new enough.
+# Which Python makes .venv; empty: the first one that is new enough. Another one beside it:
+# make test PYTHON=python3.13 VENV=build/python3.13
 PYTHON ?=
 
 MAKEFLAGS += --no-print-directory
@@ -17,10 +18,14 @@ BIN := $(VENV)/bin
 PEERS := tests/interop
 CROSSBAR := tests/interop/crossbar
 CANARIES := build/canaries
-OLDEST := build/socketio-oldest
+OLDEST := build/oldest
+SOCKETIO_OLDEST := build/socketio-oldest
 HTTP2 := build/http2
+# What touches Twisted, Autobahn or treq, without the tests that take long.
+OLDEST_TESTS := tests/net tests/websocket tests/session tests/server tests/client tests/observing \
+	tests/twistd tests/testing
 
-.PHONY: run test lint format behaviours docs bench crossbar soak soak-cluster soak-workers load fuzz canaries socketio-oldest http2 clean
+.PHONY: run test lint format behaviours docs bench crossbar soak soak-cluster soak-workers load fuzz canaries oldest socketio-oldest http2 changelog clean
 
 # No pid file, so that two can run side by side.
 run: $(VENV)/.installed
@@ -38,6 +43,9 @@ else
 endif
 
 lint: $(VENV)/.installed-test
+	@test -z "$(PYTHON)" || test "$$($(PYTHON) -V)" = "$$($(BIN)/python -V)" || { \
+		echo "$(VENV) was made by $$($(BIN)/python -V); for another one add" \
+			"VENV=build/$(notdir $(PYTHON))" >&2; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -107,12 +115,26 @@ canaries: | $(BIN)/python
 		| grep -iE '^(twisted|autobahn|python-socketio) '
 	$(CANARIES)/bin/python -m pytest $$(find tests -name 'test_*_names.py')
 
+# Tests with the oldest releases that setup.py allows of what we stand on. Twisted's leave
+# sockets that cannot listen to the garbage collector, and its reactors in memory look names
+# up for real.
+oldest: | $(BIN)/python
+	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
+	@mkdir -p build
+	@sed -nE 's/^ {8}"(twisted|autobahn|treq)(\[tls\])?>=([0-9.]+)",/\1==\3/p' setup.py > build/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint build/oldest.txt --editable '.[test]'
+	@cat build/oldest.txt
+	$(OLDEST)/bin/python -m pytest $(or $(ARGS),$(OLDEST_TESTS)) -W default::DeprecationWarning \
+		-W default::pytest.PytestUnraisableExceptionWarning \
+		--ignore=tests/client/http/test_endpoints.py
+
 # The tests of Socket.IO with the oldest python-socketio that we support.
 socketio-oldest: | $(BIN)/python
-	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	@test -x $(SOCKETIO_OLDEST)/bin/python || $(BIN)/python -m venv $(SOCKETIO_OLDEST)
+	$(SOCKETIO_OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable '.[test]' 'python-socketio==5.13.0'
-	$(OLDEST)/bin/python -m pytest tests/integrations/socketio \
+	$(SOCKETIO_OLDEST)/bin/python -m pytest tests/integrations/socketio \
 		$$(find tests/interop tests/test_* -name 'test_socketio*.py')
 
 # What is served over TLS where h2 is installed, with which Twisted offers HTTP/2. Who
@@ -132,6 +154,11 @@ http2: | $(BIN)/python
 # NumPy 2). That is not what those who install txengineio have. It is no slower, as it is
 # installed beside the static checks.
 crossbar: $(CROSSBAR)/.venv/.installed
+
+# For a release: moves what the fragments say into CHANGELOG.md, below the version that
+# txengineio/__init__.py tells. To look at it: make changelog ARGS=--draft
+changelog: $(VENV)/.installed-test
+	$(BIN)/towncrier build --yes $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEERS)/node_modules $(CROSSBAR)/.venv benchmarks/.peers benchmarks/.results build dist *.egg-info htmlcov .coverage .coverage.* \

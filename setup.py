@@ -1,17 +1,44 @@
 """What the distribution is called, contains and needs; tools are in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+# Where the source is published, such as https://github.com/owner/txengineio.
+HOME = ""
+
+
+def package_page(readme: str) -> str:
+    """Return the README as the page of the package, which has no files beside it.
+
+    Links to files lead to the published source; while that is nowhere, links keep their
+    words only, and pictures are left out.
+    """
+    picture = f"![\\1]({HOME}/raw/main/\\2)" if HOME else ""
+    link = f"[\\1]({HOME}/blob/main/\\2)" if HOME else r"\1"
+    readme = re.sub(r"!\[([^]]*)\]\((?!https?:)([^)]*)\)", picture, readme)
+    return re.sub(r"(?<!!)\[([^]]*)\]\((?!https?:)([^)]*)\)", link, readme)
+
 
 setup(
     name="txengineio",
     version="0.1.0",
     description="Engine.IO server and client for Twisted",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=package_page(
+        Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    ),
     long_description_content_type="text/markdown",
     author="txengineio contributors",
-    license="MIT",
+    project_urls={
+        "Source": HOME,
+        "Documentation": f"{HOME}/blob/main/docs/index.md",
+        "Changelog": f"{HOME}/blob/main/CHANGELOG.md",
+        "Issues": f"{HOME}/issues",
+    }
+    if HOME
+    else {},
+    license_expression="MIT",
     license_files=["LICENSE"],
     keywords=["engine.io", "socket.io", "twisted", "websocket", "long-polling"],
     classifiers=[
@@ -25,6 +52,7 @@ setup(
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: Implementation :: CPython",
         "Topic :: Internet :: WWW/HTTP",
         "Typing :: Typed",
     ],
@@ -37,9 +65,13 @@ setup(
     },
     zip_safe=False,
     install_requires=[
-        "twisted[tls]>=26.10.0",
-        "autobahn>=26.7.1",
-        "treq>=26.7",
+        # The oldest ones that work: make oldest. Autobahn before 26.10 cuts compressed
+        # messages that are too long, or fails on those that cannot be inflated.
+        "twisted[tls]>=24.11.0",
+        "autobahn>=26.10.1",
+        "treq>=24.9.1",
+        # More than Twisted asks for.
+        "typing-extensions>=4.6.0",
     ],
     extras_require={
         # More ways to compress the answers to polls.
@@ -74,7 +106,7 @@ setup(
             "setuptools>=77",
             "towncrier>=25",
             # SSH and IRC over sessions; twisted.web.websocket beside them.
-            "twisted[conch,websocket]>=26.10.0",
+            "twisted[conch,websocket]",
             # What examples stand beside.
             "flask>=3.1",
             "klein>=24.8",

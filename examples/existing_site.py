@@ -27,7 +27,7 @@ class Shout(EngineIOProtocol):
 
 
 def page(data: bytes, content_type: str) -> IResource:
-    # Type checkers do not see that Twisted's resources are such.
+    # Type checkers do not see that Twisted's resources are an IResource.
     return cast(IResource, Data(data, content_type))
 
 

@@ -24,7 +24,7 @@ from txengineio import Engine, EngineIOProtocol, EngineIOSite
 def make_app(engine: Engine, reactor: ReactorBase) -> Flask:
     app = Flask(__name__)
 
-    # Flask runs in threads, and the engine only in that of the reactor.
+    # Flask runs in threads; the engine may be called in the reactor's thread only.
     @app.route("/say/<text>")
     def say(text: str) -> str:
         threads = cast(IReactorFromThreads, reactor)

@@ -13,7 +13,7 @@ from txengineio import EngineIOProtocol, Session
 
 
 class Chat(EngineIOProtocol[Session]):
-    # Of this session. Whoever else is there, no worker has in its variables.
+    # Of this session alone: no worker has a list of all members.
     name: str | None = None
 
     def connectionMade(self) -> None:

@@ -33,6 +33,8 @@ ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(GUIDE.glob("*.md"))]
 DEADLINE = 60.0
+ALL_BLOCKS = 300.0
+"""Seconds for all programs of the guide, which take five on an idle machine."""
 MOMENT = 0.3
 """Seconds for a program that would go on for ever."""
 
@@ -133,6 +135,7 @@ def elsewhere(text: str, server: str) -> str:
 
 
 @pytest.mark.socket
+@pytest.mark.timeout(ALL_BLOCKS + DEADLINE)
 def test_python_blocks_run(server: str, tmp_path: Path) -> None:
     found = {
         f"{page.stem}/{block.name}": block
@@ -191,7 +194,7 @@ def run_blocks(
         input=json.dumps({"folder": str(folder), "blocks": sources}),
         stdout=subprocess.PIPE,
         text=True,
-        timeout=DEADLINE,
+        timeout=ALL_BLOCKS,
         check=True,
     )
     results: dict[str, dict[str, Any]] = json.loads(run.stdout)

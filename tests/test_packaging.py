@@ -153,6 +153,63 @@ def test_wheel_has_the_package_the_plugin_and_nothing_else(wheel: Path) -> None:
     assert names == shipped | PLUGINS
 
 
+LINK = re.compile(r"\]\(([^)]+)\)")
+HOME = "https://example.com/owner/txengineio"
+METADATA = (
+    "import os, sys; from setuptools import build_meta; "
+    "os.chdir(sys.argv[1]); build_meta.prepare_metadata_for_build_wheel(sys.argv[2])"
+)
+
+
+def test_package_page_has_no_link_that_leads_nowhere(wheel: Path) -> None:
+    info = f"txengineio-{txengineio.__version__}.dist-info"
+    metadata = zipfile.ZipFile(wheel).read(f"{info}/METADATA")
+    assert LINK.findall(metadata.decode()) == []
+    assert b"\n## An application\n" in metadata
+
+
+def test_package_page_leads_to_the_source_once_it_is_published(
+    project: Path, environment: Environment, tmp_path: Path
+) -> None:
+    copy = tmp_path / "project"
+    shutil.copytree(project, copy)
+    setup = copy / "setup.py"
+    text = setup.read_text("utf-8")
+    assert text.count('HOME = ""\n') == 1
+    setup.write_text(text.replace('HOME = ""\n', f'HOME = "{HOME}"\n'), "utf-8")
+
+    environment.run("-c", METADATA, str(copy), str(tmp_path))
+
+    (path,) = tmp_path.glob("*.dist-info/METADATA")
+    metadata = path.read_text("utf-8")
+    assert f"\nProject-URL: Changelog, {HOME}/blob/main/CHANGELOG.md\n" in metadata
+    for target in LINK.findall(metadata):
+        assert target.startswith(f"{HOME}/"), target
+        kind, _, file = target.removeprefix(f"{HOME}/").partition("/main/")
+        assert kind == ("raw" if file.endswith(".svg") else "blob")
+        assert (PROJECT / file).exists(), file
+
+
+def test_changelog_is_built_from_all_fragments(tmp_path: Path) -> None:
+    for name in ("CHANGELOG.md", "pyproject.toml"):
+        shutil.copy2(PROJECT / name, tmp_path)
+    for name in ("newsfragments", "txengineio"):
+        shutil.copytree(PROJECT / name, tmp_path / name)
+    build = ["towncrier", "build", "--yes"]
+    subprocess.run(
+        [sys.executable, "-m", *build], cwd=tmp_path, check=True, capture_output=True
+    )
+
+    changelog = (tmp_path / "CHANGELOG.md").read_text("utf-8")
+    assert f"\n## {txengineio.__version__} (" in changelog
+    told = " ".join(changelog.split())
+    for fragment in (PROJECT / "newsfragments").glob("*.*"):
+        if fragment.name != "README.md":
+            assert " ".join(fragment.read_text("utf-8").split()) in told, fragment.name
+    left = [each.name for each in (tmp_path / "newsfragments").iterdir()]
+    assert left == ["README.md"]
+
+
 def test_wheel_carries_the_licence(wheel: Path) -> None:
     assert [n for n in zipfile.ZipFile(wheel).namelist() if n.endswith("/LICENSE")]
 

@@ -23,7 +23,7 @@ USERS = "CREATE TABLE users AS SELECT 'ada' AS name, 'ada''s' AS token"
 
 reactor: Any = global_reactor
 sio = Server()
-# One connection, as what is in memory is that one's. A file may have more.
+# A database in memory belongs to one connection. With a file there may be more.
 database = ConnectionPool(
     "sqlite3", ":memory:", check_same_thread=False, cp_min=1, cp_max=1
 )

@@ -9,10 +9,7 @@ import json
 import resource
 import socket
 import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from twisted.internet import defer, endpoints, task
 

@@ -174,9 +174,8 @@ def test_an_upgrade_forgets_what_became_of_the_last_answer(
 @pytest.mark.socket
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 def test_200_megabytes_for_a_client_that_reads_nothing(transport: str) -> None:
-    program = Path(__file__).with_name("slow_reader.py")
     run = subprocess.run(
-        [sys.executable, program, transport],
+        [sys.executable, "-m", "tests.server.slow_reader", transport],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

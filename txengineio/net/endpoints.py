@@ -58,7 +58,7 @@ def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         _check_port(description)
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except Exception as error:
-        # Whatever a plugin's or a file's problem is, it is in that description.
+        # Whatever went wrong, in a plugin or with a file, came from that description.
         raise _wrong(description, error) from error
     return endpoint
 

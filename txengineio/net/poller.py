@@ -361,7 +361,7 @@ class Poller:
 
     def addReader(self, reader: IReadDescriptor) -> None:
         """Watch a connection for what comes in."""
-        # Twisted's has nothing read any more once it is aborted, even if it is resumed.
+        # Twisted reads no more from one that was aborted, even if it is resumed.
         if not is_aborting(reader):
             self._add(reader, self._reads, _IN)
 
@@ -408,8 +408,8 @@ class Poller:
     def _see_that_it_is_watched(self) -> None:
         """Have the reactor watch it; forget what the reactor has forgotten.
 
-        `removeAll` does not say that it was called: trial does after each test. A
-        process with many connections is no test, and to ask would cost it too much.
+        A reactor tells nobody of its `removeAll`, which trial calls after each test. A
+        process with many connections is no test: asking would cost it too much.
         """
         if not self._transports:
             self._reactor.addReader(self)

@@ -34,7 +34,10 @@ PRIVATE_DEFAULTS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "_adapterCache": lambda _request: {},
     "_parsePOSTFormSubmission": lambda _request: False,
 }
-"""What ``Request.__init__`` gives to each request beside public attributes."""
+"""What ``Request.__init__`` gives to each request beside public attributes.
+
+Twisted before 25.5 always parses forms, and looks at no ``_parsePOSTFormSubmission``.
+"""
 
 PARSED_HEADERS: Final = "_rawHeaders"
 """Where ``twisted.web.http_headers.Headers`` keeps what is parsed."""
