@@ -8,7 +8,8 @@ the global reactor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from random import uniform
 from typing import Any, Final
 
@@ -38,6 +39,9 @@ _LONGEST_DELAY: Final = 1.0
 """Seconds between two attempts, about; they double up to this."""
 
 _DOUBLINGS: Final = 5
+
+_BYTES: Final[Mapping[str, Any]] = {"charset": None, "convertNumbers": False}
+"""Bytes stay bytes, whatever they look like."""
 
 
 class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
@@ -85,8 +89,7 @@ class _Factory(Factory):
 
     @override
     def buildProtocol(self, addr: object) -> Any:
-        # Bytes stay bytes, whatever they look like.
-        protocol = self._protocol(charset=None, convertNumbers=False)
+        protocol = self._protocol(**_BYTES)
         protocol.factory = self
         return protocol
 
@@ -266,10 +269,9 @@ async def ask_once(
         RedisRefused: The answer is an error.
         RedisAway: The connection is lost before the answer.
     """
-    factory = Factory.forProtocol(txredisapi.RedisProtocol)
+    factory = Factory.forProtocol(partial(txredisapi.RedisProtocol, **_BYTES))
     factory.noisy = False
     protocol: Any = await endpoint.connect(factory)
-    protocol.charset, protocol.convertNumbers = None, False
     try:
         if password is not None:
             await _execute(protocol, "AUTH", password)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from OpenSSL.SSL import Error as SSLError
+from OpenSSL.crypto import Error as CryptoError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
@@ -123,8 +123,11 @@ def _trust(path: str) -> Any:
     try:
         found = _PEM.findall(Path(path).read_bytes())
         certificates = [Certificate.loadPEM(each) for each in found]
-    except (OSError, SSLError) as error:
+    except OSError as error:
         raise BadRedisURL(f"?ca= names a file of certificates: {error}") from error
+    except CryptoError as error:
+        problem = f"?ca= names a file of certificates; one in {path} makes no sense"
+        raise BadRedisURL(problem) from error
     if not certificates:
         raise BadRedisURL(f"?ca= names a file of certificates; {path} has none")
     return trustRootFromCertificates(certificates)
