@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import RequireProgram
+from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.servers import HERE, ROOT, run_client
 from tests.interop.socketio_serve import KINDS
 
@@ -109,3 +111,23 @@ def test_processes_with_ports_of_their_own(node: str, tmp_path: Path) -> None:
         twistd(kind, tmp_path / "c", *flags, "c") as three,
     ):
         check(node, [one, two, three], "upgrade")
+
+
+@pytest.mark.parametrize("kind", ["Server", "AsyncServer"])
+def test_machines_that_find_each_other_by_redis(
+    kind: str, node: str, require_program: RequireProgram, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of 32 characters or more", "ascii")
+    secret.chmod(0o600)
+    with RedisServer(require_redis(require_program), tmp_path) as redis:
+        flags = [
+            *("--cluster", redis.url, "--cluster-secret-file", str(secret)),
+            *("--cluster-listen", "tcp:0:interface=127.0.0.1", "--node-name"),
+        ]
+        with (
+            twistd(kind, tmp_path / "a", *flags, "a") as one,
+            twistd(kind, tmp_path / "b", *flags, "b") as two,
+            twistd(kind, tmp_path / "c", *flags, "c") as three,
+        ):
+            check(node, [one, two, three], "upgrade")

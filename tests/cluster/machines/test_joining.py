@@ -183,6 +183,13 @@ def test_a_description_that_makes_no_sense() -> None:
         engine_of(Town(), listen="tcp:x:interface=127.0.0.1")
 
 
+def test_each_engine_has_one_of_its_own() -> None:
+    cluster = MemoryCluster(Town())
+    Engine(Named, reactor=CLOCK, node_name="n1", cluster=cluster)
+    with pytest.raises(InvalidOption, match="cluster must be one of its own for each"):
+        Engine(Named, reactor=CLOCK, node_name="n2", cluster=cluster)
+
+
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_bytes(SECRET)

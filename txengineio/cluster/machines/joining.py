@@ -113,9 +113,12 @@ class MachinesCluster:
             endpoint: What listens instead of what ``listen`` describes.
 
         Raises:
-            InvalidOption: The engine has no name, or the endpoint's description makes
-                no sense.
+            InvalidOption: The engine has no name, the endpoint's description makes no
+                sense, or this is another engine's already.
         """
+        if self._machines is not None:
+            expected = "one of its own for each engine"
+            raise InvalidOption("cluster", expected, self)
         reactor = engine.clock
         self._endpoint = endpoint or self._described(reactor)
         credentials = Credentials(self.name, self._secret or b"")
