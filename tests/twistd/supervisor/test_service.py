@@ -69,6 +69,9 @@ class Supervised:
             LAUNCH, self.binder, [self.listening], self.reactor, self.spawn
         )
 
+    def fails(self, *_arguments: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
     def spawn(
         self,
         reactor: Any,
@@ -178,6 +181,48 @@ def test_a_worker_that_cannot_start_ends_everything(supervised: Supervised) -> N
         supervised.service.startService()
     assert str(raised.value) == "twistd engineio: no such module"
     assert all(process.has_ended for process in supervised.processes)
+
+
+def test_a_process_that_the_system_does_not_make_is_told(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised.service, "_spawn_process", supervised.fails)
+    with pytest.raises(CannotStart) as raised:
+        supervised.service.startService()
+    assert str(raised.value) == (
+        "twistd engineio: worker w0 cannot be started: "
+        "[Errno 11] Resource temporarily unavailable"
+    )
+
+
+def test_a_process_that_the_system_does_not_make_is_made_later(
+    running: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = running.processes
+    with monkeypatch.context() as patched:
+        patched.setattr(running.service, "_spawn_process", running.fails)
+        one.dies()
+        with Log() as log:
+            running.reactor.advance(0)
+        assert log.lines[-1].startswith("slot 0 gets another worker in 1 s")
+        assert "w0 cannot be started: [Errno 11]" in log.text
+        assert len(running.processes) == 2
+    running.reactor.advance(1)
+    running.processes[-1].reports(Report.READY)
+    assert running.service.slots[0].serves
+
+
+def test_it_stops_while_a_process_could_not_be_made(
+    running: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = running.processes
+    monkeypatch.setattr(running.service, "_spawn_process", running.fails)
+    hang_up(running)
+    stopped = running.service.stopService()
+    for each in (one, two):
+        each.ends()
+    running.reactor.advance(0)
+    assert has_fired(stopped)
 
 
 def test_a_signal_to_stop_ends_a_start(supervised: Supervised) -> None:

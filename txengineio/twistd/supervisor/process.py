@@ -127,10 +127,18 @@ class WorkerProcess(ProcessProtocol):
         self.name = f"worker {label_of(self.slot)} (pid {self.transport.pid})"
         self.order(Order.ASSIGNMENT, self._assignment.to_value())
 
+    def could_not_start(self, problem: OSError) -> None:
+        """Report, a little later, that there is no process: the system made none."""
+        self.state = WorkerState.ENDED
+        self.failure = f"{self.name} cannot be started: {problem}"
+        self._clock.callLater(0, self._owner.worker_ended, self)
+
     # --- orders -----------------------------------------------------------------------
 
     def order(self, order: Order, value: Any = None) -> None:
         """Give an order, if the process is still there."""
+        if self.state is WorkerState.ENDED:
+            return
         # The pipe may be gone before the process is.
         with suppress(KeyError):
             self.transport.writeToChild(ORDERS, line_of(order, value))
@@ -165,11 +173,15 @@ class WorkerProcess(ProcessProtocol):
 
     def dismiss(self) -> None:
         """Let it end; nothing is left for it to do."""
+        if self.state is WorkerState.ENDED:
+            return
         self.transport.closeChildFD(ORDERS)
         self._kill_in(_LATE)
 
     def kill(self) -> None:
         """End it at once."""
+        if self.state is WorkerState.ENDED:
+            return
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
 

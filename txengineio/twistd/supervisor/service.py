@@ -274,7 +274,12 @@ class SupervisorService(Service):
             timeout=launch.timeout,
         )
         worker = WorkerProcess(assignment, slot, self._reactor)
-        self._spawn_process(self._reactor, worker, assignment, sockets, launch.folder)
+        try:
+            self._spawn_process(
+                self._reactor, worker, assignment, sockets, launch.folder
+            )
+        except OSError as problem:
+            worker.could_not_start(problem)
         return worker
 
     # --- while it runs ----------------------------------------------------------------
