@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.soak.history import Event, Fate
@@ -24,10 +24,13 @@ _RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
 _URL = re.compile(r"served at http://127\.0\.0\.1:(\d+)/")
 _WORKER = r"worker w(\d+) \(pid (\d+)\)"
 _READY = re.compile(rf"{_WORKER} is ready: node (\w+)")
-_DIED = re.compile(rf"{_WORKER} has .*: killed$")
+_DIED = re.compile(rf"{_WORKER} (?:has .*: killed|ended: \w+)$")
 _LEFT = re.compile(rf"{_WORKER} has left")
 _ROLLED = re.compile(r"All workers are replaced|keeps its worker")
 _PAUSE = 0.05
+_LATE = 1.0
+"""Seconds by which the log may tell later than clients notice."""
+
 _DEADLINE = 60.0
 
 
@@ -133,12 +136,13 @@ class SupervisedServer:
         elif found := _DIED.search(line):
             # One that had not begun to serve is nobody's.
             if worker := self._by_pid(int(found[2])):
-                self._died(worker)
+                self._died(worker, time.monotonic() - _LATE)
         elif found := _LEFT.search(line):
             if worker := self._by_pid(int(found[2])):
                 worker.has_ended = True
                 since = self._rolls_since or 0.0
-                self.fates.setdefault(worker.node, Fate(Event.RETIRED, since))
+                left = Fate(Event.RETIRED, since, has_left=True)
+                self.fates.setdefault(worker.node, left)
         elif _ROLLED.search(line):
             self._rolls_since = None
 
@@ -146,11 +150,21 @@ class SupervisedServer:
         found = [each for each in self.workers.values() if each.pid == pid]
         return found[-1] if found else None
 
-    def _died(self, worker: Worker) -> None:
+    def _died(self, worker: Worker, since: float) -> None:
+        if worker.has_ended:
+            return
         worker.has_ended = True
-        now = time.monotonic()
-        since = self.fates.get(worker.node, Fate(Event.KILLED, now)).since
-        self.fates[worker.node] = Fate(Event.KILLED, since, now)
+        known = self.fates.get(worker.node)
+        if known is None:
+            known = self._killed(since, 0.0)
+        self.fates[worker.node] = replace(known, dead=time.monotonic())
+
+    def _killed(self, since: float, dead: float) -> Fate:
+        """Return the fate of a worker that may have been leaving already."""
+        rolls_since = self._rolls_since
+        if rolls_since is None:
+            return Fate(Event.KILLED, since, dead)
+        return Fate(Event.KILLED, min(since, rolls_since), dead, has_left=True)
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds, of the log or otherwise."""
@@ -175,13 +189,13 @@ class SupervisedServer:
     def kill(self, worker: Worker) -> None:
         """Kill a worker."""
         self._send(worker, signal.SIGKILL)
-        self._died(worker)
+        self._died(worker, time.monotonic())
 
     async def stop_for(self, worker: Worker, seconds: float) -> None:
         """Stop a worker for a while; one that is too long it does not survive."""
         if seconds >= self._timeout:
             now = time.monotonic()
-            self.fates[worker.node] = Fate(Event.KILLED, now, now + self._timeout)
+            self.fates[worker.node] = self._killed(now, now + self._timeout)
         self._send(worker, signal.SIGSTOP)
         await asyncio.sleep(seconds)
         self._send(worker, signal.SIGCONT)

@@ -108,6 +108,15 @@ def test_but_nothing_that_was_acknowledged(event: Event) -> None:
     assert "5 were acknowledged, 4 arrived" in found
 
 
+def test_except_by_a_session_that_has_said_goodbye() -> None:
+    session = make_session(0, 1, sent=10, is_complete=False, acknowledged=9)
+    ledger = Ledger(numbered(0, 1, 2, 3), ["server shutdown"])
+    left = {"w0a": Fate(Event.RETIRED, 10.0, has_left=True)}
+    assert check([session], {SID: ledger}, left) == []
+    session.acknowledged = 10
+    assert "10 were acknowledged, 4 arrived" in problem_of(session, ledger, left)
+
+
 def test_a_foreign_message_is_found_at_either_end() -> None:
     foreign = [*numbered(0, 1, 2, 3, 4), *numbered(5, client="c2")]
     at_client = check(
