@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import signal
 import socket
@@ -11,10 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import twisted
 from tests.connection import make_request, parse_response
 from tests.examples import EXAMPLES
 from tests.frames import CLOSE, TEXT, make_frame
@@ -414,6 +417,69 @@ def test_a_socket_of_systemd() -> None:
         finally:
             process.kill()
     assert b"Traceback" not in output, output.decode()
+
+
+def python_for(user: str, environment: dict[str, str]) -> str | None:
+    """Return a Python that a user may run, with all that is needed."""
+    for each in (sys.executable, "/usr/bin/python3"):
+        with suppress(OSError):
+            tried = subprocess.run(
+                [each, "-c", "import twisted.web, OpenSSL, txengineio.twistd"],
+                cwd="/",
+                env=environment,
+                user=user,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+            if not tried.returncode:
+                return each
+    return None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+def test_workers_run_as_the_user_that_twistd_becomes() -> None:
+    user = pwd.getpwnam("nobody")
+    packages = Path(twisted.__file__).parents[1]
+    path = os.pathsep.join(map(str, (PROJECT, packages)))
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": "/tmp"}
+    python = python_for("nobody", environment)
+    if python is None:
+        pytest.skip(f"the user nobody may not run Python, or not read {PROJECT}")
+    process = subprocess.Popen(
+        [
+            *(python, "-c", RUN_TWISTD, "-n", "--pidfile="),
+            *("--uid", str(user.pw_uid), "--gid", str(user.pw_gid)),
+            *("engineio", "--workers", "2", "--listen", "tcp:0:interface=127.0.0.1"),
+        ],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            output = ""
+            while "2 workers serve" not in output:
+                line = process.stdout.readline()
+                assert line, output
+                output += line
+            pid = process.pid
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+            assert len(children.split()) == 2
+            for each in (pid, *children.split()):
+                assert Path(f"/proc/{each}").stat().st_uid == user.pw_uid
+            served = re.search(r"http://127\.0\.0\.1:(\d+)/", output)
+            assert served is not None, output
+            with socket.create_connection(("127.0.0.1", int(served[1]))) as connection:
+                connection.settimeout(ANSWER_DEADLINE)
+                assert get(connection, POLLING).startswith("0{")
+            process.terminate()
+            output, _ = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+    assert "Traceback" not in output
 
 
 def test_in_the_background(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import http.client
 import json
 import os
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -269,6 +270,50 @@ async def test_a_lost_node_is_known_at_once(nodes: list[Node]) -> None:
     assert gone == ["n1"]
     assert nodes[0].workers.owner_of("n1-x") is None
     assert [peer.name for peer in nodes[0].workers.peers()] == ["n2"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_new_connection_goes_on_before_anything_is_made_of_it(
+    nodes: list[Node],
+) -> None:
+    one, two = (node.workers for node in nodes[:2])
+    assert one.owner_of("n1-x") is not None
+
+    def asking(target: str, method: str = "GET") -> Any:
+        """Accept a connection, and ask whether it goes on."""
+        with socket.create_server((HOST, 0)) as listener:
+            client = socket.create_connection(listener.getsockname(), DEADLINE)
+            accepted, _ = listener.accept()
+        accepted.setblocking(False)
+        client.sendall(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        select.select([accepted], [], [], DEADLINE)
+        return one.takes_accepted(nodes[0].site, accepted), client, accepted
+
+    taken, client, accepted = asking(f"{POLLING}&sid=n1-nobody")
+    assert taken
+    assert accepted.fileno() == -1
+    assert one.counts.moved == {"out": 1}
+    answer = await deferToThread(client.recv, 4096)
+    assert b'"code":1' in answer
+    assert two.counts.moved == {"in": 1}
+    client.close()
+    stays = {
+        "its own": f"{POLLING}&sid=n0-x",
+        "nobody's": f"{POLLING}&sid=gone-x",
+        "a new one": POLLING,
+        "another page": "/healthz?sid=n1-x",
+    }
+    for what, target in stays.items():
+        taken, client, accepted = asking(target)
+        assert not taken, what
+        # It is read by whoever serves it.
+        assert accepted.recv(4096).startswith(b"GET ")
+        # Nothing has come; then the client is gone.
+        assert not one.takes_accepted(nodes[0].site, accepted)
+        client.close()
+        assert not one.takes_accepted(nodes[0].site, accepted)
+        accepted.close()
+    assert one.counts.moved == {"out": 1}
 
 
 @pytest_twisted.ensureDeferred

@@ -14,6 +14,7 @@ for another node's session is given to it, socket and all.
 ``links``          connections between nodes: one to send by, one to receive by
 ``forwarding``     requests whose connections cannot be moved
 ``machines``       the nodes of several machines: links between them, requests forwarded
+``moves``          connections that are given to another node, or taken from one
 ``outbox``         messages to another node, and those that wait for it
 ``workers``        one machine's nodes: finding each other, giving connections away
 ``messages``       what engines say to each other, as bytes

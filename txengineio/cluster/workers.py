@@ -14,31 +14,24 @@ from zope.interface import implementer
 
 from txengineio.checks import is_node_name
 from txengineio.cluster.forwarding.forwarder import Forwarder
-from txengineio.cluster.forwarding.pairs import (
-    FORWARDED,
-    PairEndpoint,
-    adopt,
-    give_link,
-)
-from txengineio.cluster.forwarding.site import ForwardedSite
+from txengineio.cluster.forwarding.pairs import PairEndpoint, give_link
 from txengineio.cluster.forwarding.tunnel import ILink
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.joined_engine import JoinedEngine
 from txengineio.cluster.links import Door, Receiver, Sender, open_link
+from txengineio.cluster.moves import Moves
 from txengineio.cluster.outbox import Outbox
 from txengineio.cluster.packets import (
     Connection,
     Hello,
     LostConnection,
     Packet,
-    connection_packet,
     hello_packet,
 )
 from txengineio.cluster.pieces import Message
 from txengineio.cluster.placement import better_place, has_come
 from txengineio.cluster.targets import begins_request, handshake_target, target_of
 from txengineio.errors import InvalidOption
-from txengineio.net.release import can_be_released, release_socket
 from txengineio.server.cluster import ClusterCounts
 from txengineio.server.engine import Engine
 from txengineio.server.registry import node_of
@@ -53,13 +46,11 @@ _LOAD: Final = b"l"
 _MOVE_IDLE: Final = 0.1
 """Seconds between two looks at connections that may be idle by now."""
 
+_LOOK: Final = 2048
+"""Bytes of a new connection that are looked at: its first line, usually."""
+
 _OTHERS: Final = 0o077
 """The permissions of others than the owner."""
-
-_BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
-)
 
 
 @implementer(IPeer)
@@ -70,22 +61,23 @@ class _Peer:
 
     def __init__(
         self,
-        workers: Workers,
+        moves: Moves,
         name: str,
+        heard_at: float,
         sender: Sender,
         outbox: Outbox,
         forwarder: Forwarder,
     ) -> None:
-        self._workers = workers
+        self._moves = moves
         self.name = name
         self.load = Load(name)
-        self.heard_at: float = workers.seconds()
+        self.heard_at = heard_at
         self.sender = sender
         self.outbox = outbox
         self.forwarder = forwarder
 
     def hand_over(self, channel: Any, received: bytes) -> bool:
-        return self._workers.move(self.sender, channel, received)
+        return self._moves.move(self.sender, channel, received)
 
     def forward(self, request: IncomingRequest) -> None:
         self.forwarder.forward(request, self.load.sessions)
@@ -154,12 +146,10 @@ class Workers:
         self._engine = engine
         self._directory = directory
         self._reactor = reactor
-        self._sites: list[EngineIOSite] = []
-        self._forwarded_site = ForwardedSite(engine, reactor)
+        self._moves = Moves(engine, reactor, self.counts.moved)
         self._peers: dict[str, _Peer] = {}
         self._receivers: dict[Receiver, str | None] = {}
         self._door: Door | None = None
-        self._is_adopting = False
         self._left: list[Callable[[str], object]] = []
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
         self.worker = worker or name
@@ -178,7 +168,7 @@ class Workers:
 
         All nodes name the same sites in the same order.
         """
-        self._sites.append(site)
+        self._moves.sites.append(site)
         site.elsewhere = self
 
     def start(self) -> None:
@@ -219,11 +209,10 @@ class Workers:
         peer = self.peer(self._successor or self.node)
         if peer is None:
             return
-        for site in self._sites:
-            for channel in site.idle_connections():
-                if peer.sender.is_full:
-                    return
-                self.move(peer.sender, channel, b"")
+        for channel in self._moves.idle_connections():
+            if peer.sender.is_full:
+                return
+            peer.hand_over(channel, b"")
 
     def stop(self) -> None:
         """Leave; connections that come from others meanwhile are lost."""
@@ -237,7 +226,7 @@ class Workers:
             self._door = None
         if self._joined is not None:
             self._engine.elsewhere = None
-        for site in self._sites:
+        for site in self._moves.sites:
             site.elsewhere = None
         receivers, self._receivers = self._receivers, {}
         for receiver in receivers:
@@ -246,7 +235,7 @@ class Workers:
         for peer in peers.values():
             peer.close()
             peer.forwarder.abort()
-        self._forwarded_site.close()
+        self._moves.stop()
 
     # --- the others -------------------------------------------------------------------
 
@@ -323,7 +312,7 @@ class Workers:
             self.counts.forwarded,
             self._engine.serve_here,
         )
-        return _Peer(self, name, sender, outbox, forwarder)
+        return _Peer(self._moves, name, self.seconds(), sender, outbox, forwarder)
 
     def _opened(self, link: socket.socket) -> None:
         receiver = Receiver(self._reactor, link, self._received, self._ended)
@@ -339,7 +328,7 @@ class Workers:
             self.counts.moved["lost"] += 1
             self._log.error("a connection was lost: no descriptor is left for it")
         elif isinstance(packet, Connection):
-            self._adopt(packet)
+            self._moves.take(packet)
 
     def _hear(self, name: str | None, message: Message) -> None:
         peer = None if name is None else self.peer(name)
@@ -378,22 +367,6 @@ class Workers:
 
     # --- connections ------------------------------------------------------------------
 
-    def move(self, sender: Sender, channel: Any, received: bytes) -> bool:
-        """Send a connection away, if it can be; see `IPeer.hand_over`."""
-        transport = channel.transport
-        if channel.site not in self._sites or not can_be_released(transport):
-            return False
-        if sender.is_full:
-            self.counts.moved["busy"] += 1
-            transport.write(_BUSY)
-            transport.loseConnection()
-            return True
-        number = self._sites.index(channel.site)
-        packet = connection_packet(number, transport.socket, received)
-        sender.send(packet, release_socket(transport))
-        self.counts.moved["out"] += 1
-        return True
-
     def give(self, name: str, link: ILink) -> None:
         """Give a link of another machine to the node that it is for.
 
@@ -409,41 +382,6 @@ class Workers:
         else:
             give_link(self._reactor, link, peer.sender)
 
-    def _adopt(self, packet: Connection) -> None:
-        with packet.socket as client:
-            site = self._site(packet.site)
-            if site is None:
-                self.counts.moved["lost"] += 1
-                return
-            try:
-                channel = adopt(self._reactor, client, site)
-            except OSError:
-                # The client is gone, or there is no descriptor left.
-                self.counts.moved["lost"] += 1
-                return
-        channel = channel.http_channel
-        if packet.site == FORWARDED:
-            if packet.received:
-                channel.dataReceived(packet.received)
-            return
-        self.counts.moved["in"] += 1
-        if not packet.received:
-            # It was idle.
-            return
-        self._is_adopting = True
-        try:
-            channel.dataReceived(packet.received)
-        except Exception:
-            self._log.failure("a connection from another node is dropped")
-            channel.transport.abortConnection()
-        finally:
-            self._is_adopting = False
-
-    def _site(self, number: int) -> EngineIOSite | None:
-        if number == FORWARDED:
-            return self._forwarded_site
-        return self._sites[number] if number < len(self._sites) else None
-
     # --- what an engine and its sites ask ---------------------------------------------
 
     def takes_connection(self, channel: Any, received: bytes) -> bool:
@@ -456,12 +394,27 @@ class Workers:
         peer = self.owner_of(target[1])
         return peer is not None and peer.hand_over(channel, received)
 
+    def takes_accepted(self, site: EngineIOSite, accepted: socket.socket) -> bool:
+        """Give an unread connection to the node of its request; see `SiteElsewhere`."""
+        if not self._peers:
+            return False
+        try:
+            begun = accepted.recv(_LOOK, socket.MSG_PEEK)
+        except OSError:
+            # Nothing has come yet, or the client is gone: that is found out later.
+            return False
+        target = target_of(begun)
+        if target is None or site.engine_at(target[0]) is None:
+            return False
+        peer = self.peer(node_of(target[1]))
+        return peer is not None and self._moves.pass_on(peer.sender, site, accepted)
+
     def _places(self, channel: Any, received: bytes) -> bool:
         """Give away a connection that asks for a new session, if there are too many.
 
         Connections that another node has given to this one stay.
         """
-        target = None if self._is_adopting else handshake_target(received)
+        target = None if self._moves.is_taking else handshake_target(received)
         if target is None or channel.site.engine_at(target) is None:
             return False
         engine = self._engine

@@ -6,13 +6,14 @@ import sys
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
 from typing import Any, Final
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, ILoggingContext
+from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port, Server
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -20,7 +21,13 @@ from typing_extensions import override
 from txengineio.net.direct_writes import has_unsent_bytes
 from txengineio.net.poller import Poller, poller_of
 
-__all__ = ["WatchedConnection", "leaves_now", "watch_closely", "watch_port"]
+__all__ = [
+    "WatchedConnection",
+    "leaves_now",
+    "serve_socket",
+    "watch_closely",
+    "watch_port",
+]
 
 _PLAIN: Final[list[type]] = [Server]
 
@@ -29,6 +36,8 @@ with suppress(ImportError):
     from twisted.internet.unix import Server as UnixServer
 
     _PLAIN.append(UnixServer)
+
+_INTERNET: Final = (AF_INET, AF_INET6)
 
 _IPV4_WIDTH: Final = 2
 """Parts of an IPv4 address, as the kernel tells it."""
@@ -71,6 +80,66 @@ def watch_port(port: Any) -> None:
             is_undelayed=_undelay(port),
         )
         port.transport = make
+
+
+def serve_socket(reactor: Any, accepted: socket, factory: Any, watch: bool) -> Any:
+    """Serve a connection that was accepted here or elsewhere; return its protocol.
+
+    Args:
+        reactor: The reactor.
+        accepted: Its socket, which does not block, and belongs to the reactor then.
+        factory: What is served.
+        watch: Whether a `Poller` may watch it, from its beginning on.
+
+    Raises:
+        OSError: Its other end is gone, or there is no descriptor left; it is closed.
+    """
+    watch = watch and accepted.family in _INTERNET
+    poller = poller_of(reactor) if watch else None
+    try:
+        if poller is None:
+            made = _Made(factory)
+            with accepted:
+                # It takes a copy.
+                reactor.adoptStreamConnection(accepted.fileno(), accepted.family, made)
+            return made.protocol
+        client = accepted.getpeername()
+    except OSError:
+        accepted.close()
+        raise
+    protocol = factory.buildProtocol(_address(client))
+    if protocol is None:
+        accepted.close()
+        return None
+    transport = WatchedConnection(
+        accepted,
+        protocol,
+        client,
+        None,
+        client[1],
+        reactor,
+        poller=poller,
+        host=None,
+        number=None,
+        is_undelayed=False,
+    )
+    protocol.makeConnection(transport)
+    return protocol
+
+
+class _Made(Factory):
+    """Makes one protocol, and keeps it."""
+
+    noisy = False
+    protocol: Any = None
+
+    def __init__(self, factory: Any) -> None:
+        self._factory = factory
+
+    @override
+    def buildProtocol(self, addr: Any) -> Any:
+        self.protocol = self._factory.buildProtocol(addr)
+        return self.protocol
 
 
 def leaves_now(transport: Any) -> bool:

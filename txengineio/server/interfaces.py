@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from socket import socket
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -87,4 +88,22 @@ class Elsewhere(Protocol):
 
         Returns:
             Whether another node has the session, and ends it for that.
+        """
+
+
+class SiteElsewhere(Elsewhere, Protocol):
+    """An `Elsewhere` of a site, whose connections it can give to other nodes."""
+
+    def takes_accepted(self, site: Any, accepted: socket) -> bool:
+        """Take over a connection of which nothing was read, if it is for another node.
+
+        Asking is worth while as nothing has been made of it yet; if it cannot be told
+        now, `takes_connection` is asked later.
+
+        Args:
+            site: The site that it has come to.
+            accepted: Its socket, which does not block.
+
+        Returns:
+            Whether it now belongs to another node.
         """

@@ -15,9 +15,10 @@ from twisted.internet.protocol import Factory, Protocol
 from typing_extensions import override
 
 from txengineio.cluster import links
-from txengineio.cluster.forwarding.pairs import FORWARDED, PairEndpoint, adopt
+from txengineio.cluster.forwarding.pairs import FORWARDED, PairEndpoint
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import Connection, new_buffer, receive
+from txengineio.net.watched_connection import serve_socket
 
 pytestmark = pytest.mark.socket
 
@@ -58,8 +59,8 @@ async def test_the_other_node_gets_the_other_end(
     packet = receive(other, new_buffer())
     assert isinstance(packet, Connection)
     assert (packet.site, packet.received) == (FORWARDED, b"")
-    with packet.socket:
-        theirs = adopt(REACTOR, packet.socket, Factory.forProtocol(Received))
+    receiving = Factory.forProtocol(Received)
+    theirs = serve_socket(REACTOR, packet.socket, receiving, watch=False)
     ours.transport.write(b"hello")
     assert await theirs.first == b"hello"
 

@@ -10,7 +10,7 @@ from tests.connection import make_request
 from tests.server.conftest import NewServer
 from tests.wiring import Server, opening_headers
 from txengineio.server.engine import Engine
-from txengineio.server.interfaces import Elsewhere
+from txengineio.server.interfaces import SiteElsewhere
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.server.web.site import EngineIOSite
 
@@ -30,6 +30,9 @@ class Node:
             return True
         return False
 
+    def takes_accepted(self, site: Any, accepted: Any) -> bool:
+        raise AssertionError
+
     def answers(self, request: IncomingRequest, sid: str) -> bool:
         self.asked.append((request.method, sid, request.read_body()))
         if not sid.startswith("other-"):
@@ -44,7 +47,7 @@ class Node:
 
 def with_node(new_server: NewServer, node: Node) -> Server:
     server = new_server()
-    elsewhere: Elsewhere = node
+    elsewhere: SiteElsewhere = node
     server.engine.elsewhere = elsewhere
     if isinstance(server.site, EngineIOSite):
         server.site.elsewhere = elsewhere

@@ -13,9 +13,11 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
 from typing_extensions import override
 
 from tests.conftest import FlushLoggedErrors
+from txengineio.server.web.site import EngineIOSite
 from txengineio.twistd.supervisor.shared_port import SharedPort
 
 pytestmark = pytest.mark.socket
@@ -161,6 +163,36 @@ def test_a_client_that_is_gone_by_then_holds_up_nobody(
         port.doRead()
     assert reactor.adopted == 1
     assert port in reactor.readers
+    port.stopListening()
+
+
+class Node:
+    """Takes the connections that it is told to."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+        self.taken: list[socket.socket] = []
+
+    def takes_accepted(self, site: object, accepted: socket.socket) -> bool:
+        if not self.answers.pop(0):
+            return False
+        self.taken.append(accepted)
+        return True
+
+
+def test_nothing_is_made_of_what_another_node_takes(listener: socket.socket) -> None:
+    reactor = Adopting()
+    site = EngineIOSite(Resource(), {}, reactor)
+    node: Any = Node(True, False)
+    site.elsewhere = node
+    port = SharedPort(reactor, listener, site)
+    port.startListening()
+    with connect(listener), connect(listener):
+        port.doRead()
+    assert reactor.adopted == 1
+    (taken,) = node.taken
+    assert not taken.getblocking()
+    taken.close()
     port.stopListening()
 
 

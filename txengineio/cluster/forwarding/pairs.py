@@ -8,20 +8,18 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import (
-    IAddress,
     IProtocolFactory,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory
-from typing_extensions import override
 from zope.interface import implementer
 
 from txengineio.cluster.forwarding.tunnel import ILink, pipe
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import connection_packet
 from txengineio.net.release import can_be_released, release_socket
+from txengineio.net.watched_connection import serve_socket
 
-__all__ = ["FORWARDED", "PairEndpoint", "adopt", "give_link"]
+__all__ = ["FORWARDED", "PairEndpoint", "give_link"]
 
 FORWARDED: Final = 0xFFFF
 """What stands in place of the number of a site: `ForwardedSite`."""
@@ -53,13 +51,13 @@ class PairEndpoint:
             ours, theirs = socket.socketpair()
         except OSError as problem:
             return fail(problem)
-        with ours:
-            ours.setblocking(False)
-            self._sender.send(connection_packet(FORWARDED, theirs, b""), theirs)
-            try:
-                return succeed(adopt(self._reactor, ours, protocolFactory))
-            except OSError as problem:
-                return fail(problem)
+        ours.setblocking(False)
+        self._sender.send(connection_packet(FORWARDED, theirs, b""), theirs)
+        try:
+            made = serve_socket(self._reactor, ours, protocolFactory, watch=False)
+            return succeed(made)
+        except OSError as problem:
+            return fail(problem)
 
 
 def give_link(reactor: Any, link: ILink, sender: Sender) -> None:
@@ -79,29 +77,3 @@ def give_link(reactor: Any, link: ILink, sender: Sender) -> None:
         sender.send(packet, release_socket(transport))
     else:
         pipe(link, PairEndpoint(reactor, sender), reactor)
-
-
-def adopt(reactor: Any, connection: socket.socket, factory: IProtocolFactory) -> Any:
-    """Let a reactor watch a copy of a socket, which is connected; return its protocol.
-
-    Raises:
-        OSError: Its other end is gone, or there is no descriptor left.
-    """
-    made = _Made(factory)
-    reactor.adoptStreamConnection(connection.fileno(), connection.family, made)
-    return made.protocol
-
-
-class _Made(Factory):
-    """Makes one protocol, and keeps it."""
-
-    noisy = False
-    protocol: Any = None
-
-    def __init__(self, factory: IProtocolFactory) -> None:
-        self._factory = factory
-
-    @override
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        self.protocol = self._factory.buildProtocol(addr)  # type: ignore[arg-type]
-        return self.protocol

@@ -34,7 +34,6 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.cluster.forwarding.pairs import adopt
 from txengineio.cluster.machines.challenge import (
     Answerer,
     Caller,
@@ -44,6 +43,7 @@ from txengineio.cluster.machines.challenge import (
 )
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.release import can_be_released, release_socket
+from txengineio.net.watched_connection import serve_socket
 
 __all__ = ["LINK_TIMEOUT", "LinkEndpoint", "LinkFactory", "LinkFailed", "LinkProblem"]
 
@@ -259,8 +259,10 @@ class _Calling(_Unproven):
             # Twisted reads connections that it has made itself in a way of its own,
             # which takes longer.
             reactor = self.transport.reactor
-            with release_socket(self.transport) as released:
-                protocol: IProtocol = adopt(reactor, released, self._factory)
+            released = release_socket(self.transport)
+            protocol: IProtocol = serve_socket(
+                reactor, released, self._factory, watch=False
+            )
             return protocol
         made = self._factory.buildProtocol(self.transport.getPeer())
         assert made is not None

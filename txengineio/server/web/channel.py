@@ -58,7 +58,7 @@ class EngineIOChannel(TimedChannel):
         """Keep the addresses, which cannot be asked for when the connection is gone."""
         transport: Any = self.transport
         site = self.site
-        if site.watch and site.short_path and watch_closely(transport):
+        if site.is_watched and watch_closely(transport):
             watch_port(transport.server)
         self.writes_directly = can_write_directly(transport)
         if self.writes_directly:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from txengineio.errors import InvalidOption
 from txengineio.net.turns import turns_of
 from txengineio.reactor import AnyReactor
-from txengineio.server.interfaces import Elsewhere
+from txengineio.server.interfaces import SiteElsewhere
 from txengineio.server.web.channel import EngineIOChannel, engine_channel
 from txengineio.server.web.incoming_request import IReceivesRequests
 from txengineio.server.web.request import EngineIORequest
@@ -47,7 +47,7 @@ class EngineIOSite(Site):
         timers: When connections have been idle for too long.
         turns: Keeps a client from occupying the reactor.
         elsewhere: What takes connections whose next request is for a session of another
-            node (see `Elsewhere`); None if there is no such node.
+            node (see `SiteElsewhere`); None if there is no such node.
         short_path: Whether requests that come whole go around Twisted's parser, and
             ``watch`` counts. To be set before connections come; nothing but speed
             depends on it.
@@ -55,7 +55,7 @@ class EngineIOSite(Site):
     """
 
     noisy = False
-    elsewhere: Elsewhere | None = None
+    elsewhere: SiteElsewhere | None = None
     protocol = engine_channel
     requestFactory = EngineIORequest
 
@@ -87,6 +87,11 @@ class EngineIOSite(Site):
         # The beginnings of answers, by status; each of them is good for a second.
         self._starts: dict[int, bytes] = {}
         self._starts_second = -1
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether plain connections are watched together."""
+        return self.watch and self.short_path
 
     def engine_at(self, uri: bytes) -> IReceivesRequests | None:
         """Return the engine that a target, or its path, belongs to, if any."""

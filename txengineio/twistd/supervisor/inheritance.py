@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
@@ -34,11 +34,11 @@ class InheritedPort:
     """Accepts from the socket of this worker's slot, and from others' when it is told.
 
     Args:
-        own: The port on the slot's own socket, which listens.
+        own: The port on the slot's own socket.
         others: The ports on those of the other slots, by slot; they do not listen yet.
     """
 
-    def __init__(self, own: IListeningPort, others: Mapping[int, SharedPort]) -> None:
+    def __init__(self, own: SharedPort, others: Mapping[int, SharedPort]) -> None:
         self._own = own
         self._others = others
 
@@ -55,14 +55,15 @@ class InheritedPort:
         return self._own.getHost()
 
     def startListening(self) -> None:
-        """Do nothing: it listens."""
+        """Begin to accept for the own slot."""
+        self._own.startListening()
 
-    def stopListening(self) -> Deferred[Any]:
+    def stopListening(self) -> Deferred[None]:
         """Accept nothing more, for no slot."""
         others, self._others = self._others, {}
         for port in others.values():
             port.stopListening()
-        return maybeDeferred(self._own.stopListening)
+        return self._own.stopListening()
 
 
 class Inheritance:
@@ -127,20 +128,11 @@ class Inheritance:
             for slot, each in enumerate(place)
             if slot != number
         }
-        port = InheritedPort(self._own_port(place[number], factory), others)
+        own = SharedPort(self._reactor, place[number], factory)
+        port = InheritedPort(own, others)
+        port.startListening()
         self._ports.append(port)
         return port
-
-    def _own_port(self, own: socket.socket, factory: Any) -> IListeningPort:
-        if own.family == socket.AF_UNIX:
-            shared = SharedPort(self._reactor, own, factory)
-            shared.startListening()
-            return shared
-        with own:
-            adopted: IListeningPort = self._reactor.adoptStreamPort(
-                own.fileno(), own.family, factory
-            )
-        return adopted
 
 
 def _socket(descriptor: int) -> socket.socket:

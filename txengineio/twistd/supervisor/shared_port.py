@@ -17,6 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txengineio.net.watched_connection import serve_socket
+from txengineio.server.web.site import EngineIOSite
 from txengineio.twistd.supervisor.sockets import address_of
 
 __all__ = ["SharedPort"]
@@ -34,9 +36,10 @@ _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EN
 class SharedPort:
     """Accepts from a socket that belongs to others; it may rest in between.
 
-    Twisted's port logs a line each time it starts or stops, and takes the path of a
-    Unix socket for its own: it changes the mode of the path, and removes the path when
-    it stops (``unix.Port`` of Twisted 26.10).
+    Twisted's port logs a line each time it starts or stops, takes the path of a Unix
+    socket for its own (it changes the mode of the path, and removes the path when it
+    stops: ``unix.Port`` of Twisted 26.10), and makes a transport and a protocol of each
+    connection before anybody can say that it is for another process.
 
     Args:
         reactor: The reactor.
@@ -50,6 +53,7 @@ class SharedPort:
         self._reactor = reactor
         self._socket = shared
         self._factory = factory
+        self._site = factory if isinstance(factory, EngineIOSite) else None
         self._later: IDelayedCall | None = None
         self._accepts = False
 
@@ -77,13 +81,9 @@ class SharedPort:
         """Accept waiting connections, but leave time for others."""
         for _ in range(_AT_ONCE):
             try:
-                connection, _address = self._socket.accept()
-                with connection:
-                    connection.setblocking(False)
-                    # It takes a copy, for which there may be no descriptor left.
-                    self._reactor.adoptStreamConnection(
-                        connection.fileno(), connection.family, self._factory
-                    )
+                accepted, _address = self._socket.accept()
+                accepted.setblocking(False)
+                self._serve(accepted)
             except BlockingIOError:
                 return
             except OSError as problem:
@@ -93,6 +93,15 @@ class SharedPort:
                 # This client is gone; there may be others.
             except Exception:
                 self._log.failure("a connection could not be served")
+
+    def _serve(self, accepted: socket.socket) -> None:
+        site = self._site
+        if site is None:
+            serve_socket(self._reactor, accepted, self._factory, watch=False)
+        elif site.elsewhere is None or not site.elsewhere.takes_accepted(
+            site, accepted
+        ):
+            serve_socket(self._reactor, accepted, site, site.is_watched)
 
     def _pause(self, problem: OSError) -> None:
         """Ignore the socket for a while: it would be ready again at once."""
