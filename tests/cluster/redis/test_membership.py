@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
@@ -154,7 +156,8 @@ def test_a_node_whose_name_was_taken_meanwhile_says_so(
     with capturedLogs() as logs:
         b.goes_on()
         run(clock, RENEW_BEATS + 1)
-    assert b.state == "degraded"
+    # It tells balancers to send nobody.
+    assert b.state == "joining"
     assert a.members == {"b": second.member}
     assert a.changes == ["+b", "-b", "+b"]
     problem = "another node has the name b by now"
@@ -164,6 +167,45 @@ def test_a_node_whose_name_was_taken_meanwhile_says_so(
     run(clock, 5)
     assert b.state == "ok"
     assert a.changes == ["+b", "-b", "+b", "-b", "+b"]
+
+
+def test_a_node_without_its_name_says_nothing(redis: MemoryRedis, clock: Clock) -> None:
+    a, b = joined(redis, "a", "b")
+    b.stops()
+    run(clock, 2 * PROMISED)
+    second = Node(redis, "b")
+    second.member = replace(second.member, address="second.example:7000")
+    second.join()
+    # Before it has had the time to find out.
+    b.goes_on()
+    b.membership.announce(Load("b", 5, draining=True))
+    assert b.state == "joining"
+    assert not b.membership.publish(b"b", b"")
+    assert not b.membership.tell("a", b"b", b"")
+    b.membership.announce(Load("b", 5))
+    assert b.membership.leave().called
+    run(clock, 2 * PROMISED)
+    assert a.members == {"b": second.member}
+    assert a.changes == ["+b", "-b", "+b"]
+    assert a.messages == []
+
+
+def test_who_leaves_before_it_has_found_out_takes_nobody_along(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    b.stops()
+    run(clock, 2 * PROMISED)
+    second = joined(redis, "b")[0]
+    b.goes_on()
+    assert b.state == "ok"
+    assert b.membership.leave().called
+    assert a.members == {"b": second.member}
+    assert a.changes == ["+b", "-b", "+b"]
+    assert clock.getDelayedCalls() != []
+    assert second.membership.leave().called
+    assert a.membership.leave().called
+    assert clock.getDelayedCalls() == []
 
 
 def test_a_name_can_be_taken_only_once(redis: MemoryRedis, clock: Clock) -> None:
@@ -242,6 +284,23 @@ def test_who_leaves_while_it_joins_does_not_join(
     run(clock, 1)
     assert node.membership.leave().called
     assert problems == ["this node leaves before it has joined"]
+    assert clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_join_that_is_cancelled_leaves_nothing_behind(
+    redis: MemoryRedis, clock: Clock, hangs: bool
+) -> None:
+    redis.hangs = hangs
+    redis.values.clear()
+    node = Node(redis, "a")
+    problems: list[str] = []
+    joining = node.join().addErrback(lambda each: problems.append(str(each.value)))
+    run(clock, 1)
+    joining.cancel()
+    assert problems == ["this node leaves before it has joined"]
+    assert redis.connections == []
+    assert redis.values == {}
     assert clock.getDelayedCalls() == []
 
 

@@ -11,6 +11,7 @@
 ``register``       the members' keys in Redis, and the names of everything there
 ``members``        the other nodes that a node knows, and which are silent
 ``bus``            what a node says and hears: bounded, counted
+``tasks``          what takes its time, each once at a time
 ``outside``        what programs say that are no nodes
 ``membership``     a node's membership: all of that together
 ``maker``          memberships from URLs; it needs ``txengineio[redis]``

@@ -6,12 +6,15 @@ for some time is looked up, and only if its key is gone, too, it is no member an
 So it is Redis that counts the time, and while Redis is away nobody dies: the state is
 ``DEGRADED``, members stay members, messages are dropped and counted, until this node
 hears itself again.
+
+A node may be stopped for so long that another one gets its name. It is ``JOINING`` then
+and says nothing, until it has a name again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from secrets import token_bytes
@@ -44,6 +47,7 @@ from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
 from txengineio.cluster.redis.members import Members
 from txengineio.cluster.redis.register import LIFETIME, Held, Keys, Register
 from txengineio.cluster.redis.seldom import SeldomLog
+from txengineio.cluster.redis.tasks import Tasks
 from txengineio.errors import JoinFailed
 
 __all__ = ["DEAF_BEATS", "JOIN_TIMEOUT", "RENEW_BEATS", "RedisMembership"]
@@ -129,11 +133,12 @@ class RedisMembership:
         self._beats_deaf = 0
         self._beats_ok = 0
         self._beating: IDelayedCall | None = None
-        self._tasks: dict[str, Deferred[None]] = {}
+        self._tasks = Tasks(self._failed)
         self._heard_itself: Deferred[None] | None = None
         self._problem: RedisAway | RedisRefused | None = None
         self._has_namesake = False
         self._has_name = False
+        self._has_joined = False
         self._leaving: list[Deferred[None]] | None = None
 
     def join(self, member: Member, listener: IMembershipListener) -> Deferred[None]:
@@ -156,9 +161,7 @@ class RedisMembership:
             *(self._bus.execute, self._keys, self._seal),
             *(member.name, self._incarnation),
         )
-        joined = Deferred.fromCoroutine(self._join())
-        self._tasks["join"] = joined
-        return joined.addBoth(self._ended, "join")
+        return self._tasks.run("join", self._join)
 
     def leave(self) -> Deferred[None]:
         """Be no member any more; see `IMembership`."""
@@ -172,8 +175,7 @@ class RedisMembership:
         if self._beating is None:
             self._has_left(None)
         else:
-            for task in list(self._tasks.values()):
-                task.cancel()
+            self._tasks.cancel()
             Deferred.fromCoroutine(self._leave()).addBoth(self._has_left)
         return left
 
@@ -182,7 +184,7 @@ class RedisMembership:
         is_urgent = load.draining != self._member.load.draining
         self._member = replace(self._member, load=load)
         if is_urgent and self.state is not MembershipState.JOINING:
-            self._say_here().addErrback(_ignore)
+            self._tasks.start("announce", self._announce)
 
     def publish(self, kind: bytes, payload: bytes) -> bool:
         """Send a message to all other members; see `IMembership`."""
@@ -219,6 +221,8 @@ class RedisMembership:
             while not await self._has_become_member():
                 pass  # Redis went away meanwhile: try again when it is back.
         except CancelledError:
+            if self._leaving is None:
+                await self._leave()
             raise JoinFailed("this node leaves before it has joined") from None
         except (JoinFailed, TimeoutError, *_PROBLEMS) as error:
             self._heard_itself = None
@@ -248,9 +252,8 @@ class RedisMembership:
     async def _take_name(self) -> Held:
         name = self._member.name
         for second in range(LIFETIME + 2):
-            held = await self._register.hold(self._member, is_settled=False)
+            held = await self._hold(is_settled=False)
             if held is not Held.TAKEN:
-                self._has_name = True
                 return held
             if self._has_namesake:
                 break
@@ -265,20 +268,21 @@ class RedisMembership:
         raise JoinFailed(f"another node of the cluster has the name {name}")
 
     async def _leave(self) -> None:
-        if self._has_name and self._bus.is_up:
-            told = self._bus.say(Own.LEFT)
-            released = Deferred.fromCoroutine(self._register.release())
-            for each in (told, released):
-                each.addTimeout(LEAVE_TIMEOUT, self._clock)
-                each.addErrback(lambda failure: failure.trap(TimeoutError, *_PROBLEMS))
-            await told
-            await released
-        await self._disconnect()
-
-    async def _disconnect(self) -> None:
         if self._beating is not None:
             self._beating.cancel()
             self._beating = None
+        if self._has_name and self._bus.is_up:
+            released = Deferred.fromCoroutine(self._release())
+            released.addTimeout(LEAVE_TIMEOUT, self._clock)
+            released.addErrback(lambda failure: failure.trap(TimeoutError, *_PROBLEMS))
+            await released
+        await self._disconnect()
+
+    async def _release(self) -> None:
+        if await self._register.release():
+            await self._bus.say(Own.LEFT)
+
+    async def _disconnect(self) -> None:
         stopped = self._bus.stop()
         # A connection on which nothing can be sent does not end by itself.
         aborting = self._clock.callLater(LEAVE_TIMEOUT, self._bus.reconnect)
@@ -318,8 +322,13 @@ class RedisMembership:
         waiting, self._heard_itself = self._heard_itself, None
         if waiting is not None:
             waiting.callback(None)
-        elif self.state is MembershipState.DEGRADED and self._bus.is_up:
-            self._start("catch up", self._catch_up)
+        elif self._is_away and self._bus.is_up:
+            self._tasks.start("catch up", self._catch_up)
+
+    @property
+    def _is_away(self) -> bool:
+        """Whether it was a member, and is to be one again."""
+        return self._has_joined and self.state is not MembershipState.OK
 
     def frame(self, frame: Frame) -> None:
         """Take what another node has said; see `BusUser`."""
@@ -391,15 +400,18 @@ class RedisMembership:
         if self.state is MembershipState.OK:
             self._beats_ok += 1
             if self._beats % RENEW_BEATS == 0:
-                self._start("renew", self._renew)
+                self._tasks.start("renew", self._renew)
             if self._beats_deaf <= FRESH_BEATS:
                 for name in self._members.beat():
-                    self._start(f"check {name}", partial(self._check, name))
+                    self._tasks.start(f"check {name}", partial(self._check, name))
 
     async def _renew(self) -> None:
+        await self._announce()
+        self._bus.mark()
+
+    async def _announce(self) -> None:
         await self._hold_name()
         await self._say_here()
-        self._bus.mark()
 
     async def _check(self, name: str) -> None:
         found = await self._register.find(name)
@@ -417,8 +429,9 @@ class RedisMembership:
         await self._say_here()
         self._members.listen_again()
         self._beats_ok = 0
-        if self.state is MembershipState.DEGRADED:
+        if self._has_joined:
             self._log.info("{where} is back", where=self._where)
+        self._has_joined = True
         self._set_state(MembershipState.OK)
 
     def _say_here(self) -> Deferred[Any]:
@@ -426,11 +439,16 @@ class RedisMembership:
 
     async def _hold_name(self) -> None:
         is_settled = self._beats_ok > SETTLE_BEATS
-        held = await self._register.hold(self._member, is_settled)
-        if held is Held.TAKEN:
+        if await self._hold(is_settled) is Held.TAKEN:
             # It was stopped for so long that its key was gone.
+            self._set_state(MembershipState.JOINING)
             name = self._member.name
             raise RedisRefused(f"another node has the name {name} by now")
+
+    async def _hold(self, is_settled: bool) -> Held:
+        held = await self._register.hold(self._member, is_settled)
+        self._has_name = held is not Held.TAKEN
+        return held
 
     def _degrade(self, problem: RedisAway | RedisRefused) -> None:
         if self.state is MembershipState.OK:
@@ -446,22 +464,6 @@ class RedisMembership:
         if state is not self.state:
             self.state = state
             self._listener.state_changed(state)
-
-    # --- what takes its time ----------------------------------------------------------
-
-    def _start(
-        self, task: str, function: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        """Begin something, unless the same is under way."""
-        if task in self._tasks:
-            return
-        self._tasks[task] = Deferred()  # until it waits for something itself
-        running = self._tasks[task] = Deferred.fromCoroutine(function())
-        running.addBoth(self._ended, task).addErrback(self._failed)
-
-    def _ended(self, result: Any, task: str) -> Any:
-        self._tasks.pop(task, None)
-        return result
 
     def _failed(self, failure: Failure) -> None:
         problem = failure.value
@@ -480,7 +482,3 @@ class RedisMembership:
 def _nobody(failure: Failure) -> bool:
     failure.trap(TimeoutError, *_PROBLEMS)
     return False
-
-
-def _ignore(failure: Failure) -> None:
-    failure.trap(*_PROBLEMS)

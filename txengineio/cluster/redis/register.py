@@ -146,13 +146,14 @@ class Register:
         )
         return Held(answer)
 
-    async def release(self) -> None:
-        """Be no member any more."""
+    async def release(self) -> bool:
+        """Be no member any more; return False if another node has the name."""
         key = self._keys.member(self._name)
-        await self._execute(
+        answer = await self._execute(
             *("EVAL", RELEASE, 2, key, self._keys.members),
             *(self._incarnation, self._name),
         )
+        return bool(answer)
 
     async def others(self) -> list[tuple[bytes, Member]]:
         """Return all other members with their incarnations."""
