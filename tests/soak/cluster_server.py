@@ -28,6 +28,8 @@ _ROOT = Path(__file__).parents[2]
 _RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
 _PAUSE = 0.05
 _DEADLINE = 60.0
+_ENDING = 1.5
+"""Seconds in which a node that drains closes the connections of others."""
 
 _PROXY = """
 defaults
@@ -157,7 +159,9 @@ class ClusterServer:
         worker.has_ended = True
         now = time.monotonic()
         self.fates.setdefault(worker.node, Fate(Event.KILLED, now, now))
-        self.fates[f"after {worker.node}"] = Fate(Event.KILLED, now, now)
+        # What goes through it ends a little before the process does.
+        for mark, moment in (("end", now - _ENDING), ("after", now)):
+            self.fates[f"{mark} {worker.node}"] = Fate(Event.KILLED, moment, moment)
         if status not in (0, -signal.SIGTERM, -signal.SIGKILL):
             self._problems.append(f"{worker.node} ended with {status}")
         if not self._is_ending:

@@ -166,11 +166,15 @@ class WorkersSoak:
                 detail = f"{name}: {problem}"
                 self._failures.append(Failure(time.monotonic(), detail))
             except TimeoutError:
-                self.problems.append(f"{name}: no answer came")
+                self._unanswered(session)
             except Exception as problem:
                 self.problems.append(f"{name}: {problem!r}")
             if session.sid:
                 self.sessions.append(session)
+
+    def _unanswered(self, session: Session) -> None:
+        """Note a client that has waited for too long."""
+        self.problems.append(f"{session.client}: no answer came")
 
     async def _visit(
         self, session: Session, kind: str, way: str, chance: Random
