@@ -25,6 +25,7 @@ from tests.cluster.machines.nodes import (
 )
 from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
+from txengineio.cluster.forwarding import forwarder
 from txengineio.cluster.machines import links
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
@@ -110,6 +111,20 @@ async def test_any_node_answers_for_all() -> None:
             assert node.engine.cluster.counts.forwarded == {"answered": 8}
             # Connections are used again.
             assert node.engine.cluster.counts.links == {"accepted": 2}
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_session_of_a_node_may_have_a_poll_parked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forwarder, "MAX_UNDER_WAY", 0)
+    async with running("n0", "n1") as (one, two):
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        assert one.engine.cluster is not None
+        peers = one.engine.cluster.peers
+        await until(lambda: peers()[0].sessions == 1)
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
 
 
 @pytest_twisted.ensureDeferred

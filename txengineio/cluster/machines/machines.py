@@ -42,8 +42,8 @@ __all__ = ["Machines", "Neighbours"]
 class Neighbours(Protocol):
     """The nodes of this machine, which are reached in another way."""
 
-    def has(self, name: str) -> bool:
-        """Whether a node is on this machine, and lives."""
+    def peer(self, name: str) -> object | None:
+        """Return a node of this machine that lives, also if it has just started."""
 
     def give(self, name: str, arrival: Arrival) -> None:
         """Give a link of another machine to the node that it is for."""
@@ -52,8 +52,8 @@ class Neighbours(Protocol):
 class _NoNeighbours:
     """A node that is alone on its machine."""
 
-    def has(self, name: str) -> bool:
-        return False
+    def peer(self, name: str) -> None:
+        return None
 
     def give(self, name: str, arrival: Arrival) -> None:
         raise AssertionError
@@ -326,7 +326,7 @@ class Machines:
     # --- links of other nodes ---------------------------------------------------------
 
     def _is_here(self, name: str) -> bool:
-        return name == self.node or self._neighbours.has(name)
+        return name == self.node or self._neighbours.peer(name) is not None
 
     def _take(self, arrival: Arrival) -> None:
         """Serve a proven link, or give it to the node of this machine it is for."""
