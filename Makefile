@@ -134,8 +134,8 @@ socketio-oldest: | $(BIN)/python
 	@test -x $(SOCKETIO_OLDEST)/bin/python || $(BIN)/python -m venv $(SOCKETIO_OLDEST)
 	$(SOCKETIO_OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--editable '.[test]' 'python-socketio==5.13.0'
-	$(SOCKETIO_OLDEST)/bin/python -m pytest tests/integrations/socketio \
-		$$(find tests/interop tests/test_* -name 'test_socketio*.py')
+	$(SOCKETIO_OLDEST)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile \
+		tests/integrations/socketio $$(find tests/interop tests/test_* -name 'test_socketio*.py')
 
 # What is served over TLS where h2 is installed, with which Twisted offers HTTP/2. Who
 # installs txengineio has it only by some other package, so the other tests go without.
