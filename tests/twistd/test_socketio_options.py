@@ -111,4 +111,4 @@ def test_without_python_socketio_it_says_what_to_install(
         "txengineio.twistd.socketio_options.find_spec",
         lambda name: None if name == "socketio" else importlib.util.find_spec(name),
     )
-    assert "Socket.IO needs: pip install 'txengineio[socketio]'" in refusal()
+    assert "Socket.IO needs: pip install python-socketio" in refusal()

@@ -56,7 +56,7 @@ class _SocketIO(Serves):
     @override
     def application(self, name: str | None, options: Mapping[str, Any]) -> Any:
         if find_spec("socketio") is None:
-            raise UsageError("Socket.IO needs: pip install 'txengineio[socketio]'")
+            raise UsageError("Socket.IO needs: pip install python-socketio")
         if name is None:
             from txengineio.integrations.socketio.demo.chat import chat_server
 

@@ -39,7 +39,7 @@ def maker_of(url: str) -> MembershipMaker:
     try:
         maker: MembershipMaker = namedAny(name)
     except ImportError as problem:
-        expected = "installed: pip install 'txengineio[redis]'"
+        expected = "installed: pip install txredisapi hiredis"
         raise InvalidOption("cluster", expected, _without_password(url)) from problem
     return maker
 

@@ -56,8 +56,8 @@ class HttpCompression:
     Attributes:
         threshold: Bytes that an answer must have at least.
         level: From 1 (fast) to 9 (small).
-        encodings: What is offered: ``"gzip"`` and ``"deflate"``, and with the extra
-            ``txengineio[compression]`` also ``"br"`` and ``"zstd"``.
+        encodings: What is offered: ``"gzip"`` and ``"deflate"``; also ``"br"`` with
+            the package ``brotli``, and ``"zstd"`` with ``zstandard``.
 
     Raises:
         InvalidOption: A value makes no sense, or a package is missing.
@@ -82,7 +82,7 @@ class HttpCompression:
             if package is not None and find_spec(package) is None:
                 raise InvalidOption(
                     "http_compression encodings",
-                    f"without {encoding!r} unless txengineio[compression] is installed",
+                    f"without {encoding!r} unless {package} is installed",
                     encodings,
                 )
         object.__setattr__(self, "encodings", tuple(encodings))
