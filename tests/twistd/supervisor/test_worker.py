@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from typing_extensions import override
 
 from tests.conftest import FlushLoggedErrors
 from tests.twistd.supervisor.doubles import Log, assignment
+from txengineio.twistd.supervisor import worker
 from txengineio.twistd.supervisor.control import Order, Report, line_of
 from txengineio.twistd.supervisor.worker import Orders, Reports, Worker
 
@@ -214,6 +218,83 @@ def test_it_stands_in_as_it_is_told(running: Running) -> None:
     assert running.slots == [1]
     running.worker.ordered("stand_in", [])
     assert running.slots == []
+
+
+class Options(dict[str, Any]):
+    """A command line that makes no sense."""
+
+    def parseOptions(self, arguments: list[str]) -> None:  # noqa: N802
+        raise SystemExit(f"cannot read {arguments} for slot {self['inheritance']}")
+
+
+class Broken(Options):
+    """A command line that is broken by its application."""
+
+    @override
+    def parseOptions(self, arguments: list[str]) -> None:
+        raise ValueError("broken")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """Where orders are written, and reports read, of a worker in this process."""
+    orders, reports = os.pipe(), os.pipe()
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGHUP)}
+    monkeypatch.setattr(worker, "ORDERS", orders[0])
+    monkeypatch.setattr(worker, "REPORTS", reports[1])
+    monkeypatch.setattr(worker, "Inheritance", lambda _reactor, _sockets, slot: slot)
+    monkeypatch.setattr(worker, "globalLogBeginner", LogBeginner())
+    yield orders[1], reports[0]
+    for each, handler in before.items():
+        signal.signal(each, handler)
+    for descriptor in (*orders, *reports):
+        with suppress(OSError):
+            os.close(descriptor)
+
+
+class LogBeginner:
+    """Leaves the log of the tests as it is."""
+
+    def beginLoggingTo(self, observers: object) -> None:  # noqa: N802
+        """Do nothing."""
+
+
+def begins(started: tuple[int, int], command: type[Options]) -> list[bytes]:
+    """Let a worker of a command begin; return what it reports before it ends."""
+    orders, reports = started
+    told = assignment()
+    told.command = f"{__name__}:{command.__name__}"
+    told.reactor = f"{__name__}"
+    told.path = list(sys.path)
+    os.write(orders, line_of(Order.ASSIGNMENT, told.to_value()) + b"rest")
+    with pytest.raises(SystemExit) as raised:
+        worker.main()
+    assert raised.value.code == 1
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return os.read(reports, 10_000).splitlines()
+
+
+def install() -> None:
+    """Be the module of a reactor."""
+
+
+def test_what_makes_no_sense_is_reported(started: tuple[int, int]) -> None:
+    assert begins(started, Options) == [
+        b"failed \"cannot read ['--workers', '2'] for slot 0\""
+    ]
+
+
+def test_a_fault_of_the_application_is_reported(
+    started: tuple[int, int], flush_logged_errors: FlushLoggedErrors
+) -> None:
+    assert begins(started, Broken) == [b'failed "ValueError: broken"']
+    assert len(flush_logged_errors(ValueError)) == 1
+
+
+def test_nothing_begins_without_a_supervisor(started: tuple[int, int]) -> None:
+    os.close(started[0])
+    with pytest.raises(SystemExit, match="there is no supervisor"):
+        worker.main()
 
 
 def test_drained_at_once(running: Running) -> None:
