@@ -171,13 +171,18 @@ class Workers:
         self._moves.sites.append(site)
         site.elsewhere = self
 
-    def start(self) -> None:
+    def start(self, *, is_open: bool = True) -> None:
         """Join the others; call this before clients can come.
+
+        Args:
+            is_open: Whether they may send new sessions here at once; otherwise they may
+                when `announce` says so.
 
         Raises:
             InvalidOption: Others have access to the directory.
             OSError: There is such a node already, or no such directory can be made.
         """
+        self._load = Load(self.worker, draining=not is_open)
         self._directory.mkdir(mode=0o700, exist_ok=True)
         status = self._directory.stat()
         if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:

@@ -129,6 +129,10 @@ class CommandService(EngineIOService):
 
     @override
     def privilegedStartService(self) -> None:
+        if self._workers is not None and self._shares_address:
+            # Other machines connect to it for any worker of this one, from the moment
+            # in which it listens for them, and that is before it has joined.
+            self._meet(self._workers, is_open=False)
         super().privilegedStartService()
         for place in self.others:
             self._listen(
@@ -163,16 +167,25 @@ class CommandService(EngineIOService):
         super().startService()
         if self._packet_log is not None:
             self._packet_log.start()
-        if self._workers is not None:
+        if self._workers is not None and not self._shares_address:
             self._meet(self._workers)
         _spare_collector()
+
+    @property
+    def _shares_address(self) -> bool:
+        """Whether the workers of this machine have one address for other machines."""
+        return self.worker is not None and self.engine.joins is not None
 
     @override
     def _application_name(self) -> str:
         return self.words.application or super()._application_name()
 
-    def _meet(self, workers: Workers) -> None:
-        """Let the others know of this node, before a client can come to it.
+    def _meet(self, workers: Workers, *, is_open: bool = True) -> None:
+        """Let the others of this machine know of this node, before a client can come.
+
+        Args:
+            workers: This node among them.
+            is_open: Whether they may send new sessions here.
 
         Raises:
             SystemExit: That does not work; the text says why.
@@ -182,7 +195,7 @@ class CommandService(EngineIOService):
             if isinstance(site, EngineIOSite):
                 workers.serve(site)
         try:
-            workers.start()
+            workers.start(is_open=is_open)
         except (InvalidOption, OSError) as error:
             raise CannotStart(
                 f"{self.program}: cannot join as node {workers.node}: {error}"

@@ -155,6 +155,21 @@ def test_a_node_that_is_not_there_any_more() -> None:
     assert wire.counts == {"astray": 1}
 
 
+def test_a_node_that_joins_does_not_know_who_has_ended() -> None:
+    wire = Wire(here="n3")
+    wire.links.is_settled = False
+    near, far = wire.connected(), wire.arrives()
+    pump(near, far)
+    assert far.disconnecting
+    near.protocol.connectionLost(Failure(ConnectionDone()))
+    assert wire.outcome == []
+    # The next call may come to one that knows.
+    wire.clock.advance(0.1)
+    assert len(wire.dialled) == 1
+    wire.connecting.cancel()
+    assert wire.counts == {"astray": 1}
+
+
 def test_nobody_listens_there() -> None:
     wire = Wire()
     wire.dialled.pop()[1].errback(ConnectionRefusedError())

@@ -301,6 +301,10 @@ class LinkFactory(Factory):
         counts: Where is counted what becomes of them: ``accepted``, ``strangers``
             (they do not know the secret, or speak otherwise), ``late`` (they say
             nothing), ``astray`` (they want a node that is not here).
+
+    Attributes:
+        is_settled: Whether a node that is not here has come to its end. Until then
+            nothing is said of it, and the caller tries again.
     """
 
     noisy = False
@@ -318,6 +322,7 @@ class LinkFactory(Factory):
         self.is_here = is_here
         self.take = take
         self.counts = counts
+        self.is_settled = True
         self.unproven: set[Arrival] = set()
 
     @override
@@ -369,16 +374,22 @@ class Arrival(_Unproven):
             self.give_up(LinkFailed(LinkProblem.UNPROVEN, str(problem)))
             return
         if isinstance(answer, Verdict):
-            self._links.counts["astray"] += 1
-            self.end()
-            self.transport.write(answer.value)
-            self.transport.loseConnection()
+            self._refuse(answer)
         elif isinstance(answer, bytes):
             self.transport.write(answer)
         elif answer:
             self._links.counts["accepted"] += 1
             self.end()
             self._links.take(self)
+
+    def _refuse(self, verdict: Verdict) -> None:
+        self._links.counts["astray"] += 1
+        self.end()
+        if self._links.is_settled:
+            self.transport.write(verdict.value)
+            self.transport.loseConnection()
+        else:
+            self.transport.abortConnection()
 
     @override
     def give_up(self, problem: LinkFailed) -> None:

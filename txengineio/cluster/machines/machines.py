@@ -160,12 +160,17 @@ class Machines:
         Returns:
             Fires when this node knows all others; it fails as `IMembership.join`.
         """
+        # Its neighbours may just be finding it.
+        self.links.is_settled = False
         self._membership = membership
         membership.counts = self.counts.told
         joining: Deferred[None] = membership.join(
             Member(self.node, address, load), self
         )
-        return joining.addErrback(self._not_joined)
+        return joining.addCallbacks(self._has_joined, self._not_joined)
+
+    def _has_joined(self, _result: None) -> None:
+        self.links.is_settled = True
 
     def _not_joined(self, failure: Any) -> Any:
         self._forget()

@@ -1,0 +1,87 @@
+"""The service of twistd's commands in a worker, which is a member of a cluster, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from tests.cluster.machines.nodes import CLOCK, MemoryCluster, Named
+from tests.cluster.machines.test_joining import SlowTown
+from tests.conftest import FlushLoggedErrors
+from txengineio.cluster.workers import Workers
+from txengineio.errors import JoinFailed
+from txengineio.server.engine import Engine
+from txengineio.twistd.command_service import CommandService
+from txengineio.twistd.supervisor.control import WorkerSettings
+
+pytestmark = pytest.mark.socket
+
+
+def worker_of(folder: Path, town: SlowTown, slot: int) -> CommandService:
+    node = f"m1w{slot}a"
+    engine = Engine(Named, reactor=CLOCK, node_name=node)
+    workers = Workers(engine, folder, CLOCK, str(slot), machine="m1w")
+    MemoryCluster(town).attach(engine, workers)
+    settings = WorkerSettings(slot=slot, workers=2, node=node, directory=str(folder))
+    return CommandService(engine, [], "/", workers=workers, worker=settings)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        await deferLater(CLOCK, 0.05)
+    raise AssertionError("it never happened")
+
+
+def draining(service: CommandService) -> list[bool]:
+    cluster: Any = service.engine.cluster
+    return [peer.draining for peer in cluster.peers()]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_joins_knows_its_neighbours(tmp_path: Path) -> None:
+    """It listens for other machines from then on, on behalf of all of this one."""
+    tmp_path.chmod(0o700)
+    town = SlowTown()
+    one = worker_of(tmp_path, town, 0)
+    one.startService()
+    town.waiting.callback(None)
+    await until(lambda: "m1w0a" in town.members)
+    town.waiting = Deferred()
+    two = worker_of(tmp_path, town, 1)
+    two.startService()
+    try:
+        machines: Any = two.engine.joins._machines  # type: ignore[union-attr]
+        assert machines._is_here("m1w0a")
+        # Nothing is sent there until it is a member.
+        await until(lambda: draining(one) == [True])
+        await deferLater(CLOCK, 0.1)
+        assert draining(one) == [True]
+        town.waiting.callback(None)
+        await until(lambda: draining(one) == [False])
+        assert draining(two) == [False]
+    finally:
+        await two.stopService()
+        await one.stopService()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_worker_that_cannot_join(
+    tmp_path: Path, flush_logged_errors: FlushLoggedErrors
+) -> None:
+    tmp_path.chmod(0o700)
+    town = SlowTown()
+    service = worker_of(tmp_path, town, 0)
+    service.startService()
+    town.waiting.errback(JoinFailed("there is no server"))
+    await until(lambda: flush_logged_errors(JoinFailed))
+    await service.stopService()
+    assert list(tmp_path.iterdir()) == []
