@@ -247,7 +247,19 @@ class _Calling(_Unproven):
             self.give_up(LinkFailed(LinkProblem.UNKNOWN, "it is not there any more"))
         elif answer is not None:
             self._is_settled = True
-            self.proven.callback(self._proven(answer))
+            self._settle(answer)
+
+    def _settle(self, answer: bytes) -> None:
+        transport = self.transport
+        try:
+            protocol = self._proven(answer)
+        except Exception as problem:
+            # Such as that no descriptor is left.
+            if transport.connected:
+                transport.abortConnection()
+            self.proven.errback(LinkFailed(LinkProblem.FAILED, str(problem)))
+        else:
+            self.proven.callback(protocol)
 
     def _proven(self, answer: bytes) -> IProtocol:
         """Send the proof; leave the connection to the factory's protocol."""
