@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from txengineio.server.engine import Engine
 pytestmark = pytest.mark.socket
 
 DEADLINE = 20.0
+REFUSED = links.LinkFailed(links.LinkProblem.REFUSED, "")
 
 
 @asynccontextmanager
@@ -212,10 +215,66 @@ async def test_a_node_whose_process_ends_is_gone_within_a_second() -> None:
 async def test_a_node_that_was_gone_and_says_something_is_there() -> None:
     async with running("n0", "n1") as (one, two):
         machines: Any = one.cluster._machines
-        machines._link_failed("n1", links.LinkFailed(links.LinkProblem.REFUSED, ""))
+        machines._link_failed(machines.peer("n1"), REFUSED)
         assert machines.peers() == []
         await until(machines.peers)
         session = (await with_clients([two], lambda client: [client.open()]))[0]
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_was_gone_for_a_moment_gets_what_is_for_it() -> None:
+    """Before it says something: it is still a member."""
+    async with running("n0", "n1") as (one, two):
+        machines: Any = one.cluster._machines
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        # Nothing is announced any more.
+        two.cluster._joined.stop()
+        machines._link_failed(machines.peer("n1"), REFUSED)
+        assert one.engine.cluster is not None
+        assert one.engine.broadcast("all") == 0
+        assert one.engine.cluster.counts.told["sent"] == 1
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+        assert [peer.name for peer in one.engine.cluster.peers()] == ["n1"]
+        answer = await with_clients([two], lambda client: client.ask(session))
+        assert answer[1].startswith(b"4all\x1e4n1 1")
+        two.cluster._joined.start()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_failure_of_an_old_link_says_nothing_of_a_new_process() -> None:
+    async with running("n0", "n1") as (one, two):
+        machines: Any = one.cluster._machines
+        old, member = machines.peer("n1"), machines._members["n1"]
+        for address in (f"{HOST}:1", member.address):
+            machines.joined(replace(member, address=address))
+        new = machines.peer("n1")
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        old.forwarder._endpoint._failed(REFUSED)
+        assert machines.peer("n1") is new
+        assert machines.counts.links["refused"] == 1
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_link_for_which_no_descriptor_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_reactor: object, accepted: Any, *_details: object, **_: object) -> None:
+        accepted.close()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with running("n0", "n1") as (one, two):
+        machines: Any = one.cluster._machines
+        session = (await with_clients([two], lambda client: [client.open()]))[0]
+        monkeypatch.setattr(links, "serve_socket", fails)
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer[0] == 503
+        assert machines.counts.links["failed"] == 1
+        monkeypatch.undo()
         answer = await with_clients([one], lambda client: client.ask(session, "4x"))
         assert answer == (200, b"ok")
 

@@ -44,6 +44,7 @@ class Town:
         """Let the others hear that a node is no member any more."""
         del self.members[name]
         for other in self.members.values():
+            other.known.discard(name)
             other.listener.left(name)
 
     def set_up(self, is_up: bool) -> None:
@@ -56,7 +57,7 @@ class Town:
 
 @implementer(IMembership)
 class MemoryMembership:
-    """One node's membership."""
+    """One node's membership; it tells of each other one once, as that of Redis does."""
 
     listener: IMembershipListener
 
@@ -64,6 +65,7 @@ class MemoryMembership:
         self.state = MembershipState.JOINING
         self.counts: Counter[str] = Counter()
         self.member = Member("", "", Load(""))
+        self.known: set[str] = set()
         self._town = town
 
     def join(self, member: Member, listener: IMembershipListener) -> Deferred[None]:
@@ -72,9 +74,9 @@ class MemoryMembership:
             return fail(JoinFailed(f"there is a node {member.name} already"))
         self.member, self.listener = member, listener
         for other in members.values():
-            listener.joined(other.member)
+            self.tells_of(other)
             if member.name not in self._town.hidden:
-                other.listener.joined(member)
+                other.tells_of(self)
         members[member.name] = self
         self.state = MembershipState.OK
         return succeed(None)
@@ -111,8 +113,13 @@ class MemoryMembership:
         other = self._town.members.get(name)
         if other is None:
             return succeed(False)
-        self.listener.joined(other.member)
+        self.tells_of(other)
         return succeed(True)
+
+    def tells_of(self, other: MemoryMembership) -> None:
+        if other.member.name not in self.known:
+            self.known.add(other.member.name)
+            self.listener.joined(other.member)
 
     def _others(self) -> list[MemoryMembership]:
         if not self._town.is_up:

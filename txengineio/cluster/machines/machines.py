@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -70,7 +71,7 @@ class _Peer:
         self.address = member.address
         self.load = member.load
         self.heard_at = machines.seconds()
-        self.forwarder = machines.forwarder_to(member)
+        self.forwarder = machines.forwarder_to(self)
         self._machines = machines
 
     def hand_over(self, channel: Any, received: bytes) -> bool:
@@ -223,13 +224,16 @@ class Machines:
         self._hears.append(callback)
 
     def tell_all(self, kind: bytes, payload: bytes) -> int:
-        """Send a message to all peers; return how many it goes to."""
+        """Send a message to all members; return how many it goes to.
+
+        One that no link leads to now may be there again in a moment.
+        """
         membership = self._membership
-        if membership is None or not self._peers:
+        if membership is None or not self._members:
             return 0
         is_sent = membership.publish(kind, payload)
         self.counts.told["sent"] += is_sent
-        return len(self._peers) if is_sent else 0
+        return len(self._members) if is_sent else 0
 
     def tell(self, name: str, kind: bytes, payload: bytes) -> bool:
         """Send a message to one node; see `IPeer.tell`."""
@@ -243,25 +247,27 @@ class Machines:
         if self._membership is not None:
             self._membership.announce(load)
 
-    def forwarder_to(self, member: Member) -> Forwarder:
+    def forwarder_to(self, peer: _Peer) -> Forwarder:
         """Return what forwards requests to a node."""
         try:
-            endpoint = self._connect_to(member.address)
+            endpoint = self._connect_to(peer.address)
         except InvalidOption as problem:
             endpoint = _Nowhere(problem)
         link = LinkEndpoint(
             endpoint,
             self._reactor,
             self._credentials,
-            (self.node, member.name),
-            partial(self._link_failed, member.name),
+            (self.node, peer.name),
+            partial(self._link_failed, peer),
         )
         counts = self.counts.forwarded
         return Forwarder(link, self._reactor, counts, self._engine.serve_here)
 
-    def _link_failed(self, name: str, problem: LinkFailed) -> None:
+    def _link_failed(self, peer: _Peer, problem: LinkFailed) -> None:
         self.counts.links[problem.problem] += 1
-        if problem.problem.is_end and name in self._peers:
+        name = peer.name
+        # Another process may have the name by now, at another address.
+        if problem.problem.is_end and self._peers.get(name) is peer:
             self._log.info("node {name} is gone: {why}", name=name, why=problem)
             self._lose(name)
 
@@ -313,6 +319,7 @@ class Machines:
         if name not in self._peers:
             # It could not be reached for a moment, but it lives.
             self.joined(member)
+        self._members[name] = replace(member, load=load)
         peer = self._peers[name]
         peer.load, peer.heard_at = load, self.seconds()
 
@@ -368,9 +375,14 @@ class Machines:
         return found
 
     def _looked_up(self, request: IncomingRequest, name: str) -> None:
-        peer = self._peers.get(name)
         if request.is_gone:
             return
+        member = self._members.get(name)
+        if member is not None and name not in self._peers:
+            # The membership says nothing new of one that could not be reached for a
+            # moment: this finds out whether it can be by now.
+            self.joined(member)
+        peer = self._peers.get(name)
         if peer is None:
             self._engine.serve_here(request)
         else:
