@@ -24,7 +24,7 @@ from txengineio.cluster.redis.interfaces import (
 )
 from txengineio.cluster.redis.membership import RedisMembership
 from txengineio.cluster.redis.outside import read_outside
-from txengineio.cluster.redis.register import HOLD, Keys
+from txengineio.cluster.redis.register import HOLD, START, Keys
 
 __all__ = ["KEYS", "MemoryConnection", "MemoryRedis", "Node", "Recorder"]
 
@@ -37,6 +37,7 @@ class MemoryRedis:
     Attributes:
         is_there: Whether connections can be made.
         refuses: The errors with which commands are answered.
+        published: What was published.
         hangs: Whether nothing is answered, nor passed on, until it does no more.
     """
 
@@ -46,6 +47,7 @@ class MemoryRedis:
         self.refuses: dict[str, str] = {}
         self.hangs = False
         self.values: dict[bytes, tuple[bytes, float]] = {}
+        self.published: list[tuple[bytes, bytes]] = []
         self.members: set[bytes] = set()
         self.connections: list[MemoryConnection] = []
         self.commands: list[tuple[Any, ...]] = []
@@ -84,6 +86,7 @@ class MemoryRedis:
         return value if expires > self.clock.seconds() else None
 
     def publish(self, channel: bytes, data: bytes) -> int:
+        self.published.append((channel, data))
         hearers = [
             each for each in self.connections if each.is_up and channel in each.channels
         ]
@@ -112,12 +115,18 @@ class MemoryRedis:
         raise AssertionError(name)
 
     def evaluate(self, script: str, count: int, key: bytes, *arguments: Any) -> int:
+        if script == START:
+            return self.started(key) + int(arguments[0])
+        started = arguments[count - 2]
         arguments = arguments[count - 1 :]
         held = self.get(key)
         if held is not None and not held.startswith(arguments[0]):
             return 0
         if script == HOLD:
-            incarnation, frame, seconds, name, is_settled = arguments
+            incarnation, frame, seconds, name, is_settled, start, _ = arguments
+            if held is None and int(self.get(started) or 0) > start:
+                return 0
+            self.values[started] = b"%d" % start, float("inf")
             expires = self.clock.seconds() + seconds
             self.values[key] = incarnation + frame, expires
             self.members.add(name.encode())
@@ -127,6 +136,10 @@ class MemoryRedis:
         self.values.pop(key, None)
         self.members.discard(arguments[1].encode())
         return 1
+
+    def started(self, key: bytes) -> int:
+        now = int(self.clock.seconds() * 1e6)
+        return max(now, int(self.get(key) or 0) + 1)
 
 
 @dataclass(eq=False)

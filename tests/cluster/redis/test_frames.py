@@ -19,7 +19,9 @@ from txengineio.cluster.redis.frames import (
     encode_member,
 )
 
-FRAME = Frame(kind=b"b", sender="n1", incarnation=b"12345678", number=7, payload=b"hi")
+FRAME = Frame(
+    kind=b"b", sender="n1", incarnation=b"12345678", serial=9, number=7, payload=b"hi"
+)
 SEAL = Seal(b"secret", "chat")
 ENCODED = SEAL.encode(b"all", FRAME)
 
@@ -27,13 +29,15 @@ ENCODED = SEAL.encode(b"all", FRAME)
 @given(
     kind=st.binary(min_size=1, max_size=1),
     sender=st.from_regex(r"[0-9A-Za-z]{1,12}", fullmatch=True),
+    serial=st.integers(0, 2**64 - 1),
     number=st.integers(0, 2**64 - 1),
     payload=st.binary(max_size=300),
 )
 def test_frame_comes_as_it_was(
-    kind: bytes, sender: str, number: int, payload: bytes
+    kind: bytes, sender: str, serial: int, number: int, payload: bytes
 ) -> None:
-    frame = replace(FRAME, kind=kind, sender=sender, number=number, payload=payload)
+    frame = replace(FRAME, kind=kind, sender=sender, payload=payload)
+    frame = replace(frame, serial=serial, number=number)
     assert SEAL.decode(b"all", SEAL.encode(b"all", frame)) == frame
 
 

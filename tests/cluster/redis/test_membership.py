@@ -11,7 +11,7 @@ from twisted.logger import LogLevel, capturedLogs
 from tests.cluster.redis.memory import KEYS, MemoryRedis, Node
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.redis.bus import MAX_WAITING
-from txengineio.cluster.redis.frames import Frame, Seal
+from txengineio.cluster.redis.frames import Frame, Own, Seal
 from txengineio.cluster.redis.membership import JOIN_TIMEOUT, RENEW_BEATS, SETTLE_BEATS
 from txengineio.cluster.redis.register import LIFETIME
 from txengineio.errors import JoinFailed
@@ -71,7 +71,9 @@ def test_who_leaves_is_gone_at_once(redis: MemoryRedis, clock: Clock) -> None:
     assert [each.called for each in left] == [True, True]
     assert a.members == {}
     assert redis.members == {b"a"}
-    assert set(redis.values) == {KEYS.member("a"), KEYS.settled}
+    assert {each for each in redis.values if b":started:" not in each} == {
+        *(KEYS.member("a"), KEYS.settled),
+    }
     assert a.membership.leave().called
     assert a.membership.leave().called
     assert clock.getDelayedCalls() == []
@@ -160,6 +162,7 @@ def test_a_node_whose_name_was_taken_meanwhile_says_so(
     assert b.state == "joining"
     assert a.members == {"b": second.member}
     assert a.changes == ["+b", "-b", "+b"]
+    assert second.states == ["ok"]
     problem = "another node has the name b by now"
     assert problem in {str(each.get("problem")) for each in logs}
     # Once it has the name again, it is a member again.
@@ -212,7 +215,10 @@ def test_a_name_can_be_taken_only_once(redis: MemoryRedis, clock: Clock) -> None
     a, b = joined(redis, "a", "b")
     problem = failure_of(Node(redis, "b"), clock, RENEW_BEATS + 2)
     assert problem == "another node of the cluster has the name b"
+    run(clock, RENEW_BEATS + 1)
     assert a.members == {"b": b.member}
+    assert a.changes == ["+b"]
+    assert b.states == ["ok"]
     assert [len(each.channels) for each in redis.connections] == [0, 2, 0, 2]
 
 
@@ -253,14 +259,14 @@ def test_redis_may_go_away_while_a_node_joins(redis: MemoryRedis, clock: Clock) 
     node = Node(redis, "a")
     node.join()
     run(clock, 1)
-    assert redis.values.keys() == {KEYS.member("a")}
+    assert redis.values.keys() == {KEYS.member("a"), KEYS.started("a")}
     redis.goes()
     run(clock, JOIN_TIMEOUT - 2)
     assert node.state == "joining"
     redis.comes()
     run(clock, SETTLE_BEATS + 1.25)
     assert node.state == "ok"
-    assert redis.values.keys() == {KEYS.member("a")}
+    assert redis.values.keys() == {KEYS.member("a"), KEYS.started("a")}
 
 
 @pytest.mark.parametrize("command", ["EVAL", "PUBLISH", "SMEMBERS"])
@@ -300,7 +306,7 @@ def test_a_join_that_is_cancelled_leaves_nothing_behind(
     joining.cancel()
     assert problems == ["this node leaves before it has joined"]
     assert redis.connections == []
-    assert redis.values == {}
+    assert redis.values.keys() <= {KEYS.started("a")}
     assert clock.getDelayedCalls() == []
 
 
@@ -479,6 +485,99 @@ def test_the_loss_of_the_last_message_is_found_out_too(
     assert b.counts == {"lost": 1}
 
 
+def test_what_is_published_again_is_heard_once(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    run(clock, RENEW_BEATS + 1)
+    b.membership.publish(b"b", b"to all")
+    b.membership.tell("a", b"b", b"to a")
+    recorded = list(redis.published)
+    heard = list(a.messages)
+    for each in recorded:
+        redis.publish(*each)
+    assert a.messages == heard
+    assert a.changes == ["+b"]
+    assert b.membership.leave().called
+    for each in recorded:
+        redis.publish(*each)
+    assert a.messages == heard
+    assert a.changes == ["+b", "-b"]
+    # Its successor begins anew.
+    (second,) = joined(redis, "b")
+    second.membership.publish(b"b", b"new")
+    for each in recorded:
+        redis.publish(*each)
+    assert a.messages == [*heard, ("b", b"b", b"new")]
+    assert a.changes == ["+b", "-b", "+b"]
+    assert a.members == {"b": second.member}
+    assert set(a.counts) == {"again", "stranger"}
+
+
+@pytest.mark.parametrize("what", ["channel", "key"])
+def test_nobody_keeps_a_dead_node_alive(
+    redis: MemoryRedis, clock: Clock, what: str
+) -> None:
+    a, b = joined(redis, "a", "b")
+    key = KEYS.member("b")
+    values = [redis.values[key][0]]
+    run(clock, RENEW_BEATS + 1)
+    values.append(redis.values[key][0])
+    here = [each for each in redis.published if each[1][1:2] == Own.HERE.value]
+    b.stops()
+    run(clock, 1)
+    for _ in range(PROMISED + 1):
+        if what == "channel":
+            redis.publish(*here[-1])
+        else:
+            redis.values[key] = values[-1], float("inf")
+        run(clock, 1)
+    assert a.changes == ["+b", "-b"]
+    redis.values[key] = values[0], float("inf")
+    assert a.membership.look_up("b").result is False
+    assert a.changes == ["+b", "-b"]
+
+
+def test_what_a_node_has_said_to_itself_counts_once(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    (a,) = joined(redis, "a")
+    run(clock, 3)
+    probe = redis.published[-1]
+    redis.hangs = True
+    for _ in range(14):
+        run(clock, 1)
+        redis.publish(*probe)
+    assert a.state == "degraded"
+
+
+def test_one_whose_successor_is_gone_is_a_later_start_itself(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    b.stops()
+    run(clock, 2 * PROMISED)
+    second = joined(redis, "b")[0]
+    second.membership.publish(b"b", b"1")
+    assert second.membership.leave().called
+    b.goes_on()
+    run(clock, RENEW_BEATS + 4)
+    assert b.state == "ok"
+    b.membership.publish(b"b", b"2")
+    b.membership.tell("a", b"b", b"3")
+    assert a.messages == [("b", b"b", b"1"), ("b", b"b", b"2"), ("b", b"b", b"3")]
+    assert a.counts == {}
+
+
+def test_clock_of_redis_may_go_back(redis: MemoryRedis, clock: Clock) -> None:
+    clock.advance(1000)
+    a, b = joined(redis, "a", "b")
+    assert b.membership.leave().called
+    clock.rightNow -= 500
+    (second,) = joined(redis, "b")
+    assert a.members == {"b": second.member}
+
+
 def test_strangers_and_forgers_are_not_heard(redis: MemoryRedis, clock: Clock) -> None:
     a, b = joined(redis, "a", "b")
     (other,) = joined_with(redis, b"another secret", "c")
@@ -488,14 +587,14 @@ def test_strangers_and_forgers_are_not_heard(redis: MemoryRedis, clock: Clock) -
     assert a.members == {"b": b.member}
     assert other.members == {}
     stranger = Frame(
-        kind=b"b", sender="d", incarnation=bytes(8), number=1, payload=b"x"
+        kind=b"b", sender="d", incarnation=bytes(8), serial=1, number=1, payload=b"x"
     )
     sealed = Seal(b"secret", "chat").encode(KEYS.all, stranger)
     redis.publish(KEYS.all, sealed)
     redis.publish(KEYS.all, sealed)
     assert a.messages == []
     # What the other says of itself, its message, and the empty one.
-    assert a.counts == {"forged": 3, "version": 1, "stranger": 1, "again": 1}
+    assert a.counts == {"forged": 3, "version": 1, "stranger": 2}
 
 
 def joined_with(redis: MemoryRedis, secret: bytes, name: str) -> list[Node]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from secrets import token_bytes
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from txengineio.cluster.packets import MAX_MESSAGE
 from txengineio.cluster.redis.frames import BadFrame, Frame, Own, Seal
 from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
-from txengineio.cluster.redis.numbers import Numbers
+from txengineio.cluster.redis.numbers import Heard, Said
 from txengineio.cluster.redis.register import Keys
 from txengineio.cluster.redis.seldom import SeldomLog
 
@@ -24,6 +25,9 @@ MAX_WAITING: Final = 8 << 20
 
 _OVERHEAD: Final = 256
 """Bytes that a message costs beside its own, at most."""
+
+_ECHO: Final = 16
+"""Random bytes by which a node knows what it has said to itself."""
 
 
 class BusUser(Protocol):
@@ -38,8 +42,14 @@ class BusUser(Protocol):
     def echo(self) -> None:
         """Note that this node has heard itself."""
 
+    def is_member(self, name: str, incarnation: bytes) -> bool:
+        """Say whether a node is a member, from this start of it."""
+
+    def namesake(self) -> None:
+        """Note that another node has the name of this one."""
+
     def frame(self, frame: Frame) -> None:
-        """Take the frame of another node."""
+        """Take a new frame of a member, or one that says that a node is there."""
 
     def outside(self, data: bytes) -> None:
         """Take what another program says."""
@@ -52,14 +62,13 @@ class Bus:
         connect: Makes a connection.
         keys: The names of the channels.
         seal: Proves who made a frame.
-        name: The name of this node.
-        incarnation: Which start of it.
+        said: Makes the frames of this node.
         counts: What is counted: messages that were dropped on the way out, as Redis was
             ``away``, as too much waits for it (``full``), as it is too ``large``, or as
             there is no such node (``gone``); those that are perhaps lost with a
             connection (``gone``, too); ``unheard`` ones, as nobody was there. And
             frames that were ``lost`` on their way to this node, ``forged``, of another
-            ``version``, or came ``again``.
+            ``version``, of a ``stranger``, or came ``again``.
         seconds: Tells the time, for lines in the log.
         hears_outside: Whether other programs may say something.
         user: Is told what happens.
@@ -76,8 +85,7 @@ class Bus:
         connect: Connect,
         keys: Keys,
         seal: Seal,
-        name: str,
-        incarnation: bytes,
+        said: Said,
         counts: Counter[str],
         seconds: Callable[[], float],
         hears_outside: bool,
@@ -86,15 +94,17 @@ class Bus:
         self.waiting = 0
         self._keys = keys
         self._seal = seal
-        self._name = name
-        self._incarnation = incarnation
+        self._said = said
+        self._heard = Heard()
+        # What this node says to itself, which may have no incarnation yet.
+        self._echo = token_bytes(_ECHO)
+        self._echoed = 0
         self._counts = counts
         self._user = user
         self._seldom = SeldomLog(self._log, seconds)
-        self._numbers = Numbers()
         # Which start of each node was told something, since they were marked.
         self._told: dict[str, bytes] = {}
-        channels = [keys.all, keys.node(name)]
+        channels = [keys.all, keys.node(said.name)]
         if hears_outside:
             channels.append(keys.outside)
         self._says = connect(self)
@@ -147,21 +157,44 @@ class Bus:
                 reason=bad,
             )
             return
-        if frame.incarnation == self._incarnation:
-            self._user.echo()
-            return
-        # Another one of its name is not among those whose frames are counted.
-        if frame.sender == self._name or self._is_new(channel, frame):
+        if frame.sender == self._said.name:
+            self._hear_own(frame)
+        elif frame.own is not Own.HERE and not self._user.is_member(
+            frame.sender, frame.incarnation
+        ):
+            self._counts["stranger"] += 1
+        elif self._is_new(frame, channel == self._keys.all):
             self._user.frame(frame)
 
-    def _is_new(self, channel: bytes, frame: Frame) -> bool:
-        is_for_all = channel == self._keys.all
-        lost = self._numbers.lost_before(frame, is_for_all)
+    def _hear_own(self, frame: Frame) -> None:
+        if frame.own is Own.PROBE and frame.payload == self._echo:
+            # One that is published again does not say that this node is heard.
+            if frame.serial > self._echoed:
+                self._echoed = frame.serial
+                self._user.echo()
+        elif frame.incarnation != self._said.incarnation:
+            self._user.namesake()
+
+    def is_new(self, frame: Frame) -> bool:
+        """Note what the key of a node says; say whether it is newer than what is known.
+
+        If not, its node has not written it: that says more by now.
+        """
+        return self._heard.is_new(frame)
+
+    def forget(self, members: Container[str], seconds: int) -> None:
+        """Forget nodes that have been no members for long; see `Heard.forget`."""
+        for name in self._heard.forget(members, seconds):
+            self._said.forget(name)
+
+    def _is_new(self, frame: Frame, is_for_all: bool) -> bool:
+        lost = self._heard.lost_before(frame, is_for_all)
         if lost is None:
             self._counts["again"] += 1
             self._seldom.warn(
                 "again",
-                "a frame of node {node} came again, and is dropped",
+                "a frame of node {node}, or of an earlier start of it, came again, and "
+                "is dropped",
                 node=frame.sender,
             )
             return False
@@ -180,7 +213,7 @@ class Bus:
 
     def publish(self, kind: bytes, payload: bytes) -> bool:
         """Send a message to all; say whether it is under way."""
-        number = self._numbers.next_to_all()
+        number = self._said.next_to_all()
         return self._send(self._keys.all, number, kind, payload)
 
     def tell(
@@ -193,17 +226,17 @@ class Bus:
         if incarnation is None:
             return self._drop("gone", len(payload))
         self._told[node] = incarnation
-        number = self._numbers.next_to_one(node, incarnation)
+        number = self._said.next_to_one(node, incarnation)
         return self._send(self._keys.node(node), number, kind, payload)
 
     def say(self, own: Own, payload: bytes = b"") -> Deferred[Any]:
         """Tell all nodes something of the membership; see `Connection.execute`."""
-        return self._publish(self._keys.all, self._numbers.to_all, own.value, payload)
+        return self._publish(self._keys.all, self._said.to_all, own.value, payload)
 
     def probe(self) -> None:
         """Say something that only this node hears."""
-        channel = self._keys.node(self._name)
-        said = self._publish(channel, 0, Own.PROBE.value, b"")
+        channel = self._keys.node(self._said.name)
+        said = self._publish(channel, 0, Own.PROBE.value, self._echo)
         said.addErrback(self._not_probed)
 
     def mark(self) -> None:
@@ -211,13 +244,9 @@ class Bus:
         told, self._told = self._told, {}
         for node, incarnation in told.items():
             channel = self._keys.node(node)
-            number = self._numbers.to_one(node, incarnation)
+            number = self._said.to_one(node, incarnation)
             said = self._publish(channel, number, Own.MARK.value, b"")
             said.addErrback(_ignore)
-
-    def forget(self, name: str) -> None:
-        """Forget a node that has left."""
-        self._numbers.forget(name)
 
     def _send(self, channel: bytes, number: int, kind: bytes, payload: bytes) -> bool:
         """Send a message; if it is dropped, the gap in the numbers tells the others."""
@@ -242,14 +271,8 @@ class Bus:
     def _publish(
         self, channel: bytes, number: int, kind: bytes, payload: bytes
     ) -> Deferred[Any]:
-        frame = Frame(
-            kind=kind,
-            sender=self._name,
-            incarnation=self._incarnation,
-            number=number,
-            payload=payload,
-        )
-        return self._says.execute("PUBLISH", channel, self._seal.encode(channel, frame))
+        frame = self._said.encode(channel, kind, number, payload)
+        return self._says.execute("PUBLISH", channel, frame)
 
     def _published(self, hearers: int, size: int) -> None:
         self.waiting -= size

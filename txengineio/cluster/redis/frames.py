@@ -5,15 +5,18 @@ A frame is, in this order:
 =================  ===================================================================
 version            1 byte
 kind               1 byte: what it is; the kinds below are the membership's own
-incarnation        8 bytes, random, made when its node started
+incarnation        8 bytes: which start of its node; a later one is greater
+serial             8 bytes: greater than in all frames before it, see ``numbers``
 number             8 bytes, see ``numbers``
 sender             1 byte for its length, and the name of the node
 HMAC-SHA256        32 bytes, of the channel, a zero byte, and all the rest of the frame
 payload            as it is
 =================  ===================================================================
 
-Nothing in it depends on a clock. A frame that is published again on its channel is
-found out by its number, on another one by its HMAC.
+Nothing in it depends on the clock of a node: it is Redis that tells when one starts. A
+frame that is published again on its channel is found out by its serial number, or by
+its incarnation if its node has started again; on another channel by its HMAC. A node
+that has heard nothing of another one cannot know what that has said before.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ INCARNATION: Final = 8
 """Bytes that tell the starts of a node with the same name from each other."""
 
 _VERSION: Final = 1
-_HEAD: Final = struct.Struct(f"!Bc{INCARNATION}sQB")
+_HEAD: Final = struct.Struct(f"!Bc{INCARNATION}sQQB")
 _MAC: Final = sha256().digest_size
 _LENGTH: Final = struct.Struct("!B")
 
@@ -84,6 +87,7 @@ class Frame:
         kind: What it is: one byte.
         sender: The name of the node that made it.
         incarnation: Which start of that node.
+        serial: Which frame of that start it is.
         number: Which message to its receivers it is, or comes after.
         payload: The rest.
     """
@@ -91,6 +95,7 @@ class Frame:
     kind: bytes
     sender: str
     incarnation: bytes
+    serial: int
     number: int
     payload: bytes
 
@@ -117,7 +122,8 @@ class Seal:
         """Return a frame as bytes, for one channel."""
         sender = frame.sender.encode()
         head = _HEAD.pack(
-            _VERSION, frame.kind, frame.incarnation, frame.number, len(sender)
+            *(_VERSION, frame.kind, frame.incarnation),
+            *(frame.serial, frame.number, len(sender)),
         )
         head += sender
         return head + self._digest(channel, head, frame.payload) + frame.payload
@@ -130,7 +136,7 @@ class Seal:
         """
         if len(data) < _HEAD.size or data[0] != _VERSION:
             raise BadFrame("version" if data and data[0] != _VERSION else "forged")
-        _, kind, incarnation, number, length = _HEAD.unpack_from(data)
+        _, kind, incarnation, serial, number, length = _HEAD.unpack_from(data)
         end = _HEAD.size + length
         head, digest, payload = data[:end], data[end : end + _MAC], data[end + _MAC :]
         if not hmac.compare_digest(digest, self._digest(channel, head, payload)):
@@ -139,6 +145,7 @@ class Seal:
             kind=kind,
             sender=head[_HEAD.size :].decode(),
             incarnation=incarnation,
+            serial=serial,
             number=number,
             payload=payload,
         )

@@ -35,7 +35,7 @@ class Members:
         self._listener = listener
         self._known: dict[str, _Known] = {}
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._known
 
     def incarnation_of(self, name: str) -> bytes | None:

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from secrets import token_bytes
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
@@ -36,7 +35,6 @@ from txengineio.cluster.membership import (
 )
 from txengineio.cluster.redis.bus import Bus
 from txengineio.cluster.redis.frames import (
-    INCARNATION,
     Frame,
     Own,
     Seal,
@@ -45,6 +43,7 @@ from txengineio.cluster.redis.frames import (
 )
 from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
 from txengineio.cluster.redis.members import Members
+from txengineio.cluster.redis.numbers import Said
 from txengineio.cluster.redis.register import LIFETIME, Held, Keys, Register
 from txengineio.cluster.redis.seldom import SeldomLog
 from txengineio.cluster.redis.tasks import Tasks
@@ -102,7 +101,7 @@ class RedisMembership:
 
     Attributes:
         state: How this node stands among the others.
-        counts: What `Bus` counts; and messages of a ``stranger``, and ``broken`` ones.
+        counts: What `Bus` counts; and ``broken`` messages.
             It may be replaced before `join`.
     """
 
@@ -127,7 +126,6 @@ class RedisMembership:
         self._where = where
         self._outside = outside
         self._seldom = SeldomLog(self._log, clock.seconds)
-        self._incarnation = token_bytes(INCARNATION)
         self._member = Member("", "", Load(""))
         self._beats = 0
         self._beats_deaf = 0
@@ -146,21 +144,18 @@ class RedisMembership:
         self._member = member
         self._listener = listener
         self._members = Members(listener)
+        self._said = Said(self._seal, member.name)
         self._bus = Bus(
             connect=self._connect,
             keys=self._keys,
             seal=self._seal,
-            name=member.name,
-            incarnation=self._incarnation,
+            said=self._said,
             counts=self.counts,
             seconds=self._clock.seconds,
             hears_outside=self._outside is not None,
             user=self,
         )
-        self._register = Register(
-            *(self._bus.execute, self._keys, self._seal),
-            *(member.name, self._incarnation),
-        )
+        self._register = Register(self._bus.execute, self._keys, self._seal, self._said)
         return self._tasks.run("join", self._join)
 
     def leave(self) -> Deferred[None]:
@@ -208,9 +203,9 @@ class RedisMembership:
 
     async def _look_up(self, name: str) -> bool:
         found = await self._register.find(name)
-        if found is not None and not self._members.is_member(name, found[0]):
-            self._members.here(found[1], found[0])
-        return found is not None
+        if found is not None:
+            self._read(found)
+        return name in self._members
 
     # --- joining and leaving ----------------------------------------------------------
 
@@ -333,19 +328,22 @@ class RedisMembership:
     def frame(self, frame: Frame) -> None:
         """Take what another node has said; see `BusUser`."""
         own = frame.own
-        if frame.sender == self._member.name:
-            self._has_namesake = True
-        elif own is Own.HERE:
+        if own is Own.HERE:
             self._here(frame)
-        elif not self._members.is_member(frame.sender, frame.incarnation):
-            self.counts["stranger"] += 1
-        else:
-            self._members.heard(frame.sender)
-            if own is Own.LEFT:
-                self._remove(frame.sender, "has left")
-                self._bus.forget(frame.sender)
-            elif own is None:
-                self._listener.heard(frame.sender, frame.kind, frame.payload)
+            return
+        self._members.heard(frame.sender)
+        if own is Own.LEFT:
+            self._remove(frame.sender, "has left")
+        elif own is None:
+            self._listener.heard(frame.sender, frame.kind, frame.payload)
+
+    def is_member(self, name: str, incarnation: bytes) -> bool:
+        """Say whether a node is known, from this start of it; see `BusUser`."""
+        return self._members.is_member(name, incarnation)
+
+    def namesake(self) -> None:
+        """Note that another node has this one's name; see `BusUser`."""
+        self._has_namesake = True
 
     def outside(self, data: bytes) -> None:
         """Take what another program has said; see `BusUser`."""
@@ -378,6 +376,12 @@ class RedisMembership:
             return
         self._members.here(member, frame.incarnation)
 
+    def _read(self, frame: Frame) -> None:
+        """Take what the key of a node says, unless that is a member already."""
+        is_known = self.is_member(frame.sender, frame.incarnation)
+        if not is_known and self._bus.is_new(frame):
+            self._here(frame)
+
     def _remove(self, name: str, why: str) -> None:
         self._log.info("node {name} {why}", name=name, why=why)
         self._members.remove(name)
@@ -408,6 +412,7 @@ class RedisMembership:
     async def _renew(self) -> None:
         await self._announce()
         self._bus.mark()
+        self._bus.forget(self._members, RENEW_BEATS)
 
     async def _announce(self) -> None:
         await self._hold_name()
@@ -415,17 +420,18 @@ class RedisMembership:
 
     async def _check(self, name: str) -> None:
         found = await self._register.find(name)
-        if found is None and self._members.is_silent(name):
+        if found is not None and self._bus.is_new(found):
+            self._here(found)
+        elif self._members.is_silent(name):
             self._remove(name, "is gone")
-        elif found is not None and not self._members.is_member(name, found[0]):
-            self._members.here(found[1], found[0])
 
     async def _catch_up(self) -> None:
         """Become a member, or be one again, and learn who the others are."""
         await self._hold_name()
-        for incarnation, member in await self._register.others():
-            if not self._members.is_member(member.name, incarnation):
-                self._members.here(member, incarnation)
+        for found in await self._register.others():
+            self._read(found)
+        if not self._has_name:
+            return  # It was found out meanwhile that another node has it.
         await self._say_here()
         self._members.listen_again()
         self._beats_ok = 0
@@ -446,8 +452,15 @@ class RedisMembership:
             raise RedisRefused(f"another node has the name {name} by now")
 
     async def _hold(self, is_settled: bool) -> Held:
+        if not self._said.incarnation:
+            self._said.begin(await self._register.start())
+        incarnation = self._said.incarnation
         held = await self._register.hold(self._member, is_settled)
-        self._has_name = held is not Held.TAKEN
+        if self._said.incarnation == incarnation:
+            self._has_name = held is not Held.TAKEN
+            if not self._has_name:
+                # If it gets the name again, it has to be later than that other one.
+                self._said.end()
         return held
 
     def _degrade(self, problem: RedisAway | RedisRefused) -> None:

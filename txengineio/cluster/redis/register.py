@@ -5,13 +5,15 @@ For a cluster ``chat`` on database 0:
 =============================  =========================================================
 ``txengineio:0:chat:members``  set: the names of all members, and perhaps of some others
 ``…:member:NAME``              key: incarnation, then a frame as `encode_member` says
+``…:started:NAME``             key: the incarnation of its last member, as a number
 ``…:settled``                  key, if those who had to come back have come back
 ``…:all``                      channel: frames for all nodes
 ``…:node:NAME``                channel: frames for one node
 ``…:outside``                  channel: what other programs say, see ``outside``
 =============================  =========================================================
 
-Redis itself counts the lifetime of the keys; no clock of a node matters. The scripts do
+Redis itself counts the lifetime of the keys, and tells when a node starts; no clock of
+a node matters. The scripts do
 what would otherwise need two commands, between which another node could come.
 """
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, unique
+from secrets import randbelow
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -30,26 +33,49 @@ from txengineio.cluster.redis.frames import (
     Frame,
     Own,
     Seal,
-    decode_member,
     encode_member,
 )
+from txengineio.cluster.redis.numbers import Said
 
-__all__ = ["HOLD", "LIFETIME", "RELEASE", "Held", "Keys", "Register"]
+__all__ = ["HOLD", "LIFETIME", "RELEASE", "START", "Held", "Keys", "Register"]
 
 LIFETIME: Final = 13
 """Seconds that a node is a member without renewing it."""
 
+_STARTED: Final = 7200
+"""Seconds for which it is known that a node has started: more than `REMEMBERED`."""
+
+_APART: Final = 1_000_000
+"""Microseconds within which starts may seem to be."""
+
+START: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local last = tonumber(redis.call('GET', KEYS[1]) or '')
+if last and last >= now and last < now + 86400000000 then now = last + 1 end
+return now + ARGV[1]
+"""
+"""Key: when the node has started last. Argument: what to add, so that no two are equal.
+
+Returns microseconds since 1970, later ones than for the last start that had the name,
+unless the clock of Redis has gone back by more than a day.
+"""
+
 HOLD: Final = """
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+local last = tonumber(redis.call('GET', KEYS[4]) or '')
+if not held and last and last > tonumber(ARGV[6]) then return 0 end
+redis.call('SET', KEYS[4], ARGV[6], 'EX', ARGV[7])
 redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'EX', ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[4])
 if ARGV[5] == '1' then redis.call('SET', KEYS[3], '', 'EX', ARGV[3]) end
 return 1 + redis.call('EXISTS', KEYS[3])
 """
-"""Keys: the node's, the set, and whether all is settled.
+"""Keys: the node's, the set, whether all is settled, and the node's last start.
 
-Arguments: incarnation, frame, seconds, name, whether it is. Returns a `Held`.
+Arguments: incarnation, frame, seconds, name, whether it is, and incarnation as a number
+with the seconds for which that is known. Returns a `Held`.
 """
 
 RELEASE: Final = """
@@ -69,7 +95,7 @@ class Held(Enum):
     """What has come of an attempt to hold a name."""
 
     TAKEN = 0
-    """Another node has it."""
+    """Another node has it, or had it after this one."""
     UNSETTLED = 1
     """This node has it; others may be about to come back, as Redis was away."""
     SETTLED = 2
@@ -97,6 +123,10 @@ class Keys:
         """Return the key of a node."""
         return self._prefix + b"member:" + name.encode()
 
+    def started(self, name: str) -> bytes:
+        """Return the key of when a node has started."""
+        return self._prefix + b"started:" + name.encode()
+
     def node(self, name: str) -> bytes:
         """Return the channel of a node."""
         return self._prefix + b"node:" + name.encode()
@@ -110,18 +140,24 @@ class Register:
             does.
         keys: The names of the keys.
         seal: Proves who has written them.
-        name: The name of this node.
-        incarnation: Which start of it.
+        said: Makes the frames of this node.
     """
 
-    def __init__(
-        self, execute: Execute, keys: Keys, seal: Seal, name: str, incarnation: bytes
-    ) -> None:
+    def __init__(self, execute: Execute, keys: Keys, seal: Seal, said: Said) -> None:
         self._execute = execute
         self._keys = keys
         self._seal = seal
-        self._name = name
-        self._incarnation = incarnation
+        self._said = said
+        self._name = said.name
+
+    async def start(self) -> bytes:
+        """Return an incarnation for this node: greater than those of its name before.
+
+        It is the time at which Redis is asked, whatever this machine's clock says.
+        """
+        key = self._keys.started(self._name)
+        now = await self._execute("EVAL", START, 1, key, randbelow(_APART))
+        return int(now).to_bytes(INCARNATION)
 
     async def hold(self, member: Member, is_settled: bool) -> Held:
         """Become a member, or stay one.
@@ -131,18 +167,13 @@ class Register:
             is_settled: Whether it is one for long enough to know that the others, too,
                 have had the time to become members again.
         """
-        key = self._keys.member(self._name)
-        frame = Frame(
-            kind=Own.HERE.value,
-            sender=self._name,
-            incarnation=self._incarnation,
-            number=0,
-            payload=encode_member(member),
-        )
+        key, incarnation = self._keys.member(self._name), self._said.incarnation
+        own, payload = Own.HERE.value, encode_member(member)
         answer = await self._execute(
-            *("EVAL", HOLD, 3, key, self._keys.members, self._keys.settled),
-            *(self._incarnation, self._seal.encode(key, frame), LIFETIME, self._name),
-            int(is_settled),
+            *("EVAL", HOLD, 4, key, self._keys.members, self._keys.settled),
+            *(self._keys.started(self._name), incarnation),
+            *(self._said.encode(key, own, 0, payload), LIFETIME, self._name),
+            *(int(is_settled), int.from_bytes(incarnation), _STARTED),
         )
         return Held(answer)
 
@@ -151,12 +182,12 @@ class Register:
         key = self._keys.member(self._name)
         answer = await self._execute(
             *("EVAL", RELEASE, 2, key, self._keys.members),
-            *(self._incarnation, self._name),
+            *(self._said.incarnation, self._name),
         )
         return bool(answer)
 
-    async def others(self) -> list[tuple[bytes, Member]]:
-        """Return all other members with their incarnations."""
+    async def others(self) -> list[Frame]:
+        """Return what all other members have written."""
         names = await self._execute("SMEMBERS", self._keys.members)
         names = [each.decode() for each in names if each != self._name.encode()]
         if not names:
@@ -169,16 +200,16 @@ class Register:
         found = map(self._read, names, values)
         return [each for each in found if each is not None]
 
-    async def find(self, name: str) -> tuple[bytes, Member] | None:
-        """Return a member with its incarnation; None if there is none of that name."""
+    async def find(self, name: str) -> Frame | None:
+        """Return what a member has written; None if there is none of that name."""
         return self._read(name, await self._execute("GET", self._keys.member(name)))
 
-    def _read(self, name: str, value: bytes | None) -> tuple[bytes, Member] | None:
+    def _read(self, name: str, value: bytes | None) -> Frame | None:
         if value is None:
             return None
         try:
             frame = self._seal.decode(self._keys.member(name), value[INCARNATION:])
-            return frame.incarnation, decode_member(name, frame.payload)
-        except (BadFrame, ValueError):
+        except BadFrame:
             # Nobody with the secret has written it: it is as good as none.
             return None
+        return frame if frame.sender == name else None
