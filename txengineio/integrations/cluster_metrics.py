@@ -29,7 +29,7 @@ _HAND_OVERS: Final = ("in", "out")
 _NOT_MOVED: Final = ("busy", "lost")
 _FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left", "abandoned")
 _LINKS: Final = (
-    *("accepted", "strangers", "late", "astray"),
+    *("accepted", "strangers", "late", "astray", "crowded"),
     *("refused", "unknown", "timeout", "unproven", "closed", "failed"),
 )
 _MESSAGES: Final = {"in": "received", "out": "sent"}

@@ -54,9 +54,9 @@ class ClusterCounts:
             ``abandoned``.
         links: Connections to and from other machines: ``accepted`` ones; those of
             nobody who knows the secret (``strangers``), of somebody who says nothing
-            (``late``), and for a node that is not there (``astray``). Those that could
-            not be made, by why: ``refused``, ``unknown``, ``timeout``, ``unproven``,
-            ``closed``, ``failed``.
+            (``late``), for a node that is not there (``astray``), and those that are
+            too many (``crowded``). Those that could not be made, by why: ``refused``,
+            ``unknown``, ``timeout``, ``unproven``, ``closed``, ``failed``.
         told: Messages: ``sent`` and ``received``. What was dropped on the way out, as
             too much waits (``full``), as it is too ``large``, or as the node had
             ``gone``; and on the way in: ``torn``, as the node ended in the middle;

@@ -9,6 +9,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.testing import MemoryReactorClock
 
 from txengineio.cluster.machines.addresses import (
+    _Unchecked,
     address_of,
     check_advertised,
     check_listen,
@@ -142,3 +143,11 @@ def test_no_address_of_another_node(address: str) -> None:
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_connections_with_tls_share_what_is_costly() -> None:
+    contexts = {
+        _Unchecked(host).clientConnectionForTLS(None).get_context()
+        for host in ("10.0.0.1", "chat-2.internal")
+    }
+    assert len(contexts) == 1

@@ -172,3 +172,7 @@ def test_whatever_a_stranger_answers_it_is_not_proven(pieces: list[bytes]) -> No
             assert one.receive(piece, b"") is None
         except NotProven:
             return
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert repr(RIGHT) == "Credentials(cluster='chat')"

@@ -25,6 +25,7 @@ from txengineio.cluster.machines.addresses import client_endpoint
 from txengineio.cluster.machines.challenge import Credentials
 from txengineio.cluster.machines.links import (
     LINK_TIMEOUT,
+    MAX_UNPROVEN,
     Arrival,
     LinkEndpoint,
     LinkFactory,
@@ -251,6 +252,40 @@ def test_connecting_is_given_up() -> None:
     assert near.disconnecting
     near.protocol.dataReceived(b"+")
     assert wire.clock.getDelayedCalls() == []
+
+
+def test_who_is_refused_and_stays_is_dropped() -> None:
+    """With TLS the connection does not end before its other side agrees."""
+    wire = Wire(here="n3")
+    near, far = wire.connected(), wire.arrives()
+    pump(near, far)
+    far.disconnecting = False
+    assert len(wire.links.unproven) == 1
+    far.protocol.dataReceived(b"more")
+    wire.clock.advance(LINK_TIMEOUT)
+    assert far.disconnecting
+    far.protocol.connectionLost(Failure(ConnectionDone()))
+    assert wire.links.unproven == set()
+    assert wire.counts == {"astray": 1}
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_only_so_many_prove_something_at_a_time() -> None:
+    wire = Wire()
+    arrivals = [wire.arrives() for _ in range(MAX_UNPROVEN)]
+    near, far = wire.connected(), wire.arrives()
+    assert far.disconnecting
+    pump(near, far)
+    assert wire.arrived == []
+    assert wire.counts == {"crowded": 1}
+    for each in (far, arrivals.pop()):
+        each.protocol.connectionLost(Failure(ConnectionDone()))
+    near.protocol.connectionLost(Failure(ConnectionDone()))
+    # It tries again.
+    wire.clock.advance(0.1)
+    pump(wire.connected(), wire.arrives())
+    assert len(wire.arrived) == 1
+    wire.links.close()
 
 
 def test_unproven_connections_end_with_the_node() -> None:

@@ -6,6 +6,7 @@ An address is ``HOST:PORT``, or ``tls:HOST:PORT`` where the node listens with TL
 from __future__ import annotations
 
 import re
+from functools import cache
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -163,10 +164,16 @@ class _Unchecked:
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: N802, N803
         """Begin one; Twisted calls this."""
-        connection = SSL.Connection(CertificateOptions().getContext(), None)
+        connection = SSL.Connection(_unchecked_context(), None)
         if _version_of(self._host) is None:
             connection.set_tlsext_host_name(self._host.encode("idna"))
         return connection
+
+
+@cache
+def _unchecked_context() -> SSL.Context:
+    """Make what all connections share; it costs as much as some of them."""
+    return CertificateOptions().getContext()
 
 
 def is_loopback(host: str) -> bool:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
 from hashlib import sha256
 from secrets import token_bytes
@@ -72,7 +72,7 @@ class Credentials:
     """
 
     cluster: str
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def proof(self, side: bytes, *said: bytes) -> bytes:
         """Return the proof of a side that it has heard the same as the other one."""

@@ -45,10 +45,23 @@ from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.release import can_be_released, release_socket
 from txengineio.net.watched_connection import serve_socket
 
-__all__ = ["LINK_TIMEOUT", "LinkEndpoint", "LinkFactory", "LinkFailed", "LinkProblem"]
+__all__ = [
+    "LINK_TIMEOUT",
+    "MAX_UNPROVEN",
+    "LinkEndpoint",
+    "LinkFactory",
+    "LinkFailed",
+    "LinkProblem",
+]
 
 LINK_TIMEOUT: Final = 5.0
 """Seconds within which both sides have to prove that they know the secret."""
+
+MAX_UNPROVEN: Final = 500
+"""Connections on which nothing has been proven yet, with those that are being refused.
+
+Each is a descriptor for up to `LINK_TIMEOUT`, whoever has made it.
+"""
 
 _TRIES: Final = 5
 _PAUSE: Final = 0.1
@@ -312,7 +325,8 @@ class LinkFactory(Factory):
         take: Called with each proven connection: an `Arrival`.
         counts: Where is counted what becomes of them: ``accepted``, ``strangers``
             (they do not know the secret, or speak otherwise), ``late`` (they say
-            nothing), ``astray`` (they want a node that is not here).
+            nothing), ``astray`` (they want a node that is not here), ``crowded``
+            (there are too many already).
 
     Attributes:
         is_settled: Whether a node that is not here has come to its end. Until then
@@ -355,6 +369,7 @@ class Arrival(_Unproven):
     """A connection of another node."""
 
     _log = Logger()
+    _is_refused = False
 
     def __init__(self, links: LinkFactory) -> None:
         super().__init__(links.clock)
@@ -375,10 +390,14 @@ class Arrival(_Unproven):
     def connectionMade(self) -> None:
         super().connectionMade()
         self._links.unproven.add(self)
+        if len(self._links.unproven) > MAX_UNPROVEN:
+            self._links.counts["crowded"] += 1
+            self._is_refused = True
+            self.transport.abortConnection()
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        if self not in self._links.unproven:
+        if self._is_refused:
             return
         try:
             answer = self._answerer.receive(data, _binding(self.transport, own=True))
@@ -396,15 +415,22 @@ class Arrival(_Unproven):
 
     def _refuse(self, verdict: Verdict) -> None:
         self._links.counts["astray"] += 1
-        self.end()
+        self._is_refused = True
         if self._links.is_settled:
             self.transport.write(verdict.value)
+            # With TLS it ends when the caller agrees, or when its time is over.
             self.transport.loseConnection()
         else:
             self.transport.abortConnection()
 
     @override
     def give_up(self, problem: LinkFailed) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            self._tell(problem)
+        super().give_up(problem)
+
+    def _tell(self, problem: LinkFailed) -> None:
         is_late = problem.problem is LinkProblem.TIMEOUT
         self._links.counts["late" if is_late else "strangers"] += 1
         self._log.warn(
@@ -412,7 +438,6 @@ class Arrival(_Unproven):
             address=getattr(self.transport.getPeer(), "host", "this machine"),
             problem=problem,
         )
-        super().give_up(problem)
 
     @override
     def end(self) -> None:
