@@ -92,6 +92,28 @@ def test_it_listens_when_its_engine_is_one_of_the_cluster(
     assert has_fired(stopping)
 
 
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_it_serves_nobody_if_it_is_stopped_before_it_has_joined(
+    engine: Engine, reactor: MemoryReactorClock, joins: Joins, is_cancelled: bool
+) -> None:
+    if not is_cancelled:
+        # It has just joined.
+        joins.joining = Deferred(lambda each: each.callback(None))
+    service = EngineIOService(engine, "tcp:8080")
+    service.startService()
+    stopping = service.stopService()
+    assert joins.joining.called
+    assert joins.told == ["join", "leave"]
+    reactor.advance(1)
+    assert has_fired(stopping)
+    assert reactor.tcpServers == []
+    # It may be started again.
+    joins.joining = Deferred()
+    service.startService()
+    joins.joining.callback(None)
+    assert len(reactor.tcpServers) == 1
+
+
 def test_it_serves_nobody_if_it_cannot_join(
     engine: Engine,
     reactor: MemoryReactorClock,

@@ -87,6 +87,7 @@ class EngineIOService(Service):
         self._drain_spread = drain_spread
         self._ports: list[IListeningPort] = []
         self._listens = False
+        self._joining: Deferred[None] | None = None
 
     def _described(self, endpoint: Endpoint) -> tuple[str, IStreamServerEndpoint]:
         if isinstance(endpoint, str):
@@ -114,8 +115,8 @@ class EngineIOService(Service):
     def _join(self, joining: Deferred[None]) -> None:
         """Become one of a cluster, and listen then."""
         if not can_turn(self.engine.clock):
-            joining.addCallback(lambda _: self._listen_to_clients())
-            joining.addErrback(self._not_joined)
+            self._joining = joining
+            joining.addCallbacks(self._has_joined, self._not_joined)
             return
         try:
             turn_until(self.engine.clock, joining)
@@ -126,7 +127,16 @@ class EngineIOService(Service):
             raise CannotStart(f"{self.program}: {error}") from error
         self._listen_to_clients()
 
+    def _has_joined(self, _result: None) -> None:
+        if self._joining is not None:
+            self._joining = None
+            self._listen_to_clients()
+
     def _not_joined(self, failure: Failure) -> None:
+        if self._joining is None:
+            # Stopped meanwhile.
+            return
+        self._joining = None
         text = "this node serves nobody, as it cannot join the cluster: {why}"
         self._log.failure(text, failure, why=str(failure.value))
 
@@ -192,6 +202,9 @@ class EngineIOService(Service):
             Fires soon after the drain timeout, whatever the clients do.
         """
         super().stopService()
+        joining, self._joining = self._joining, None
+        if joining is not None:
+            joining.cancel()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

@@ -19,6 +19,7 @@ from txengineio.cluster.membership import IMembershipListener, Member
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
 from txengineio.server.health import HealthResource
+from txengineio.service import EngineIOService
 
 LISTEN = f"tcp:0:interface={HOST}"
 
@@ -107,6 +108,23 @@ async def test_a_cluster_that_cannot_be_joined() -> None:
     await engine.listen(LISTEN)
     await engine.drain(1)
     assert town.members == {}
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_a_service_that_is_stopped_meanwhile_does_not_join() -> None:
+    town = SlowTown()
+    engine = engine_of(town)
+    service = EngineIOService(engine, LISTEN)
+    service.startService()
+    began = CLOCK.seconds()
+    await service.stopService()
+    assert CLOCK.seconds() - began < 2
+    assert town.waiting.called
+    assert town.members == {}
+    assert service._ports == []
+    cluster: Any = engine.joins
+    assert cluster._port is None
 
 
 @pytest.mark.socket
