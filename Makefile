@@ -125,7 +125,8 @@ oldest: | $(BIN)/python
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint build/oldest.txt --editable '.[test]'
 	@cat build/oldest.txt
-	$(OLDEST)/bin/python -m pytest $(or $(ARGS),$(OLDEST_TESTS)) -W default::DeprecationWarning \
+	$(OLDEST)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile \
+		$(or $(ARGS),$(OLDEST_TESTS)) -W default::DeprecationWarning \
 		-W default::pytest.PytestUnraisableExceptionWarning \
 		--ignore=tests/client/http/test_endpoints.py
 

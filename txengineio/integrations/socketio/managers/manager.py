@@ -15,7 +15,7 @@ __all__ = ["Manager"]
 
 
 class Manager(socketio.Manager):  # type: ignore[misc]  # no annotations
-    """Keeps rooms as `socketio.Manager`; encodes an event once for all who get it."""
+    """Keeps rooms as python-socketio's; encodes an event once for all who get it."""
 
     # Whatever the managers before it take: it goes with any.
     def __init__(self, *arguments: Any, **options: Any) -> None:
