@@ -78,6 +78,17 @@ def test_names_are_asked_for_no_faster_than_that() -> None:
     assert asked.lookups._missed == {}
 
 
+def test_a_clock_that_goes_back_holds_nothing_up() -> None:
+    asked = Asked()
+    asked.clock.advance(10_000)
+    for number in range(MAX_A_SECOND + 1):
+        asked.ask(f"n{number}")
+    asked.answer("n1", False)
+    asked.clock.rightNow -= 3600
+    assert asked.ask("n1")
+    assert asked.ask("another")
+
+
 def test_a_bounded_number_waits() -> None:
     asked = Asked()
     taken = [asked.ask("n1") for _ in range(lookups.MAX_WAITING + 1)]

@@ -13,7 +13,7 @@ import pytest_twisted
 
 from tests.cluster.machines.nodes import CLOCK, HOST, POLLING, MemoryCluster, Named
 from tests.cluster.machines.test_machines import is_unknown, until, with_clients
-from tests.cluster.machines.town import Town
+from tests.cluster.machines.town import MemoryMembership, Town
 from tests.interop.certificates import make_certificates
 from txengineio.cluster.workers import Workers
 from txengineio.server.engine import Engine
@@ -153,6 +153,43 @@ async def test_everybody_hears_everything_once(tmp_path: Path) -> None:
         asked = await engine.cluster.ask("unknown", near=True)
         assert list(asked) == ["aw1a"]
         assert len(await engine.cluster.ask("unknown")) == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_comes_after_its_sender_has_ended_is_heard_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[Any] = []
+
+    def publish(membership: MemoryMembership, kind: bytes, payload: bytes) -> bool:
+        late.append((membership, kind, payload))
+        return True
+
+    async with machines(tmp_path) as workers:
+        sessions = await with_clients(
+            workers, lambda *clients: [client.open() for client in clients]
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryMembership, "publish", publish)
+            workers[1].engine.broadcast("once")
+        near, far = workers[0].counts.told, workers[2].counts.told
+        await until(lambda: near["received"])
+        workers[1].near.stop()
+        await until(lambda: not workers[0].near.has(workers[1].name))
+        received = far["received"]
+        for each in late:
+            MemoryMembership.publish(*each)
+        assert far["received"] == received + 1
+        assert (
+            await with_clients(
+                [workers[0], workers[2]],
+                lambda *clients: [
+                    clients[0].ask(sessions[0]),
+                    clients[1].ask(sessions[2]),
+                ],
+            )
+            == [(200, b"4once")] * 2
+        )
 
 
 @pytest_twisted.ensureDeferred

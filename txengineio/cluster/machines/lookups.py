@@ -75,12 +75,13 @@ class LookUps:
         if self._missed:
             # The oldest come first.
             for each, since in list(self._missed.items()):
-                if now - since < MISSED_FOR:
+                if 0 <= now - since < MISSED_FOR:
                     break
                 del self._missed[each]
         if name in self._missed:
             return False
-        if now - self._second >= 1:
+        # Clocks may go back.
+        if not 0 <= now - self._second < 1:
             self._second, self._asked = now, 0
         self._asked += 1
         return self._asked <= MAX_A_SECOND

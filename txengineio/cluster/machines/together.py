@@ -2,14 +2,15 @@
 
 Those of this machine are asked in the way of `Workers`, which moves connections. They
 are members like all others, too, so that other machines know them; what they publish
-comes by both ways, and is heard by one.
+comes by both ways, and is heard by one. The other way may take longer than its sender
+lives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from zope.interface import implementer
 
@@ -21,7 +22,12 @@ from txengineio.server.cluster import ClusterCounts
 from txengineio.server.registry import node_of
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["Together"]
+__all__ = ["NEAR_FOR", "Together"]
+
+NEAR_FOR: Final = 30.0
+"""Seconds for which what a node of this machine has published may still come, after its
+end, by the other way.
+"""
 
 
 @implementer(ICluster)
@@ -44,6 +50,19 @@ class Together:
         self.counts: ClusterCounts = near.counts
         self._near = near
         self._far = far
+        # When nodes of this machine have ended.
+        self._ended: dict[str, float] = {}
+        near.when_left(self._has_ended)
+
+    def _has_ended(self, name: str) -> None:
+        for each in [each for each in self._ended if not self._was_near(each)]:
+            del self._ended[each]
+        self._ended[name] = self._far.seconds()
+
+    def _was_near(self, name: str) -> bool:
+        """Whether a node of this machine has ended a short while ago."""
+        ended = self._ended.get(name)
+        return ended is not None and 0 <= self._far.seconds() - ended < NEAR_FOR
 
     @property
     def state(self) -> MembershipState:
@@ -92,7 +111,7 @@ class Together:
         kind: bytes,
         payload: bytes,
     ) -> None:
-        if not self._near.has(node):
+        if not (self._near.has(node) or self._was_near(node)):
             callback(node, kind, payload)
 
     def when_left(self, callback: Callable[[str], object]) -> None:
