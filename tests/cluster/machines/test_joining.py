@@ -221,3 +221,25 @@ def test_a_url_of_no_membership(kind: type[MachinesCluster]) -> None:
     with pytest.raises(InvalidOption, match=r"a URL.*redis:") as caught:
         kind("http://user:password@chat", listen=LISTEN)
     assert "password" not in str(caught.value)
+
+
+ELSEWHERE = [
+    *("redis://10.9.8.7/0", "rediss://redis.internal/0", "redis://localhost.example"),
+    "redis+sentinel://127.0.0.1/main",
+]
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_redis_elsewhere_wants_a_secret(url: str) -> None:
+    listen = f"tcp:0:interface={HOST}"
+    why = "secret must be given, as other machines can write to that Redis"
+    with pytest.raises(InvalidOption, match=why):
+        RedisCluster(url, listen=listen)
+    RedisCluster(url, listen=listen, secret=SECRET)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1/0", "redis://[::1]", "redis://localhost", "unix:/r.sock"]
+)
+def test_redis_on_this_machine_wants_none(url: str) -> None:
+    RedisCluster(url, listen=f"tcp:0:interface={HOST}")

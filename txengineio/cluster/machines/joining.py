@@ -18,6 +18,7 @@ from txengineio.cluster.machines.addresses import (
     address_of,
     check_advertised,
     check_listen,
+    is_loopback,
 )
 from txengineio.cluster.machines.challenge import Credentials
 from txengineio.cluster.machines.machines import Machines
@@ -25,7 +26,7 @@ from txengineio.cluster.machines.schemes import maker_of
 from txengineio.cluster.machines.secret import check_secret, read_secret
 from txengineio.cluster.machines.together import Together
 from txengineio.cluster.membership import MembershipMaker
-from txengineio.cluster.redis.urls import parse_redis_url
+from txengineio.cluster.redis.urls import RedisURL, parse_redis_url
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.net.endpoints import server_endpoint
@@ -56,7 +57,8 @@ class MachinesCluster:
             where this node listens.
         secret: What all nodes know, and nobody else: 32 bytes or more.
         secret_file: A file that has it. Without a secret, only nodes on this machine
-            can belong to the cluster.
+            can belong to the cluster, what they find each other by has to be on it,
+            too, and any user of it is believed.
 
     Attributes:
         name: As given.
@@ -237,6 +239,9 @@ class RedisCluster(MachinesCluster):
     def __init__(self, url: str, *, outside: bool = False, **details: Any) -> None:
         self._hears_outside = check_flag("outside", outside)
         super().__init__(url, **details)
+        if self._secret is None and not _is_local(parse_redis_url(url)):
+            expected = "given, as other machines can write to that Redis"
+            raise InvalidOption("secret", expected, None)
 
     @override
     def maker(self, url: str) -> MembershipMaker:
@@ -244,6 +249,13 @@ class RedisCluster(MachinesCluster):
         parse_redis_url(url)
         make: Any = super().maker(url)
         return partial(make, outside=self._hears_outside)
+
+
+def _is_local(where: RedisURL) -> bool:
+    """Whether Redis is on this machine; Sentinels may name any other one."""
+    if where.path is not None:
+        return True
+    return where.service is None and all(is_loopback(host) for host, _ in where.hosts)
 
 
 def check_cluster_name(option: str, name: object) -> str:
