@@ -14,7 +14,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txengineio.cluster.redis.connection import LOGIN_TIMEOUT, RedisConnection
+from txengineio.cluster.redis.connection import (
+    LOGIN_TIMEOUT,
+    RedisConnection,
+    ask_once,
+)
 from txengineio.cluster.redis.interfaces import RedisAway, RedisRefused
 from txengineio.cluster.redis.urls import RedisURL, parse_redis_url
 
@@ -244,6 +248,29 @@ def test_it_knows_what_may_pass(case: Case, answer: bytes, is_transient: bool) -
     case.endpoint.answer(answer)
     assert isinstance(problems[0], RedisRefused)
     assert problems[0].is_transient is is_transient
+
+
+@pytest.mark.parametrize("channels", [[], [b"c"]])
+def test_a_server_that_is_no_redis_is_told(channels: list[bytes]) -> None:
+    case = Case(parse_redis_url("redis://host"), channels)
+    case.connection.start()
+    case.endpoint.answer(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert case.endpoint.connections[-1][1].disconnected
+    case.endpoint.lose()
+    assert len(case.user.told) == 1
+    assert case.user.told[0].startswith("RedisRefused: what answers there is no Redis")
+    case.clock.advance(LONGEST)
+    assert case.endpoint.attempts == 2
+
+
+def test_a_sentinel_that_is_no_redis_is_told() -> None:
+    endpoint = Endpoint()
+    asked = Deferred.fromCoroutine(ask_once(endpoint, None, "PING"))
+    problems = problems_of(asked)
+    endpoint.answer(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert endpoint.connections[-1][1].disconnected
+    endpoint.lose()
+    assert "is no Redis" in str(problems[0])
 
 
 def test_a_server_that_does_not_answer_is_left(case: Case) -> None:

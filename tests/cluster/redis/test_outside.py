@@ -46,6 +46,7 @@ def test_a_message_for_a_session_is_for_its_node_alone() -> None:
         (b'{"message": "a", "binary": "AA=="}', "either message or binary"),
         (b'{"binary": "?"}', "."),
         (b'{"message": "a", "sid": 1}', "sid must be"),
+        (b'{"message": "a", "sid": "n1-%s"}' % (b"a" * 70_000), "sid must be"),
         (b'{"message": "a", "compress": 1}', "compress must be"),
         (b"[" * 100_000, "."),
     ],

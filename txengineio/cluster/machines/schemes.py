@@ -45,5 +45,6 @@ def maker_of(url: str) -> MembershipMaker:
 
 
 def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.partition('//')[0]}//…@{tail}" if at else url
+    # Sentinels' passwords come after the question mark.
+    head, at, tail = url.partition("?")[0].rpartition("@")
+    return f"{head.partition('//')[0]}//…@{tail}" if at else tail

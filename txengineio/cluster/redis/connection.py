@@ -44,7 +44,22 @@ _BYTES: Final[Mapping[str, Any]] = {"charset": None, "convertNumbers": False}
 """Bytes stay bytes, whatever they look like."""
 
 
-class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
+class _Parser:
+    """Reads what a server says, which may be no Redis; before a protocol."""
+
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        protocol: Any = super()
+        try:
+            protocol.dataReceived(data, unpause)
+        except txredisapi.InvalidData as error:
+            self.misunderstood(RedisRefused(f"what answers there is no Redis: {error}"))
+
+    def misunderstood(self, problem: RedisRefused) -> None:
+        """Drop the connection."""
+        raise NotImplementedError
+
+
+class _Commands(_Parser, txredisapi.RedisProtocol):  # type: ignore[misc]
     """A connection for commands; it tells when it is there, and when it is lost."""
 
     factory: _Factory
@@ -55,12 +70,16 @@ class _Commands(txredisapi.RedisProtocol):  # type: ignore[misc]
         self.factory.user.made(self)
 
     @override
+    def misunderstood(self, problem: RedisRefused) -> None:
+        self.factory.user.drop(problem)
+
+    @override
     def connectionLost(self, why: Failure) -> None:
         self.factory.user.lost(why)
         super().connectionLost(why)  # Commands that have no answer fail.
 
 
-class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
+class _Subscriber(_Parser, txredisapi.SubscriberProtocol):  # type: ignore[misc]
     """A connection that hears what is published."""
 
     factory: _Factory
@@ -71,6 +90,10 @@ class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
         self.factory.user.made(self)
 
     @override
+    def misunderstood(self, problem: RedisRefused) -> None:
+        self.factory.user.drop(problem)
+
+    @override
     def connectionLost(self, why: Failure) -> None:
         self.factory.user.lost(why)
         super().connectionLost(why)  # Commands that have no answer fail.
@@ -78,6 +101,17 @@ class _Subscriber(txredisapi.SubscriberProtocol):  # type: ignore[misc]
     @override
     def messageReceived(self, pattern: object, channel: bytes, message: bytes) -> None:
         self.factory.user.heard(channel, message)
+
+
+class _Question(_Parser, txredisapi.RedisProtocol):  # type: ignore[misc]
+    """A connection for one command."""
+
+    problem: RedisRefused | None = None
+
+    @override
+    def misunderstood(self, problem: RedisRefused) -> None:
+        self.problem = problem
+        self.transport.abortConnection()
 
 
 class _Factory(Factory):
@@ -233,6 +267,11 @@ class RedisConnection:
             self._log.failure("a connection to Redis is dropped", failure=failure)
         self.abort()
 
+    def drop(self, problem: RedisRefused) -> None:
+        """Drop a connection, as there is a problem with the server."""
+        self._problem = problem
+        self.abort()
+
     def heard(self, channel: bytes, data: bytes) -> None:
         """Pass on what was published."""
         try:
@@ -266,16 +305,18 @@ async def ask_once(
         The answer, whose text is bytes.
 
     Raises:
-        RedisRefused: The answer is an error.
+        RedisRefused: The answer is an error, or none of Redis.
         RedisAway: The connection is lost before the answer.
     """
-    factory = Factory.forProtocol(partial(txredisapi.RedisProtocol, **_BYTES))
+    factory = Factory.forProtocol(partial(_Question, **_BYTES))
     factory.noisy = False
     protocol: Any = await endpoint.connect(factory)
     try:
         if password is not None:
             await _execute(protocol, "AUTH", password)
         return await _execute(protocol, *command)
+    except RedisAway:
+        raise protocol.problem or RedisAway("the connection is lost") from None
     finally:
         protocol.transport.loseConnection()
 

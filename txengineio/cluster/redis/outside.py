@@ -25,6 +25,9 @@ from txengineio.server.registry import node_of
 
 __all__ = ["read_outside"]
 
+_LONGEST_SID: Final = 0xFFFF
+"""Characters of an id that an `Order` can carry."""
+
 _NAMES: Final = {"binary", "compress", "message", "sid"}
 
 
@@ -54,7 +57,7 @@ def read_outside(node: str, data: bytes) -> tuple[bytes, bytes] | None:
     outgoing = Outgoing(_message(order), compress).encode()
     if sid is None:
         return Kind.BROADCAST.value, outgoing
-    if not isinstance(sid, str) or not sid.isascii():
+    if not isinstance(sid, str) or not sid.isascii() or len(sid) > _LONGEST_SID:
         raise ValueError("sid must be the id of a session")
     if node_of(sid) != node:
         return None
