@@ -96,15 +96,15 @@ class Network:
         nodes: The nodes.
         pipes: The connections between them that were made.
         refuses: Whether no more are made.
-        waits: Whether they take their time.
         sessions: How many the far one has said that it has.
+        waiting: Those that take their time; None if they are made at once.
     """
 
     nodes: list[Node] = field(default_factory=list)
     pipes: list[Pipe] = field(default_factory=list)
     refuses: bool = False
     sessions: int = 0
-    waiting: list[tuple[Deferred[Any], IProtocolFactory]] | None = None
+    waiting: list[Deferred[Any]] | None = None
 
 
 @dataclass(kw_only=True)
@@ -151,6 +151,10 @@ class _Endpoint:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         if self._network.refuses:
             return fail(ConnectError(string="no"))
+        if self._network.waiting is not None:
+            waiting: Deferred[Any] = Deferred()
+            self._network.waiting.append(waiting)
+            return waiting
         pipes = connect(protocolFactory, self._site)
         self._network.pipes += pipes
         return succeed(pipes[0].protocol)

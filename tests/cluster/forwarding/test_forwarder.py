@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
+from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.web.http import Request
 
 from tests.cluster.forwarding.nodes import TwoNodes, two_nodes
-from tests.conftest import FlushLoggedErrors
 from tests.connection import make_request
 from tests.doubles import ended_with
 from tests.frames import BINARY, TEXT
@@ -368,15 +370,18 @@ def test_a_body_beyond_the_limit_is_refused_there_for_a_strangers_site() -> None
     assert ended_with(nodes.protocol_of(client)) is CloseReason.TRANSPORT_ERROR
 
 
-def test_an_abandoned_post_that_cannot_be_told_is_forgotten(
-    flush_logged_errors: FlushLoggedErrors,
-) -> None:
+def test_an_abandoned_post_that_cannot_be_told_is_forgotten() -> None:
     nodes = two_nodes()
     client = nodes.open()
     nodes.network.refuses = True
-    client.start_post(9).abort()
-    assert len(flush_logged_errors(ConnectError)) == 1
+    with capturedLogs() as logs:
+        client.start_post(9).abort()
+    assert no_connection_in(logs) == 1
     assert nodes.protocol_of(client).lost == []
+
+
+def no_connection_in(logs: Iterable[LogEvent]) -> int:
+    return sum("no connection to another" in formatEvent(each) for each in logs)
 
 
 # --- limits ---------------------------------------------------------------------------
@@ -419,8 +424,12 @@ def test_each_session_of_the_node_may_have_its_poll_parked(
 def test_a_node_that_takes_no_connection_costs_503(nodes: TwoNodes) -> None:
     client = nodes.open()
     nodes.network.refuses = True
-    assert client.poll().answer.status == 503
-    assert nodes.counts == {"busy": 1}
+    with capturedLogs() as logs:
+        for _ in range(9):
+            assert client.poll().answer.status == 503
+    # One line a minute is enough.
+    assert no_connection_in(logs) == 1
+    assert nodes.counts == {"busy": 9}
     nodes.network.refuses = False
     assert client.poll().is_pending
 
@@ -447,6 +456,34 @@ def test_what_is_under_way_outlives_the_last_link(nodes: TwoNodes) -> None:
     nodes.send(client, "x")
     assert poll.answer.packets == ["4x"]
     assert list(nodes.links()) == []
+
+
+def test_a_client_that_leaves_while_a_connection_is_made() -> None:
+    nodes = two_nodes()
+    client = nodes.open()
+    waiting: list[Deferred[Any]] = []
+    nodes.network.waiting = waiting
+    client.poll().abort()
+    nodes.near.settle()
+    waiting.pop().errback(ConnectError())
+    assert nodes.counts == {"left": 1}
+
+
+def test_connections_that_are_being_made_end_with_this_node() -> None:
+    nodes = two_nodes()
+    client, other = nodes.open(), nodes.open()
+    waiting: list[Deferred[Any]] = []
+    nodes.network.waiting = waiting
+    poll = client.poll()
+    other.start_post(9).abort()
+    nodes.near.settle()
+    assert [each.called for each in waiting] == [False, False]
+    with capturedLogs() as logs:
+        nodes.forwarder.abort()
+    assert [each.called for each in waiting] == [True, True]
+    assert (poll.answer.status, poll.answer.json["code"]) == (400, 1)
+    assert nodes.counts == {"abandoned": 1, "lost": 1}
+    assert no_connection_in(logs) == 0
 
 
 def test_the_end_of_this_node_gives_everything_back(nodes: TwoNodes) -> None:

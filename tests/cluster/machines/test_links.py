@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.error import (
+    ConnectingCancelledError,
+    ConnectionDone,
+    ConnectionRefusedError,
+)
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from typing_extensions import override
 
@@ -243,6 +248,50 @@ def test_without_a_secret_other_machines_are_strangers() -> None:
     assert wire.links.buildProtocol(IPv4Address("TCP", "10.0.0.9", 1)) is None
     assert wire.counts == {"strangers": 1}
     assert wire.arrives(HOST).value() == b""
+
+
+@pytest.mark.parametrize(
+    "error", [CancelledError(), ConnectingCancelledError(HOST)], ids=["", "Twisted's"]
+)
+def test_dialling_is_given_up(error: Exception) -> None:
+    wire = Wire()
+    connected = wire.dialled.pop()[1]
+    connected._canceller = lambda each: each.errback(error)
+    wire.connecting.cancel()
+    (failure,) = wire.outcome
+    assert failure.check(CancelledError)
+    # It says nothing of the node.
+    assert wire.problems == []
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_who_knows_of_the_problem_may_give_up_all_connections() -> None:
+    wire = Wire()
+    endpoint: Any = wire
+    given_up: list[Any] = []
+    ended: list[Any] = []
+    link = LinkEndpoint(
+        endpoint,
+        wire.clock,
+        RIGHT,
+        ("n1", "n2"),
+        lambda _: [each.cancel() for each in given_up],
+    )
+    for _ in range(2):
+        connecting = link.connect(Factory.forProtocol(Kept))
+        given_up.append(connecting)
+        connecting.addErrback(lambda failure: ended.append(failure.type))
+    wire.dialled[1][1].errback(ConnectionRefusedError())
+    assert ended == [CancelledError, LinkFailed]
+
+
+def test_strangers_do_not_fill_the_log() -> None:
+    wire = Wire()
+    with capturedLogs() as logs:
+        for _ in range(9):
+            wire.arrives().protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+    assert wire.counts == {"strangers": 9}
+    assert len(logs) == 1
 
 
 def test_connecting_is_given_up() -> None:

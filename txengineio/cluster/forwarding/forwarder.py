@@ -24,6 +24,7 @@ from txengineio.cluster.forwarding.request_writer import (
     write_request,
     write_unfinished,
 )
+from txengineio.cluster.seldom import SeldomLog
 from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["MAX_UNDER_WAY", "Forwarder"]
@@ -76,10 +77,11 @@ class Forwarder:
         self._idle: dict[Carrier, None] = {}
         self._carrying: set[Carrier] = set()
         self._tunnels: set[Carrier] = set()
-        self._connecting = 0
+        self._connecting: set[Deferred[Any]] = set()
         self._is_closed = False
         self._is_aborted = False
         self._expiry: IDelayedCall | None = None
+        self._seldom = SeldomLog(self._log, clock.seconds)
 
     def forward(self, request: IncomingRequest, sessions: int = 0) -> None:
         """Have a request answered by the node, now or later.
@@ -88,7 +90,7 @@ class Forwarder:
             request: The request.
             sessions: How many sessions the node has, for all that is known.
         """
-        if len(self._carrying) + self._connecting >= MAX_UNDER_WAY + sessions:
+        if len(self._carrying) + len(self._connecting) >= MAX_UNDER_WAY + sessions:
             self._refuse(request)
             return
         try:
@@ -101,8 +103,7 @@ class Forwarder:
         if carrier is not None:
             self._carry(carrier, request, data)
             return
-        self._connecting += 1
-        connecting = self._endpoint.connect(self._factory)
+        connecting = self._connect()
         connecting.addCallbacks(
             self._connected,
             self._not_connected,
@@ -135,16 +136,24 @@ class Forwarder:
         if carrier is not None:
             carrier.send_last(data)
             return
-        connecting: Deferred[Any] = self._endpoint.connect(self._factory)
-        connecting.addCallback(Carrier.send_last, data)
+        connecting = self._connect()
+        connecting.addCallbacks(Carrier.send_last, self._not_told, callbackArgs=(data,))
         connecting.addErrback(self._failed)
+
+    def _connect(self) -> Deferred[Any]:
+        connecting: Deferred[Any] = self._endpoint.connect(self._factory)
+        self._connecting.add(connecting)
+        return connecting.addBoth(self._settled, connecting)
+
+    def _settled(self, result: Any, connecting: Deferred[Any]) -> Any:
+        self._connecting.discard(connecting)
+        return result
 
     def _carry(self, carrier: Carrier, request: IncomingRequest, data: bytes) -> None:
         self._carrying.add(carrier)
         carrier.carry(request, data)
 
     def _connected(self, carrier: Any, request: IncomingRequest, data: bytes) -> None:
-        self._connecting -= 1
         if self._is_aborted:
             carrier.transport.abortConnection()
             self._lose(request)
@@ -155,15 +164,26 @@ class Forwarder:
             self._carry(carrier, request, data)
 
     def _not_connected(self, failure: Failure, request: IncomingRequest) -> None:
-        self._connecting -= 1
         if self._is_aborted:
-            # That was how its end was found out.
+            # That was how its end was found out, or it was given up.
             self._lose(request)
             return
-        self._log.warn(
-            "no connection to another node: {problem}", problem=failure.value
+        self._warn(failure)
+        if request.is_gone:
+            self.counts["left"] += 1
+        else:
+            self._refuse(request)
+
+    def _not_told(self, failure: Failure) -> None:
+        if not self._is_aborted:
+            self._warn(failure)
+
+    def _warn(self, failure: Failure) -> None:
+        self._seldom.warn(
+            "no connection",
+            "no connection to another node: {problem}",
+            problem=failure.value,
         )
-        self._refuse(request)
 
     def _lose(self, request: IncomingRequest) -> None:
         if not request.is_gone:
@@ -236,6 +256,8 @@ class Forwarder:
         self._is_aborted = True
         for carrier in [*self._carrying, *self._tunnels]:
             carrier.transport.abortConnection()
+        for connecting in list(self._connecting):
+            connecting.cancel()
 
 
 class _CarrierFactory(Factory):

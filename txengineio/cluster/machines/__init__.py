@@ -4,15 +4,16 @@ A `membership` tells who is there, and carries messages. Requests for another no
 session go straight to that node, over connections on which both sides have proven that
 they know the secret.
 
-=============  =====================================================================
-``challenge``  how two nodes prove to each other that they know the secret
-``secret``     where that comes from
-``links``      connections to other nodes, and those that come from them
-``addresses``  where a node listens for others, and where these connect to
-``lookups``    the question whether an unknown node is a member by now
-``machines``   the other nodes, and the requests that are forwarded to them
-``together``   the same with several nodes on each machine
-``schemes``    the memberships that there are, by their URLs
-``joining``    how an engine becomes one of a cluster, and leaves it
-=============  =====================================================================
+==============  ======================================================================
+``challenge``   how two nodes prove to each other that they know the secret
+``secret``      where that comes from
+``links``       connections to other nodes, and those that come from them
+``transports``  what TLS and the kernel do for such a connection
+``addresses``   where a node listens for others, and where these connect to
+``lookups``     the question whether an unknown node is a member by now
+``machines``    the other nodes, and the requests that are forwarded to them
+``together``    the same with several nodes on each machine
+``schemes``     the memberships that there are, by their URLs
+``joining``     how an engine becomes one of a cluster, and leaves it
+==============  ======================================================================
 """

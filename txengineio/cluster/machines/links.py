@@ -5,17 +5,14 @@ Then the connection belongs to another protocol, as if nothing had come before.
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum, unique
-from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any, Final
 
-from OpenSSL import crypto
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectingCancelledError, ConnectionRefusedError
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -26,10 +23,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
-from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
@@ -41,6 +36,8 @@ from txengineio.cluster.machines.challenge import (
     NotProven,
     Verdict,
 )
+from txengineio.cluster.machines.transports import binding_of, watch_over
+from txengineio.cluster.seldom import SeldomLog
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.release import can_be_released, release_socket
 from txengineio.net.watched_connection import serve_socket
@@ -69,11 +66,6 @@ _PAUSE: Final = 0.1
 
 The kernel may have taken the call of one that is being killed; the next is refused.
 """
-
-_SILENCE: Final = 15
-"""Seconds after which a link counts as broken whose other end acknowledges nothing."""
-
-_PROBES: Final = 3
 
 
 @unique
@@ -145,9 +137,16 @@ class LinkEndpoint:
         """Connect; when the other side is proven, make the factory's protocol.
 
         Returns:
-            Fires with the protocol; fails with `LinkFailed`.
+            Fires with the protocol; fails with `LinkFailed`. It can be cancelled.
         """
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
+        connecting = Deferred.fromCoroutine(self._connect(protocolFactory))
+        return connecting.addErrback(self._tell)
+
+    def _tell(self, failure: Failure) -> Failure:
+        problem = failure.value
+        if isinstance(problem, LinkFailed):
+            self._failed(problem)
+        return failure
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         tries = _TRIES
@@ -157,7 +156,6 @@ class LinkEndpoint:
                 return await self._try(factory)
             except LinkFailed as failed:
                 if failed.problem is not LinkProblem.CLOSED or not tries:
-                    self._failed(failed)
                     raise
             await deferLater(self._clock, _PAUSE)
 
@@ -168,6 +166,8 @@ class LinkEndpoint:
             await self._endpoint.connect(_Once(calling))
         except ConnectionRefusedError as error:
             raise LinkFailed(LinkProblem.REFUSED, str(error)) from error
+        except (CancelledError, ConnectingCancelledError):
+            raise CancelledError from None
         except Exception as error:
             raise LinkFailed(LinkProblem.FAILED, str(error)) from error
         return await calling.proven
@@ -198,7 +198,7 @@ class _Unproven(Protocol):
 
     @override
     def connectionMade(self) -> None:
-        _watch_over(self.transport)
+        watch_over(self.transport)
         self._giving_up = self._clock.callLater(LINK_TIMEOUT, self._give_up)
 
     def _give_up(self) -> None:
@@ -252,7 +252,7 @@ class _Calling(_Unproven):
         if self._is_settled:
             return
         try:
-            answer = self._caller.receive(data, _binding(self.transport, own=False))
+            answer = self._caller.receive(data, binding_of(self.transport, own=False))
         except NotProven as problem:
             self.give_up(LinkFailed(LinkProblem.UNPROVEN, str(problem)))
             return
@@ -334,6 +334,7 @@ class LinkFactory(Factory):
     """
 
     noisy = False
+    _log = Logger()
 
     def __init__(
         self,
@@ -350,6 +351,7 @@ class LinkFactory(Factory):
         self.counts = counts
         self.is_settled = True
         self.unproven: set[Arrival] = set()
+        self._seldom = SeldomLog(self._log, clock.seconds)
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Arrival | None:
@@ -357,6 +359,22 @@ class LinkFactory(Factory):
             self.counts["strangers"] += 1
             return None
         return Arrival(self)
+
+    def drops(self, arrival: Arrival, outcome: str, why: object) -> None:
+        """Count a connection that is dropped, and say so now and then.
+
+        Args:
+            arrival: The connection.
+            outcome: What it is counted as.
+            why: The same for people.
+        """
+        self.counts[outcome] += 1
+        self._seldom.warn(
+            outcome,
+            "a connection from {address} is dropped: {why}",
+            address=getattr(arrival.transport.getPeer(), "host", "this machine"),
+            why=why,
+        )
 
     def close(self) -> None:
         """Drop the connections that have not proven anything."""
@@ -368,7 +386,6 @@ class LinkFactory(Factory):
 class Arrival(_Unproven):
     """A connection of another node."""
 
-    _log = Logger()
     _is_refused = False
 
     def __init__(self, links: LinkFactory) -> None:
@@ -391,8 +408,8 @@ class Arrival(_Unproven):
         super().connectionMade()
         self._links.unproven.add(self)
         if len(self._links.unproven) > MAX_UNPROVEN:
-            self._links.counts["crowded"] += 1
             self._is_refused = True
+            self._links.drops(self, "crowded", "too many have proven nothing yet")
             self.transport.abortConnection()
 
     @override
@@ -400,7 +417,7 @@ class Arrival(_Unproven):
         if self._is_refused:
             return
         try:
-            answer = self._answerer.receive(data, _binding(self.transport, own=True))
+            answer = self._answerer.receive(data, binding_of(self.transport, own=True))
         except NotProven as problem:
             self.give_up(LinkFailed(LinkProblem.UNPROVEN, str(problem)))
             return
@@ -427,17 +444,9 @@ class Arrival(_Unproven):
     def give_up(self, problem: LinkFailed) -> None:
         if not self._is_refused:
             self._is_refused = True
-            self._tell(problem)
+            is_late = problem.problem is LinkProblem.TIMEOUT
+            self._links.drops(self, "late" if is_late else "strangers", problem)
         super().give_up(problem)
-
-    def _tell(self, problem: LinkFailed) -> None:
-        is_late = problem.problem is LinkProblem.TIMEOUT
-        self._links.counts["late" if is_late else "strangers"] += 1
-        self._log.warn(
-            "a connection from {address} is dropped: {problem}",
-            address=getattr(self.transport.getPeer(), "host", "this machine"),
-            problem=problem,
-        )
 
     @override
     def end(self) -> None:
@@ -448,46 +457,3 @@ class Arrival(_Unproven):
 def _is_local(address: Any) -> bool:
     host = getattr(address, "host", None)
     return host is None or ip_address(host.partition("%")[0]).is_loopback
-
-
-def _binding(transport: Any, *, own: bool) -> bytes:
-    """Return the fingerprint of the certificate that the answerer shows; none if plain.
-
-    Args:
-        transport: The connection.
-        own: Whether this side is the answerer.
-    """
-    if not isinstance(transport, TLSMemoryBIOProtocol):
-        return b""
-    # The same for both sides, whoever has signed it.
-    connection: Any = transport.getHandle()
-    shown = connection.get_certificate() if own else connection.get_peer_certificate()
-    if shown is None:
-        return b""
-    return sha256(crypto.dump_certificate(crypto.FILETYPE_ASN1, shown)).digest()
-
-
-_OPTIONS: Final = (
-    ("TCP_KEEPIDLE", _SILENCE // _PROBES),
-    ("TCP_KEEPINTVL", _SILENCE // _PROBES),
-    ("TCP_KEEPCNT", _PROBES - 1),
-    ("TCP_USER_TIMEOUT", _SILENCE * 1000),
-)
-"""Let the kernel find out that a link's other end is not there any more."""
-
-
-def _watch_over(transport: Any) -> None:
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
-    if not isinstance(transport, Connection):
-        return
-    connection: Any = transport.getHandle()
-    if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    transport.setTcpNoDelay(True)
-    transport.setTcpKeepAlive(True)
-    for name, value in _OPTIONS:
-        # Not every system has all of them.
-        number: int | None = getattr(socket, name, None)
-        if number is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, number, value)

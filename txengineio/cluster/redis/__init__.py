@@ -7,7 +7,6 @@
 ``endpoints``      the way to Redis: TCP, TLS, sockets of this machine, Sentinels
 ``frames``         what nodes publish, and the proof that they did
 ``numbers``        how many messages were lost on the way
-``seldom``         lines in the log about what happens often
 ``register``       the members' keys in Redis, and the names of everything there
 ``members``        the other nodes that a node knows, and which are silent
 ``bus``            what a node says and hears: bounded, counted
