@@ -15,6 +15,7 @@ from tests.cluster.machines.nodes import CLOCK, HOST, POLLING, MemoryCluster, Na
 from tests.cluster.machines.test_machines import is_unknown, until, with_clients
 from tests.cluster.machines.town import MemoryMembership, Town
 from tests.interop.certificates import make_certificates
+from txengineio.cluster.machines.links import LinkFailed, LinkProblem
 from txengineio.cluster.workers import Workers
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
@@ -203,3 +204,28 @@ async def test_a_node_that_has_ended_is_unknown_on_its_machine(tmp_path: Path) -
         assert is_unknown(await with_clients([far], lambda each: each.ask(session)))
         assert far.counts.links["unknown"] == 1
         assert POLLING in session
+
+
+@pytest_twisted.ensureDeferred
+async def test_members_hear_what_is_published_while_no_link_leads_to_them(
+    tmp_path: Path,
+) -> None:
+    async with machines(tmp_path) as workers:
+        await until(workers[0].near.peers)
+        far: Any = workers[0].cluster._machines
+        for worker in workers:
+            worker.cluster._joined.stop()
+        for name in ("bw0a", "bw1a"):
+            refused = LinkFailed(LinkProblem.REFUSED, "")
+            far._link_failed(far.peer(name), refused)
+        engine = workers[0].engine
+        assert engine.cluster is not None
+        assert [peer.name for peer in engine.cluster.peers()] == ["aw1a"]
+        heard: list[str] = []
+        for worker in workers[1:]:
+            assert worker.engine.cluster is not None
+            worker.engine.cluster.subscribe("news", lambda node, _: heard.append(node))
+        assert engine.cluster.publish("news", b"x") == 3
+        await until(lambda: len(heard) == 3)
+        for worker in workers:
+            worker.cluster._joined.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -206,6 +206,10 @@ class Machines:
     def peers(self) -> list[IPeer]:
         """List the nodes that are known to live."""
         return list(self._peers.values())
+
+    def members(self) -> Iterable[str]:
+        """List the names of the others that `tell_all` reaches."""
+        return self._members
 
     def peer(self, name: str) -> IPeer | None:
         """Return the node with a name; None if it is this one, or unknown."""

@@ -90,7 +90,7 @@ class Together:
     def tell_all(self, kind: bytes, payload: bytes) -> int:
         """Send a message to all peers; return how many it goes to."""
         told = self._near.tell_all(kind, payload)
-        far = len(self._far_peers())
+        far = sum(not self._near.has(name) for name in self._far.members())
         # Near ones get it, too, and know that they have.
         return told + (far if far and self._far.tell_all(kind, payload) else 0)
 
