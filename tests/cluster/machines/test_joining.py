@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.ssl import CertificateOptions
 from typing_extensions import override
 
 from tests.cluster.machines.nodes import CLOCK, HOST, SECRET, MemoryCluster, Named
@@ -160,6 +161,25 @@ async def test_where_others_connect_to() -> None:
 
 @pytest.mark.socket
 @pytest_twisted.ensureDeferred
+async def test_endpoints_with_tls_are_known_as_such() -> None:
+    town = Town()
+    with_tls = SSL4ServerEndpoint(CLOCK, 0, CertificateOptions(), interface=HOST)
+    plain = TCP4ServerEndpoint(CLOCK, 0, interface=HOST)
+    engines = [
+        engine_of(town, "n1", listen=with_tls),
+        engine_of(town, "n2", listen=plain, tls=True),
+        engine_of(town, "n3", listen=plain),
+    ]
+    for engine in engines:
+        await engine.join()
+    addresses = [each.member.address for each in town.members.values()]
+    assert [each.startswith("tls:") for each in addresses] == [True, True, False]
+    for engine in engines:
+        await engine.leave()
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
 async def test_an_endpoint_that_listens_to_all_needs_an_address() -> None:
     engine = engine_of(Town(), listen=TCP4ServerEndpoint(CLOCK, 0))
     with pytest.raises(InvalidOption, match="advertise must be given"):
@@ -187,6 +207,7 @@ async def test_a_port_that_is_taken() -> None:
         ({"secret_file": "x"}, "secret must be left out"),
         ({"secret": None, "secret_file": "/nowhere"}, "secret_file must be a file"),
         ({"listen": "tcp:7000"}, "advertise must be given"),
+        ({"tls": 1}, "tls must be True or False"),
         ({"listen": "unix:/x"}, "listen must be a TCP or TLS endpoint"),
         ({"advertise": "::"}, "advertise must be where other nodes connect to"),
     ],

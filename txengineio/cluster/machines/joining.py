@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.endpoints import SSL4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from typing_extensions import override
@@ -53,6 +54,8 @@ class MachinesCluster:
             one to Twisted's ``serverFromString``, such as
             ``tcp:7000:interface=10.0.0.1``; ``ssl:…`` encrypts what goes between the
             nodes.
+        tls: Whether an endpoint that is given as ``listen`` speaks TLS. Descriptions
+            say so themselves, and Twisted's ``SSL4ServerEndpoint`` does, too.
         advertise: Where the others connect to, ``HOST`` or ``HOST:PORT``; by default
             where this node listens.
         secret: What all nodes know, and nobody else: 32 bytes or more.
@@ -69,12 +72,13 @@ class MachinesCluster:
 
     _log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, all but one of them by name
         self,
         url: str,
         *,
         name: str = DEFAULT_NAME,
         listen: str | IStreamServerEndpoint,
+        tls: bool = False,
         advertise: str | None = None,
         secret: bytes | None = None,
         secret_file: str | os.PathLike[str] | None = None,
@@ -89,6 +93,7 @@ class MachinesCluster:
         if isinstance(listen, str):
             check_listen(listen, advertise, self._secret is not None)
         self._listen = listen
+        self._is_tls = check_flag("tls", tls) or _speaks_tls(listen)
         self._lock = DeferredLock()
         self._port: IListeningPort | None = None
         self._machines: Machines | None = None
@@ -166,10 +171,8 @@ class MachinesCluster:
         membership = self._make(self._url, self.name, self._secret, engine.clock)
         self._port = port = await self._open(machines)
         try:
-            is_tls = isinstance(self._listen, str) and self._listen.startswith(_TLS)
-            address = address_of(
-                port.getHost(), self._advertise, is_tls, self._secret is not None
-            )
+            host, has_secret = port.getHost(), self._secret is not None
+            address = address_of(host, self._advertise, self._is_tls, has_secret)
             load = Load(self._worker, len(engine.sessions), not engine.is_open)
             await machines.join(membership, address, load)
         except BaseException:
@@ -276,6 +279,12 @@ def check_cluster_name(option: str, name: object) -> str:
 
 
 _LONGEST_NAME: Final = 64
+
+
+def _speaks_tls(listen: str | IStreamServerEndpoint) -> bool:
+    if isinstance(listen, str):
+        return listen.startswith(_TLS)
+    return isinstance(listen, SSL4ServerEndpoint)
 
 
 def _secret_of(
