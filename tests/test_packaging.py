@@ -190,24 +190,34 @@ def test_package_page_leads_to_the_source_once_it_is_published(
         assert (PROJECT / file).exists(), file
 
 
-def test_changelog_is_built_from_all_fragments(tmp_path: Path) -> None:
-    for name in ("CHANGELOG.md", "pyproject.toml"):
-        shutil.copy2(PROJECT / name, tmp_path)
+def test_changelog_tells_of_this_version() -> None:
+    changelog = (PROJECT / "CHANGELOG.md").read_text("utf-8")
+    assert changelog.count(f"\n## {txengineio.__version__} (") == 1
+
+
+@pytest.mark.parametrize("kind", ["feature", "bugfix", "doc", "removal", "misc"])
+def test_changelog_is_built_from_all_fragments(tmp_path: Path, kind: str) -> None:
+    begin = "<!-- towncrier release notes start -->\n"
+    head = (PROJECT / "CHANGELOG.md").read_text("utf-8").partition(begin)[0]
+    (tmp_path / "CHANGELOG.md").write_text(head + begin, "utf-8")
+    shutil.copy2(PROJECT / "pyproject.toml", tmp_path)
     for name in ("newsfragments", "txengineio"):
         shutil.copytree(PROJECT / name, tmp_path / name)
+    fragments = tmp_path / "newsfragments"
+    (fragments / f"1.{kind}.1000").write_text(f"Something of the kind {kind}.\n")
+    texts = [each.read_text("utf-8") for each in fragments.glob("[0-9+]*.*")]
     build = ["towncrier", "build", "--yes"]
     subprocess.run(
         [sys.executable, "-m", *build], cwd=tmp_path, check=True, capture_output=True
     )
 
     changelog = (tmp_path / "CHANGELOG.md").read_text("utf-8")
+    assert changelog.startswith(head)
     assert f"\n## {txengineio.__version__} (" in changelog
     told = " ".join(changelog.split())
-    for fragment in (PROJECT / "newsfragments").glob("*.*"):
-        if fragment.name != "README.md":
-            assert " ".join(fragment.read_text("utf-8").split()) in told, fragment.name
-    left = [each.name for each in (tmp_path / "newsfragments").iterdir()]
-    assert left == ["README.md"]
+    for text in texts:
+        assert " ".join(text.split()) in told
+    assert [each.name for each in fragments.iterdir()] == ["README.md"]
 
 
 def test_wheel_carries_the_licence(wheel: Path) -> None:

@@ -1,1 +1,0 @@
-`node_name` and `--node-name`: ids of sessions begin with the name of their process, so that a proxy finds it by the id alone, without cookies and from any address. The configurations for nginx and HAProxy do so.

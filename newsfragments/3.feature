@@ -1,1 +1,0 @@
-Protocol revision 3 (`allow_eio3`) and JSONP; middlewares (`engine.use`); the options `cors`, `cookie`, `http_compression` and `per_message_deflate`; flags for all of them. What is done otherwise than by engine.io 6.6 is in `docs/differences.md`.

@@ -1,1 +1,0 @@
-connect() and EngineIOClientService open sessions with Engine.IO servers from Twisted: polling by treq, WebSocket by Autobahn, and the move between them without losing a message. The service keeps a session up. `python -m txengineio connect URL` does it from a shell. By either transport it needs a third of the processor time of python-engineio's client for each message, or less.

@@ -1,6 +1,0 @@
-Slow readers cost no more than `max_buffered_bytes`, and all together no more than `max_total_buffered_bytes`: `session.writable`, `session.when_drained()` and `IConsumer` tell an application how fast to send, `send(…, volatile=True)` drops what a slow client would not get in time, and beyond the limit a session ends with the reason `buffer overflow`.
-Limits to what clients may send beyond its bytes: packets in a payload, fragments of a WebSocket message, messages that wait for a busy application, and pings and probes whose answers nobody reads.
-Crowds: `max_sessions`, `max_sessions_per_address` (IPv6 by /64) and `handshakes_per_second` refuse with 503 or 429 before anything is built, `first_poll_timeout` ends sessions whose clients never come back, and `trusted_proxies` says whose `X-Forwarded-For` is believed.
-Pages of other origins cannot open sessions, on either transport, unless `cors` or `allowed_origins` lets them; `allow_request` is asked about upgrades, too.
-In the engine's own site the head and the body of a request have to arrive in time as a whole, however slowly their bytes trickle in.
-A clock that is set, and a process that was stopped for a while, cost no client its session.
