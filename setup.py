@@ -65,10 +65,10 @@ setup(
     },
     zip_safe=False,
     install_requires=[
-        # The oldest ones that work, and are safe: make oldest. Twisted before 26.10 takes
-        # bare CR and LF in headers (twisted#12754); apart from that, 24.11 works, too.
-        # Autobahn before 26.10 cuts compressed messages that are too long, or fails on
-        # those that cannot be inflated.
+        # The oldest ones that work, and are safe: make oldest. Twisted before 26.10
+        # takes bare CR and LF in headers (twisted#12754); apart from that, 24.11 works,
+        # too. Autobahn before 26.10 cuts compressed messages that are too long, or
+        # fails on those that cannot be inflated.
         "twisted[tls]>=26.10.0",
         "autobahn>=26.10.1",
         "treq>=24.9.1",
