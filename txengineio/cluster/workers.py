@@ -49,6 +49,9 @@ _MOVE_IDLE: Final = 0.1
 _LOOK: Final = 2048
 """Bytes of a new connection that are looked at: its first line, usually."""
 
+_FIRST_LINE: Final = 256
+"""Bytes of a request within which its session is named, usually."""
+
 _OTHERS: Final = 0o077
 """The permissions of others than the owner."""
 
@@ -141,6 +144,8 @@ class Workers:
         if name is None:
             raise InvalidOption("node_name", "the name of this node", name)
         self.node: str = name
+        # What requests for sessions of this node have in their first line.
+        self._own = b"sid=%b-" % name.encode("ascii")
         self.counts = ClusterCounts()
         self.seconds: Callable[[], float] = engine.clock.seconds
         self._engine = engine
@@ -391,6 +396,9 @@ class Workers:
 
     def takes_connection(self, channel: Any, received: bytes) -> bool:
         """Give a connection to the node of its next request; see `Elsewhere`."""
+        if received.find(self._own, 0, _FIRST_LINE) >= 0 and self._successor is None:
+            # Nearly all; if it is wrong, the look-up of the session finds out.
+            return False
         target = target_of(received)
         if target is None or channel.site.engine_at(target[0]) is None:
             if self._successor is not None:

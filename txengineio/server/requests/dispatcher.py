@@ -56,6 +56,9 @@ class Dispatcher:
         self._registry = registry
         self._handshakes = arrivals
         self._proxies = TrustedProxies(engine.options.trusted_proxies)
+        name = engine.options.node_name
+        # What requests for sessions of this node have in their query.
+        self._own = None if name is None else b"sid=%b-" % name.encode("ascii")
 
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, now or later."""
@@ -198,7 +201,11 @@ class Dispatcher:
 
     def _sid_of_others(self, request: IncomingRequest) -> str | None:
         """Return the session that a request names, unless it is here."""
-        query_string = request.uri.partition(b"?")[2]
+        uri = request.uri
+        if self._own is not None and self._own in uri and uri.count(b"sid=") == 1:
+            # Nearly all; the look-up finds out whether there is such a session.
+            return None
+        query_string = uri.partition(b"?")[2]
         sid = polling_sid(query_string)
         if sid is None:
             try:
