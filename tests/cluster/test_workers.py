@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import json
 import os
 import select
@@ -15,15 +14,21 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor  # noqa: TID251 - real sockets
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from typing_extensions import override
 
+from tests.cluster.clients import (
+    CLOCK,
+    DEADLINE,
+    HOST,
+    POLLING,
+    Client,
+    Named,
+    with_clients,
+)
 from tests.conftest import FlushLoggedErrors
 from tests.wiring import opening_headers
-from txengineio.application import EngineIOProtocol
 from txengineio.cluster import links, packets
 from txengineio.cluster.packets import LostConnection
 from txengineio.cluster.workers import Workers
@@ -32,20 +37,6 @@ from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
 
 pytestmark = pytest.mark.socket
-
-HOST = "127.0.0.1"
-POLLING = "/engine.io/?EIO=4&transport=polling"
-DEADLINE = 20.0
-CLOCK: Any = reactor
-
-
-class Named(EngineIOProtocol):
-    """Says where it runs, and what it was sent."""
-
-    @override
-    def messageReceived(self, message: str | bytes) -> None:
-        node = self.session.id.partition("-")[0]
-        self.session.send(f"{node} {len(message)} {message[:20]!r}")
 
 
 class Node:
@@ -80,39 +71,6 @@ def nodes(directory: Path) -> Iterator[list[Node]]:
     for node in made:
         pytest_twisted.blockon(Deferred.fromCoroutine(node.stop()))
     assert list(directory.iterdir()) == []
-
-
-class Client:
-    """One connection, used from another thread than the nodes'."""
-
-    def __init__(self, node: Node) -> None:
-        self.http = http.client.HTTPConnection(HOST, node.port, timeout=DEADLINE)
-
-    def ask(self, target: str, body: Any = None, **details: Any) -> tuple[int, bytes]:
-        method = "GET" if body is None else "POST"
-        self.http.request(method, target, body, **details)
-        answer = self.http.getresponse()
-        return answer.status, answer.read()
-
-    def open(self) -> str:
-        status, body = self.ask(POLLING)
-        assert status == 200
-        sid: str = json.loads(body[1:])["sid"]
-        return f"{POLLING}&sid={sid}"
-
-    @property
-    def name(self) -> object:
-        """Its address: another one is another connection."""
-        return self.http.sock and self.http.sock.getsockname()
-
-
-async def with_clients(nodes: list[Node], work: Callable[..., Any]) -> Any:
-    clients = [Client(node) for node in nodes]
-    try:
-        return await deferToThread(work, *clients)
-    finally:
-        for client in clients:
-            client.http.close()
 
 
 @pytest_twisted.ensureDeferred

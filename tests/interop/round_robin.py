@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +22,12 @@ from tests.interop.test_proxies import (
     Proxy,
     command,
     free_port,
+    open_session,
+    request,
     wait_until_it_listens,
 )
 
-__all__ = ["ENGINE", "PROXIES", "check", "running_in_front"]
+__all__ = ["ENGINE", "PROXIES", "check", "nodes_that_echo", "running_in_front"]
 
 ENGINE: Final = {"ping_interval": 300.0, "max_http_buffer_size": LARGE_LIMIT}
 """Options of the engines for `check`."""
@@ -146,3 +149,19 @@ def check(proxy: Proxy, program: list[str | Path], mode: str, **details: Any) ->
     assert results["ordered"]["trouble"] == []
     assert results["large"]["text"] == digest("€" * (LARGE // 3))
     assert results["large"]["text_from_server"] == digest("0123456789" * (LARGE // 10))
+
+
+def nodes_that_echo(front: Proxy) -> list[str]:
+    """Let many clients get back what each says, and nothing else; list their nodes."""
+
+    def echoes(name: str) -> str:
+        session, _ = open_session(front)
+        for number in range(20):
+            said = f"4{name} {number}"
+            assert request(front, session, body=said).body == "ok"
+            answer = request(front, session)
+            assert (answer.status, answer.body) == (200, said)
+        return session.rpartition("sid=")[2].partition("-")[0]
+
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(echoes, (f"client{number}" for number in range(32))))

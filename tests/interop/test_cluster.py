@@ -22,7 +22,13 @@ import pytest
 from tests.conftest import RequireProgram
 from tests.interop.launch import LOOPBACK
 from tests.interop.redis_server import RedisServer, require_redis
-from tests.interop.round_robin import ENGINE, PROXIES, check, running_in_front
+from tests.interop.round_robin import (
+    ENGINE,
+    PROXIES,
+    check,
+    nodes_that_echo,
+    running_in_front,
+)
 from tests.interop.servers import HERE, PYTHON_CLIENT
 from tests.interop.test_proxies import Answer, Proxy, open_session, request
 from tests.supervised import Workers, until
@@ -165,17 +171,7 @@ def test_python_client(front: Proxy, mode: str) -> None:
 
 
 def test_many_clients_get_their_own_and_nothing_else(front: Proxy) -> None:
-    def echoes(name: str) -> str:
-        session, _ = open_session(front)
-        for number in range(20):
-            said = f"4{name} {number}"
-            assert request(front, session, body=said).body == "ok"
-            answer = request(front, session)
-            assert (answer.status, answer.body) == (200, said)
-        return session.rpartition("sid=")[2].partition("-")[0]
-
-    with ThreadPoolExecutor(16) as pool:
-        nodes = set(pool.map(echoes, (f"client{number}" for number in range(32))))
+    nodes = set(nodes_that_echo(front))
     assert {"n0", "n1"} < nodes
     assert {name[:2] for name in nodes} == {"n0", "n1", "mw"}
 

@@ -17,7 +17,13 @@ import pytest
 
 from tests.conftest import RequireProgram
 from tests.interop.launch import Launch
-from tests.interop.round_robin import ENGINE, PROXIES, check, running_in_front
+from tests.interop.round_robin import (
+    ENGINE,
+    PROXIES,
+    check,
+    nodes_that_echo,
+    running_in_front,
+)
 from tests.interop.servers import (
     HERE,
     PYTHON_CLIENT,
@@ -80,17 +86,7 @@ def test_python_client(proxy: Proxy, mode: str) -> None:
 
 
 def test_many_clients_get_their_own_and_nothing_else(proxy: Proxy) -> None:
-    def echoes(name: str) -> str:
-        session, _ = open_session(proxy)
-        for number in range(20):
-            said = f"4{name} {number}"
-            assert request(proxy, session, body=said).body == "ok"
-            answer = request(proxy, session)
-            assert (answer.status, answer.body) == (200, said)
-        return session.rpartition("sid=")[2].partition("-")[0]
-
-    with ThreadPoolExecutor(16) as pool:
-        nodes = list(pool.map(echoes, (f"client{number}" for number in range(32))))
+    nodes = nodes_that_echo(proxy)
     # A connection that has moved stays there, and so do sessions that it opens: where
     # proxies keep connections, they are not spread evenly.
     assert len(set(nodes)) > 1

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from tests.cluster.machines.nodes import CLOCK, HOST, SECRET, Named, Node
-from tests.cluster.machines.test_machines import Client, is_unknown, until, with_clients
+from tests.cluster.clients import CLOCK, HOST, Client, Named, with_clients
+from tests.cluster.machines.nodes import SECRET, Node
+from tests.cluster.machines.test_machines import is_unknown, until
 from tests.conftest import RequireProgram
 from tests.interop.redis_server import RedisServer, require_redis
 from txengineio.cluster.machines.joining import RedisCluster

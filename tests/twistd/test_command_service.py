@@ -11,7 +11,8 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from tests.cluster.machines.nodes import CLOCK, MemoryCluster, Named
+from tests.cluster.clients import CLOCK, Named
+from tests.cluster.machines.nodes import MemoryCluster
 from tests.cluster.machines.test_joining import SlowTown
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.workers import Workers

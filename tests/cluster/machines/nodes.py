@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from twisted.internet import reactor  # noqa: TID251 - real sockets
 from twisted.internet.interfaces import IStreamServerEndpoint
 from typing_extensions import override
 
+from tests.cluster.clients import CLOCK, HOST, Named
 from tests.cluster.machines.town import Town
-from txengineio.application import EngineIOProtocol
 from txengineio.cluster.machines.joining import MachinesCluster
 from txengineio.cluster.membership import IMembership, MembershipMaker
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import DEFAULT_PATH, engine_site
 
-__all__ = ["CLOCK", "HOST", "POLLING", "SECRET", "MemoryCluster", "Named", "Node"]
+__all__ = ["SECRET", "MemoryCluster", "Node"]
 
-HOST: Final = "127.0.0.1"
-POLLING: Final = "/engine.io/?EIO=4&transport=polling"
 SECRET: Final = b"a secret of 32 bytes, at least.."
-CLOCK: Any = reactor
-
-
-class Named(EngineIOProtocol):
-    """Says where it runs, and what it was sent, and from where."""
-
-    @override
-    def messageReceived(self, message: str | bytes) -> None:
-        node = self.session.id.partition("-")[0]
-        self.session.send(f"{node} {len(message)} {message[:20]!r}")
 
 
 class MemoryCluster(MachinesCluster):

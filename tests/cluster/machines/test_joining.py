@@ -13,7 +13,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions
 from typing_extensions import override
 
-from tests.cluster.machines.nodes import CLOCK, HOST, SECRET, MemoryCluster, Named
+from tests.cluster.clients import CLOCK, HOST, Named
+from tests.cluster.machines.nodes import SECRET, MemoryCluster
 from tests.cluster.machines.town import MemoryMembership, Town
 from txengineio.cluster.machines.joining import MachinesCluster, RedisCluster
 from txengineio.cluster.membership import IMembershipListener, Member

@@ -24,7 +24,8 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from tests.cluster.machines.nodes import CLOCK, HOST, SECRET
+from tests.cluster.clients import CLOCK, HOST
+from tests.cluster.machines.nodes import SECRET
 from tests.interop.certificates import make_certificates
 from txengineio.cluster.machines.addresses import client_endpoint
 from txengineio.cluster.machines.challenge import Credentials

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,16 +14,16 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThread
 
-from tests.cluster.machines.nodes import (
+from tests.cluster.clients import (
     CLOCK,
     HOST,
     POLLING,
-    MemoryCluster,
+    Client,
     Named,
-    Node,
+    with_clients,
 )
+from tests.cluster.machines.nodes import MemoryCluster, Node
 from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.forwarding import forwarder
@@ -34,7 +33,6 @@ from txengineio.server.engine import Engine
 
 pytestmark = pytest.mark.socket
 
-DEADLINE = 20.0
 REFUSED = links.LinkFailed(links.LinkProblem.REFUSED, "")
 
 
@@ -51,34 +49,6 @@ async def running(
     finally:
         for node in nodes:
             await node.stop()
-
-
-class Client:
-    """One connection, used from another thread than the nodes'."""
-
-    def __init__(self, node: Node) -> None:
-        self.http = http.client.HTTPConnection(HOST, node.port, timeout=DEADLINE)
-
-    def ask(self, target: str, body: Any = None, **details: Any) -> tuple[int, bytes]:
-        method = "GET" if body is None else "POST"
-        self.http.request(method, target, body, **details)
-        answer = self.http.getresponse()
-        return answer.status, answer.read()
-
-    def open(self) -> str:
-        status, body = self.ask(POLLING)
-        assert status == 200
-        sid: str = json.loads(body[1:])["sid"]
-        return f"{POLLING}&sid={sid}"
-
-
-async def with_clients(nodes: Sequence[Any], work: Callable[..., Any]) -> Any:
-    clients = [Client(node) for node in nodes]
-    try:
-        return await deferToThread(work, *clients)
-    finally:
-        for client in clients:
-            client.http.close()
 
 
 def is_unknown(answer: tuple[int, bytes]) -> bool:

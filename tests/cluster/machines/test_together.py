@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from tests.cluster.machines.nodes import CLOCK, HOST, POLLING, MemoryCluster, Named
-from tests.cluster.machines.test_machines import is_unknown, until, with_clients
+from tests.cluster.clients import CLOCK, HOST, POLLING, Named, with_clients
+from tests.cluster.machines.nodes import MemoryCluster
+from tests.cluster.machines.test_machines import is_unknown, until
 from tests.cluster.machines.town import MemoryMembership, Town
 from tests.interop.certificates import make_certificates
 from txengineio.cluster.machines.links import LinkFailed, LinkProblem
