@@ -34,7 +34,7 @@ from txengineio.cluster.targets import begins_request, handshake_target, target_
 from txengineio.errors import InvalidOption
 from txengineio.server.cluster import ClusterCounts
 from txengineio.server.engine import Engine
-from txengineio.server.registry import node_of
+from txengineio.server.registry import mark_of, node_of
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.server.web.site import EngineIOSite
 
@@ -145,7 +145,7 @@ class Workers:
             raise InvalidOption("node_name", "the name of this node", name)
         self.node: str = name
         # What requests for sessions of this node have in their first line.
-        self._own = b"sid=%b-" % name.encode("ascii")
+        self._own = mark_of(name)
         self.counts = ClusterCounts()
         self.seconds: Callable[[], float] = engine.clock.seconds
         self._engine = engine

@@ -269,7 +269,8 @@ class WatchedConnection(Server):
             FileDescriptor.connectionLost(self, reason)
             with suppress(OSError):
                 self.socket.shutdown(SHUT_RDWR)
-            self.socket.close()
+            with suppress(OSError):
+                self.socket.close()
             protocol = self.protocol
             del self.protocol, self.socket, self.fileno
             protocol.connectionLost(reason)

@@ -10,7 +10,7 @@ from typing import Final
 
 from txengineio.server.session import Session
 
-__all__ = ["SessionRegistry", "new_sid", "node_of"]
+__all__ = ["SessionRegistry", "mark_of", "new_sid", "node_of"]
 
 NODE_END: Final = "-"
 """What comes after the name of a node; no name has it."""
@@ -44,6 +44,11 @@ def node_of(sid: str) -> str:
     """Return the name of the node that a session is on, if its id tells one."""
     node, end, _ = sid.partition(NODE_END)
     return node if end else ""
+
+
+def mark_of(node: str) -> bytes:
+    """Return what the query of a request has in it that is for a node's session."""
+    return f"sid={node}{NODE_END}".encode("ascii")
 
 
 class SessionRegistry:

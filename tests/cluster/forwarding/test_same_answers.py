@@ -20,6 +20,7 @@ QUERIES = [
     "EIO=3&transport=polling&sid={}",
     "EIO=4&transport=polling&sid={}&sid=near-x",
     "EIO=4&transport=polling&sid=near-x&sid={}",
+    "EIO=4&transport=polling&sid=near-x&s%69d={}",
     "EIO=4&transport=polling&s%69d={}",
     "EIO=4&transport=polling&sid={}%20",
     "EIO=4&transport=polling&t=\xe9&sid={}",

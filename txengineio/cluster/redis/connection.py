@@ -59,44 +59,32 @@ class _Parser:
         raise NotImplementedError
 
 
-class _Commands(_Parser, txredisapi.RedisProtocol):  # type: ignore[misc]
-    """A connection for commands; it tells when it is there, and when it is lost."""
+class _Kept(_Parser):
+    """Tells a `RedisConnection` of itself; before a protocol."""
 
     factory: _Factory
 
-    @override
     def connectionMade(self) -> None:
-        super().connectionMade()
+        protocol: Any = super()
+        protocol.connectionMade()
         self.factory.user.made(self)
 
     @override
     def misunderstood(self, problem: RedisRefused) -> None:
         self.factory.user.drop(problem)
 
-    @override
     def connectionLost(self, why: Failure) -> None:
         self.factory.user.lost(why)
-        super().connectionLost(why)  # Commands that have no answer fail.
+        protocol: Any = super()
+        protocol.connectionLost(why)  # Commands that have no answer fail.
 
 
-class _Subscriber(_Parser, txredisapi.SubscriberProtocol):  # type: ignore[misc]
+class _Commands(_Kept, txredisapi.RedisProtocol):  # type: ignore[misc]
+    """A connection for commands."""
+
+
+class _Subscriber(_Kept, txredisapi.SubscriberProtocol):  # type: ignore[misc]
     """A connection that hears what is published."""
-
-    factory: _Factory
-
-    @override
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self.factory.user.made(self)
-
-    @override
-    def misunderstood(self, problem: RedisRefused) -> None:
-        self.factory.user.drop(problem)
-
-    @override
-    def connectionLost(self, why: Failure) -> None:
-        self.factory.user.lost(why)
-        super().connectionLost(why)  # Commands that have no answer fail.
 
     @override
     def messageReceived(self, pattern: object, channel: bytes, message: bytes) -> None:

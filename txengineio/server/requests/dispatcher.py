@@ -14,7 +14,7 @@ from txengineio.protocol.query import SessionQuery, parse_query, polling_sid
 from txengineio.server.handshake_request import client_address
 from txengineio.server.interfaces import Elsewhere
 from txengineio.server.options.proxies import TrustedProxies
-from txengineio.server.registry import SessionRegistry
+from txengineio.server.registry import SessionRegistry, mark_of
 from txengineio.server.requests.checks import ConnectionErrorEvent, check_request
 from txengineio.server.requests.handshakes import Handshakes
 from txengineio.server.requests.middleware import Middleware, run_middlewares
@@ -56,9 +56,8 @@ class Dispatcher:
         self._registry = registry
         self._handshakes = arrivals
         self._proxies = TrustedProxies(engine.options.trusted_proxies)
-        name = engine.options.node_name
-        # What requests for sessions of this node have in their query.
-        self._own = None if name is None else b"sid=%b-" % name.encode("ascii")
+        node = engine.options.node_name
+        self._own = None if node is None else mark_of(node)
 
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, now or later."""
@@ -202,9 +201,12 @@ class Dispatcher:
     def _sid_of_others(self, request: IncomingRequest) -> str | None:
         """Return the session that a request names, unless it is here."""
         uri = request.uri
-        if self._own is not None and self._own in uri and uri.count(b"sid=") == 1:
-            # Nearly all; the look-up finds out whether there is such a session.
-            return None
+        if self._own is not None and b"%" not in uri:
+            # Nearly all name a session of this node, or none; whether there is such a
+            # session is found out by the look-up.
+            named = uri.count(b"sid=")
+            if not named or (named == 1 and self._own in uri):
+                return None
         query_string = uri.partition(b"?")[2]
         sid = polling_sid(query_string)
         if sid is None:
