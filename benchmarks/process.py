@@ -111,10 +111,9 @@ def listening_port(pid: int) -> int | None:
 
     The kernel is asked, so no server has to announce its port in some way.
     """
-    sockets = set()
     try:
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            sockets.add(os.readlink(descriptor.path))
+        with os.scandir(f"/proc/{pid}/fd") as descriptors:
+            sockets = {os.readlink(each.path) for each in descriptors}
         table = Path(f"/proc/{pid}/net/tcp").read_text()
     except OSError:
         # The process has just ended, or closed a descriptor meanwhile.
