@@ -79,7 +79,10 @@ class Process:
         self._is_over(ProcessTerminated(status) if status else ProcessDone(0))
 
     def dies(self) -> None:
-        self._is_over(ProcessTerminated(None, 9))
+        self.is_ended_by(9)
+
+    def is_ended_by(self, signal: int) -> None:
+        self._is_over(ProcessTerminated(None, signal))
 
     def _is_over(self, reason: Exception) -> None:
         self.has_ended = True

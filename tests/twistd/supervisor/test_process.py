@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,22 @@ def test_its_log_is_the_supervisors() -> None:
         "[w0] the rest",
     ]
     assert [event["worker"] for event in log.events] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("begun", [b'log {"log_format": "x', b'failed "no s', b"re"])
+def test_a_report_that_its_end_has_cut_short_does_not_hide_that_end(
+    begun: bytes,
+) -> None:
+    process, owner, _ = serving()
+    process.worker.childDataReceived(REPORTS, begun)
+    process.dies()
+    assert owner.told == ["ready", "SIGKILL"]
+
+
+def test_a_signal_without_a_name_in_python_ends_it_as_well() -> None:
+    process, owner, _ = serving()
+    process.is_ended_by(signal.SIGRTMIN + 1)
+    assert owner.told == ["ready", f"signal {signal.SIGRTMIN + 1}"]
 
 
 @pytest.mark.parametrize("report", [Report.READY, Report.DRAINED])

@@ -212,6 +212,21 @@ def test_a_process_that_the_system_does_not_make_is_made_later(
     assert running.service.slots[0].serves
 
 
+def test_a_worker_is_replaced_when_the_current_directory_is_gone(
+    supervised: Supervised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "release"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    supervised.start()
+    # As when the folder of an earlier release is removed.
+    folder.rmdir()
+    supervised.processes[0].dies()
+    supervised.advance(1)
+    assert len(supervised.processes) == 3
+    assert supervised.processes[2].assignment.folder == str(folder)
+
+
 def test_it_stops_while_a_process_could_not_be_made(
     running: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:

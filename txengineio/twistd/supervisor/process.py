@@ -285,8 +285,9 @@ class WorkerProcess(ProcessProtocol):
         """Report that the process is gone; all its reports have been read."""
         self._cancel_deadline()
         for number, lines in self._lines.items():
-            if rest := lines.rest():
-                self._said(number, rest)
+            # Half a report says nothing: the process was killed as it wrote.
+            if number != REPORTS and (rest := lines.rest()):
+                publish_output(self.slot, rest)
         self.end = end_of(reason)
         self.state = WorkerState.ENDED
         self._owner.worker_ended(self)
@@ -299,7 +300,11 @@ def end_of(reason: Failure) -> str:
         return "status 0"
     if error.signal is None:
         return f"status {error.exitCode}"
-    return signal.Signals(error.signal).name
+    try:
+        return signal.Signals(error.signal).name
+    except ValueError:
+        # Most of the real-time signals have no name.
+        return f"signal {error.signal}"
 
 
 def spawn(

@@ -142,6 +142,7 @@ class SupervisorService(Service):
         self._lines: list[tuple[str, str]] = []
         self._listens = False
         self._directory = ""
+        self._folder = ""
         self._restarts = [0] * launch.workers
         self._has_to_roll = False
         self._is_rolling = False
@@ -189,6 +190,8 @@ class SupervisorService(Service):
             self.privilegedStartService()
         self.state = SupervisorState.STARTING
         self._directory = tempfile.mkdtemp(prefix="engineio-")
+        # Asked once: later, the folder may have been removed.
+        self._folder = str(Path.cwd())
         self._signals.enter_context(
             caught(self._reactor, [signal.SIGHUP], lambda _name: self.roll())
         )
@@ -270,7 +273,7 @@ class SupervisorService(Service):
             sockets=[[next(numbers) for _ in place] for place in sockets],
             reactor=type(self._reactor).__module__,
             path=sys.path,
-            folder=str(Path.cwd()),
+            folder=self._folder,
             timeout=launch.timeout,
         )
         worker = WorkerProcess(assignment, slot, self._reactor)
