@@ -11,11 +11,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from tests.connection import Connection
+from tests.session.sessions import handshake_request
 from tests.wiring import Server
 from txengineio import Engine, EngineIOProtocol, InvalidOption
 from txengineio.integrations.metrics import EngineMetrics, MetricsResource
 from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
-from txengineio.testing import RecordingApplication
+from txengineio.testing import RecordingApplication, RecordingTransport
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -213,3 +214,22 @@ def test_what_is_no_engine_is_refused_at_once(wrong: Any) -> None:
         EngineMetrics(wrong)
     with pytest.raises(InvalidOption, match="engine must be an Engine, as Engine"):
         MetricsResource(CollectorRegistry(), wrong)
+
+
+def test_sessions_on_a_transport_of_ones_own_are_counted_by_its_name() -> None:
+    server = Server.new(echo())
+    metrics = EngineMetrics(server.engine)
+    transport = RecordingTransport("radio")
+    session = server.engine.open_session(transport, handshake_request())
+    session.message_received("hello")
+
+    during = scrape(server, metrics)
+    session.close()
+    after = scrape(server, metrics)
+
+    assert during["engineio_sessions", ("4", "radio")] == 1
+    assert during["engineio_handshakes_total", ("4", "radio")] == 1
+    assert during["engineio_messages_total", ("in", "radio")] == 1
+    assert ("engineio_sessions", ("4", "radio")) not in after
+    assert after["engineio_closes_total", ("forced close",)] == 1
+    assert after["engineio_messages_total", ("out", "radio")] == 1

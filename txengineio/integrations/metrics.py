@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -123,11 +123,10 @@ class EngineMetrics(Collector):
     ) -> Metric:
         options = self._engine.options
         revisions = (3, 4) if options.allow_eio3 else (4,)
-        for transport in options.transports:
-            for revision in revisions:
-                family.add_metric(
-                    [transport, str(revision)], counts[transport, revision]
-                )
+        kinds = dict.fromkeys(product(options.transports, revisions), 0)
+        # Sessions that the application has opened may be on other transports.
+        for (transport, revision), count in {**kinds, **counts}.items():
+            family.add_metric([transport, str(revision)], count)
         return family
 
     def _events(self) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ demand.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -93,8 +93,10 @@ class Statistics:
     upgrades: Counter[str] = field(default_factory=Counter)
     closes: Counter[CloseReason] = field(default_factory=Counter)
     rejections: Counter[int] = field(default_factory=Counter)
-    carried: dict[str, Carried] = field(
-        default_factory=lambda: {"polling": Carried(), "websocket": Carried()}
+    carried: defaultdict[str, Carried] = field(
+        default_factory=lambda: defaultdict(
+            Carried, polling=Carried(), websocket=Carried()
+        )
     )
     round_trips: RoundTrips = field(default_factory=RoundTrips)
 
