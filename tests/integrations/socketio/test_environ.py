@@ -71,3 +71,9 @@ def test_a_path_is_decoded_as_wsgi_wants_it() -> None:
     server.open_polling()
     (session,) = server.engine.sessions.values()
     assert environ_of(session)["PATH_INFO"].encode("latin-1").decode() == "/é/"
+
+
+def test_a_header_cannot_pass_for_another_one() -> None:
+    """Proxies set and remove ``X-Real-IP``, and let ``X_Real_IP`` pass."""
+    found = environ({"Host": "x", "X-Real-IP": "192.0.2.1", "X_Real_IP": "192.0.2.9"})
+    assert found["HTTP_X_REAL_IP"] == "192.0.2.1"

@@ -19,8 +19,8 @@ def environ_of(session: Session) -> dict[str, Any]:
     """Describe the request that opened a session, as PEP 3333 names things.
 
     Returns:
-        The usual variables, the headers as ``HTTP_…``, and the session itself as
-        ``txengineio.session``.
+        The usual variables, the headers as ``HTTP_…`` without those whose names have
+        an underscore, and the session itself as ``txengineio.session``.
     """
     request = session.request
     path, _, query = request.uri.partition("?")
@@ -41,6 +41,9 @@ def environ_of(session: Session) -> dict[str, Any]:
         "txengineio.session": session,
     }
     for name, values in request.headers.getAllRawHeaders():
+        if b"_" in name:
+            # It would get the variable of the header with hyphens, which proxies set.
+            continue
         key = name.decode("latin-1").upper().replace("-", "_")
         value = ",".join(value.decode("latin-1") for value in values)
         environ[key if key in _UNPREFIXED else f"HTTP_{key}"] = value
