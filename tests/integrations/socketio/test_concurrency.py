@@ -280,3 +280,21 @@ async def test_a_background_task_is_kept_until_it_is_done() -> None:
     await turns()
     assert done.is_set()
     assert runs._tasks == set()
+
+
+@in_loop
+async def test_a_handler_that_is_cancelled_does_not_hold_up_the_next() -> None:
+    client = Client()
+    waited_for: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        await waited_for
+
+    done = client.inbox.run(wait)
+    client.receive("next")
+    await turns()
+    waited_for.cancel()
+    await turns()
+    assert done is not None
+    assert done.called
+    assert client.told == ["next"]

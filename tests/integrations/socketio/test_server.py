@@ -360,3 +360,21 @@ def test_a_client_of_socketio_2_waits_for_those_who_decide() -> None:
 
     (refusal,) = client.packets()
     assert str(refusal).startswith("44{")
+
+
+def test_an_answer_that_cannot_be_sent_does_not_hold_up_events_in_order(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    sio, server = wired(Server, async_handlers=False)
+    first: Deferred[None] = Deferred()
+    sio.on("slow", lambda sid: first)
+    sio.on("bad", lambda sid: object())
+    sio.on("good", lambda sid: "fine")
+    client = connected(server)
+
+    client.send('421["slow"]', '422["bad"]', '423["good"]')
+    first.callback(None)
+    server.settle()
+
+    assert client.packets() == ["431[]", '433["fine"]']
+    assert len(flush_logged_errors(TypeError)) == 1

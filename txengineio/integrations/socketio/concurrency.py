@@ -248,6 +248,9 @@ class Inbox:
     ) -> None:
         try:
             await handler(*arguments)
+        except asyncio.CancelledError:
+            # It has waited for something that was cancelled; those after it are not.
+            pass
         except Exception:
             log_exception(handler)
         finally:

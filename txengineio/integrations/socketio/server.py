@@ -365,12 +365,12 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         """Call the handler of an event, and acknowledge the event with what it says."""
         try:
             answer = self._call(self._trigger_event, data[0], namespace, sid, *data[1:])
+            waiting = as_deferred(answer)
+            if waiting is None:
+                self._acknowledge(answer, eio_sid, namespace, id)
+                return None
         except Exception:
             self._event_failed(Failure())
-            return None
-        waiting = as_deferred(answer)
-        if waiting is None:
-            self._acknowledge(answer, eio_sid, namespace, id)
             return None
         return waiting.addCallback(
             self._acknowledge, eio_sid, namespace, id
