@@ -462,3 +462,10 @@ def test_component_can_be_told_otherwise() -> None:
     component = bridge.component(transport, "realm1")
 
     assert component._transports[0].max_retries == 3
+
+
+def test_a_session_that_describe_closes_is_not_told_of() -> None:
+    realm = Realm(describe=lambda session: {"closing": session.close().called})
+    realm.server.open_websocket()
+    assert realm.take() == []
+    assert realm.call("sessions") == []

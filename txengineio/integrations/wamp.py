@@ -215,6 +215,14 @@ class WampBridge:
                 self._log.failure("a session cannot be described, and is closed")
                 session.close(discard=True)
                 return
+        self._begin(session, public_id, details)
+
+    def _begin(
+        self, session: Session, public_id: str, details: Mapping[str, Any]
+    ) -> None:
+        if session.closed is not None:
+            # By `describe`.
+            return
         self._sessions[public_id] = session
         self._details[public_id] = details
         if not self._publish("connected", public_id, details):
