@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -351,3 +352,27 @@ def test_a_message_of_a_server_is_not_shown_endlessly() -> None:
     body = json.dumps({"code": 3, "message": "x" * 10_000}).encode()
     failure = RawWorld(answer(body, "400 Bad")).failure()
     assert len(str(failure)) < 400
+
+
+@dataclass
+class PlainFactory:
+    """A factory whose instances are compared by value, and have no hash for that."""
+
+    built: int = 0
+
+    def buildProtocol(self, addr: object) -> RecordingProtocol:
+        self.built += 1
+        return RecordingProtocol()
+
+
+def test_a_factory_may_be_without_a_hash() -> None:
+    world = World()
+    factory = PlainFactory()
+    assert world.open(factory=factory) is not None
+    assert factory.built == 1
+
+
+def test_what_is_remembered_of_a_factory_needs_its_hash() -> None:
+    world = World()
+    with pytest.raises(InvalidOption, match="remember_upgrade"):
+        world.dial(factory=PlainFactory(), remember_upgrade=True)

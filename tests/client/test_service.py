@@ -24,6 +24,7 @@ class Serviced(World):
         super().__init__()
         self.delays: list[int] = []
         self.happened: list[Any] = []
+        self.fails = False
         options.setdefault("factory", self.protocols)
         self.service = EngineIOClientService(
             URL,
@@ -36,6 +37,8 @@ class Serviced(World):
             self.service.on(event, self._record(event))
 
     def _delay(self, failures: int) -> float:
+        if self.fails:
+            raise ZeroDivisionError
         self.delays.append(failures)
         return float(failures)
 
@@ -224,3 +227,26 @@ def test_the_first_protocol_may_close_its_session() -> None:
 def test_a_bad_queue_is_refused() -> None:
     with pytest.raises(InvalidOption):
         Serviced(max_queued=-1)
+
+
+def test_a_retry_policy_that_fails_is_not_the_end(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    world = Serviced()
+    world.start()
+    world.fails = True
+    world.lose_everything()
+    world.fails = False
+    assert len(flush_logged_errors(ZeroDivisionError)) == 1
+    world.advance(10)
+    assert world.service.protocol is world.protocols.built[1]
+    world.stop()
+
+
+def test_a_message_that_the_session_does_not_take_is_not_taken_for_sent() -> None:
+    world = Serviced()
+    world.start()
+    session = world.protocols.only.session
+    session.on("packet_create", lambda *_packet: session.close())
+    assert isinstance(error_of(world.service.send("hello")), SessionClosed)
+    world.stop()

@@ -39,6 +39,7 @@ from txengineio.errors import (
     CloseReason,
     ConnectCause,
     ConnectFailed,
+    InvalidOption,
     PacketDecodeError,
 )
 from txengineio.protocol.handshake import Handshake
@@ -48,7 +49,7 @@ from txengineio.reactor import AnyReactor, reactor_or_global
 from txengineio.session.backlog import Buffers
 from txengineio.session.interfaces import IPacketReceiver
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "check_memory", "connect"]
 
 _OK = 200
 
@@ -112,9 +113,24 @@ def connect(  # the ones that are not options say where to and what for
             no sense.
     """
     checked = ClientOptions.from_mapping(options)
+    check_memory(factory, checked)
     target = parse_target(url, path=path, query=query, revision=checked.revision)
     jar = cookie_jar(target, checked.cookies)
     return Connection(target, factory, checked, jar, reactor_or_global(reactor)).open()
+
+
+def check_memory(application: object, options: ClientOptions) -> None:
+    """Check that nothing is to be remembered of an application that has no hash.
+
+    Raises:
+        InvalidOption: ``remember_upgrade`` is set for one.
+    """
+    if options.remember_upgrade:
+        try:
+            _upgraded.get(application)
+        except TypeError as error:
+            expected = "False for a factory that has no hash"
+            raise InvalidOption("remember_upgrade", expected, True) from error
 
 
 class Connection:
@@ -186,8 +202,10 @@ class Connection:
         raise ConnectFailed(self._awaited, f"after {timeout:g} seconds")
 
     async def _open(self) -> EngineIOProtocol:
-        remembered = _upgraded.get(self._application, set())
-        if self._options.remember_upgrade and self._target.origin in remembered:
+        remembered: set[str] = set()
+        if self._options.remember_upgrade:
+            remembered = _upgraded.get(self._application, remembered)
+        if self._target.origin in remembered:
             try:
                 return await self._open_by("websocket")
             except ConnectFailed as error:

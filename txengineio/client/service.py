@@ -17,7 +17,7 @@ from typing_extensions import Buffer, Unpack, override
 
 from txengineio.application import Application, EngineIOProtocol, factory_of
 from txengineio.checks import check_whole_number
-from txengineio.client.connect import Connection
+from txengineio.client.connect import Connection, check_memory
 from txengineio.client.http.http_client import cookie_jar
 from txengineio.client.options import ClientArguments, ClientOptions
 from txengineio.client.session import ClientSession
@@ -49,6 +49,8 @@ class _State(Enum):
 
 
 ClientProtocol = EngineIOProtocol[ClientSession]
+
+_default_policy = backoffPolicy()
 
 _Waiter = tuple[Deferred[ClientProtocol], int | None]
 _Message = tuple[str | bytes, Deferred[None]]
@@ -106,8 +108,9 @@ class EngineIOClientService(Service, EventEmitter):
         # One for all sessions: a load balancer finds the same server again.
         self._jar = cookie_jar(self._target, self._options.cookies)
         self._factory = factory_of(factory, "factory")
+        check_memory(self._factory, self._options)
         self._clock = reactor_or_global(reactor)
-        self._retry_policy = retry_policy or backoffPolicy()
+        self._retry_policy = retry_policy or _default_policy
         self._max_queued = check_whole_number("max_queued", max_queued, 0)
         self._state = _State.STOPPED
         self._failures = 0
@@ -181,8 +184,10 @@ class EngineIOClientService(Service, EventEmitter):
             if session.ready_state is not ReadyState.OPEN:
                 return
             data, sent = self._queue.popleft()
-            session.send(data)
-            session.when_flushed().chainDeferred(sent)
+            if session.send(data):
+                session.when_flushed().chainDeferred(sent)
+            else:
+                sent.errback(session.closed or _stopped("the session is closing"))
 
     # --- Service ----------------------------------------------------------------------
 
@@ -294,9 +299,17 @@ class EngineIOClientService(Service, EventEmitter):
             # A handler has stopped the service, or started it again.
             return
         self._failures += 1
-        delay = self._retry_policy(self._failures)
+        delay = self._delay()
         self._retry_call = self._clock.callLater(delay, self._connect)
         self.emit("retry", delay)
+
+    def _delay(self) -> float:
+        try:
+            return max(float(self._retry_policy(self._failures)), 0.0)
+        except Exception:
+            # Without another attempt, the service would wait for ever.
+            self._log.failure("the retry policy has failed; the default one is used")
+            return _default_policy(self._failures)
 
     def _fail_everybody(self, closed: SessionClosed) -> None:
         waiters, self._waiters = self._waiters, []
