@@ -30,6 +30,7 @@ from tests.cluster.clients import (
 from tests.conftest import FlushLoggedErrors
 from tests.wiring import opening_headers
 from txengineio.cluster import links, packets
+from txengineio.cluster.interfaces import Load
 from txengineio.cluster.packets import LostConnection
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption
@@ -525,6 +526,68 @@ async def test_a_message_without_its_end_or_its_sender_is_dropped_and_counted(
         (broken,) = packets.pieces_of(b"l", b"?")
         link.sendmsg(broken)
         await until(lambda: flush_logged_errors(ValueError))
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_last_words_of_a_node_are_heard(
+    nodes: list[Node], directory: Path
+) -> None:
+    """A worker that ends says goodbye for its sessions; others may be busy then."""
+    counts = nodes[0].workers.counts.told
+    heard = list[tuple[str, bytes, bytes]]()
+    nodes[0].workers.when_told(lambda *told: heard.append(told))
+    link = links.open_link(directory / "n0")
+    assert link is not None
+    with closing(link):
+        # There is no such node any more when this is read.
+        link.send(packets.hello_packet("n9"))
+        for kind, payload in [(b"l", Load("n9").encode()), (b"b", b"\0bye")]:
+            (whole,) = packets.pieces_of(kind, payload)
+            link.sendmsg(whole)
+    for _ in range(200):
+        if heard:
+            break
+        await deferLater(CLOCK, 0.05)
+    assert heard == [("n9", b"b", b"\0bye")]
+    assert counts["torn"] == 0
+    assert [peer.name for peer in nodes[0].workers.peers()] == ["n1", "n2"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_waits_for_others_is_sent_before_the_end(nodes: list[Node]) -> None:
+    """More than the system takes at a time, before the other node has read any."""
+    heard = list[bytes]()
+    nodes[0].workers.when_told(lambda _node, _kind, payload: heard.append(payload))
+    leaving = nodes[1].workers
+    payloads = [b"%d" % number for number in range(5000)]
+    for payload in payloads:
+        leaving.tell_all(b"b", payload)
+    assert len(heard) < len(payloads)
+    await leaving.flush()
+    leaving.stop()
+    for _ in range(200):
+        if heard == payloads:
+            break
+        await deferLater(CLOCK, 0.05)
+    assert heard == payloads
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_takes_nothing_is_not_waited_for(nodes: list[Node]) -> None:
+    began = CLOCK.seconds()
+    leaving = nodes[1].workers
+    nodes[0].workers.stop()
+    with links.new_socket() as hung:
+        # A node that listens, and reads nothing.
+        path = nodes[0].workers._directory / "n3"
+        hung.bind(str(path))
+        hung.listen()
+        assert leaving.peer("n3") is not None
+        while leaving.tell_all(b"b", b"x" * 100_000) == len(leaving.peers()):
+            pass
+        await leaving.flush()
+        path.unlink()
+    assert CLOCK.seconds() - began < DEADLINE
 
 
 @pytest_twisted.ensureDeferred

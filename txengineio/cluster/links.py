@@ -304,6 +304,11 @@ class Sender(OwnLink):
         super().__init__(reactor, link, ended)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is queued."""
+        return not self._waiting
+
+    @property
     def is_full(self) -> bool:
         """Whether so much is queued that nothing more is accepted."""
         return len(self._waiting) >= MAX_WAITING

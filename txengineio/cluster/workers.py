@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -45,6 +45,12 @@ _LOAD: Final = b"l"
 
 _MOVE_IDLE: Final = 0.1
 """Seconds between two looks at connections that may be idle by now."""
+
+_LAST_LOOKS: Final = 50
+"""How often it is looked at the end whether the others have taken everything."""
+
+_LOOK_AGAIN: Final = 0.02
+"""Seconds between two of these looks."""
 
 _LOOK: Final = 2048
 """Bytes of a new connection that are looked at: its first line, usually."""
@@ -90,6 +96,11 @@ class _Peer:
 
     def tell(self, kind: bytes, payload: bytes) -> bool:
         return self.outbox.tell(kind, payload)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for it: messages, or connections."""
+        return bool(self.outbox.waiting) or not self.sender.is_empty
 
     def close(self) -> None:
         self.sender.close()
@@ -224,6 +235,13 @@ class Workers:
                 return
             peer.hand_over(channel, b"")
 
+    async def flush(self) -> None:
+        """Wait until the others have taken what waits for them, but not for long."""
+        for _ in range(_LAST_LOOKS):
+            if not any(each.waits for each in self._peers.values()):
+                return
+            await deferLater(self._reactor, _LOOK_AGAIN)
+
     def stop(self) -> None:
         """Leave; connections that come from others meanwhile are lost."""
         if self._joined is not None:
@@ -341,21 +359,22 @@ class Workers:
             self._moves.take(packet)
 
     def _hear(self, name: str | None, message: Message) -> None:
-        peer = None if name is None else self.peer(name)
-        if peer is None:
-            # It has gone meanwhile, or never said its name.
+        if name is None:
             self.counts.told["torn"] += 1
             return
         self.counts.told["received"] += 1
+        # Its end may be known before its last words are read.
+        peer = self.peer(name)
         try:
             if message.kind == _LOAD:
-                peer.load = Load.decode(message.payload)
-                peer.heard_at = self.seconds()
+                load = Load.decode(message.payload)
+                if peer is not None:
+                    peer.load, peer.heard_at = load, self.seconds()
                 return
             for callback in self._hears:
-                callback(peer.name, message.kind, message.payload)
+                callback(name, message.kind, message.payload)
         except Exception:
-            self._log.failure("a message of node {name} is dropped", name=peer.name)
+            self._log.failure("a message of node {name} is dropped", name=name)
 
     def _ended(self, receiver: Receiver) -> None:
         # Whether its node lives is told by the links to it: this one may have ended

@@ -213,6 +213,8 @@ class CommandService(EngineIOService):
         await self._stop_listening()
         await self.engine.leave()
         if self._workers is not None:
+            # What was said when sessions ended, too.
+            await self._workers.flush()
             self._workers.stop()
         await self._say_the_last()
         if self._packet_log is not None:
