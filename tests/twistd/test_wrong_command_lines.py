@@ -98,8 +98,13 @@ NAMES = [
         [*HERE, "--cluster", "redis://h", "--workers", "2", "--node-name", "machine"],
         "--node-name must be at most 6 letters and digits with --workers",
     ),
-    (["--workers", "0"], "--workers must be a whole number of 1 or more, or auto, not"),
-    (["--workers", "many"], "--workers must be a whole number of 1 or more, or auto"),
+    (
+        [*HERE, "--cluster", "redis://h", "--workers", "101", "--node-name", "hostnm"],
+        "--node-name must be at most 5 letters and digits with --workers",
+    ),
+    (["--workers", "0"], "--workers must be a whole number from 1 to 1000, or auto"),
+    (["--workers", "1001"], "--workers must be a whole number from 1 to 1000, or auto"),
+    (["--workers", "many"], "--workers must be a whole number from 1 to 1000, or auto"),
     (
         ["--workers", "2", "--node-name", "a"],
         "--workers names its processes itself: it goes neither with --node-name nor",
@@ -171,6 +176,14 @@ ENDPOINTS = [
         "cannot read /nowhere: No such file or directory",
     ),
     (["--listen", "systemd:domain=INET"], "--listen must be systemd:domain=INET:name="),
+    (
+        ["--listen", "systemd:domain=INET:index=0"],
+        "--listen systemd:domain=INET:index=0: systemd has passed no such socket to",
+    ),
+    (
+        ["--workers", "2", "--listen", "systemd:domain=INET:name=chat"],
+        "--listen systemd:domain=INET:name=chat: systemd has passed no such socket",
+    ),
     (["--inspector", "nonsense:1"], "--inspector must be an endpoint such as"),
     (["--metrics-listen", "tcp"], "--metrics-listen must be tcp:PORT, or"),
 ]

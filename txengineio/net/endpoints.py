@@ -75,6 +75,8 @@ def _wrong(description: str, error: Exception) -> WrongEndpoint:
     form = _FORMS.get(kind, _EXAMPLES)
     if isinstance(error, OSError) and error.filename is not None:
         problem = f"{description}: cannot read {error.filename}: {error.strerror}"
+    elif kind == "systemd" and isinstance(error, LookupError):
+        problem = f"{description}: systemd has passed no such socket to this process"
     elif isinstance(error, _FORM_ERRORS) and (
         kind in _FORMS or not kind or str(error).startswith("Unknown endpoint type")
     ):

@@ -26,6 +26,9 @@ CLUSTER_LISTEN: Final = "cluster-listen"
 _MAX_MACHINE: Final = 6
 """Characters of a machine's name, so that its workers' names are no longer than 12."""
 
+_HUNDREDS: Final = 100
+"""Workers that have at most two digits; with more, it has one character less."""
+
 
 def _checked_name(text: str) -> str:
     return check_cluster_name("name", text)
@@ -113,10 +116,12 @@ def cluster_for(line: Mapping[str, Any]) -> MachinesCluster | None:
     for name in ("node-name", CLUSTER_LISTEN):
         if line[name] is None:
             raise UsageError(f"--cluster needs a --{name}")
-    if line["workers"] is not None and len(line["node-name"]) > _MAX_MACHINE:
+    workers = line["workers"] or 0
+    longest = _MAX_MACHINE - (workers > _HUNDREDS)
+    if workers and len(line["node-name"]) > longest:
         raise UsageError(
-            f"--node-name must be at most {_MAX_MACHINE} letters and digits with "
-            f"--workers, whose names begin with it, not {line['node-name']!r}"
+            f"--node-name must be at most {longest} letters and digits with --workers, "
+            f"whose names begin with it, not {line['node-name']!r}"
         )
     try:
         return RedisCluster(

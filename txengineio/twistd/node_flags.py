@@ -26,13 +26,16 @@ DEFAULT_WORKER_TIMEOUT: Final = 10.0
 
 _AUTO: Final = "auto"
 
+_MAX_WORKERS: Final = 1000
+"""More than any machine has cores: a slip of the hand."""
+
 
 def _as_workers(text: str) -> int:
     if text == _AUTO:
         return _cores()
     number = as_int(text)
-    if isinstance(number, str) or number < 1:
-        expected = f"a whole number of 1 or more, or {_AUTO}"
+    if isinstance(number, str) or not 1 <= number <= _MAX_WORKERS:
+        expected = f"a whole number from 1 to {_MAX_WORKERS}, or {_AUTO}"
         raise InvalidOption("workers", expected, text)
     return number
 
