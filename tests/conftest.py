@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -92,8 +93,10 @@ def require_program() -> RequireProgram:
     """
 
     def require(name: str, hint: str) -> str:
-        # Debian keeps servers where ordinary users do not look.
-        places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))
+        # Some programs come by pip, beside this Python; Debian keeps servers where
+        # ordinary users do not look.
+        usual = os.environ.get("PATH", os.defpath)
+        places = os.pathsep.join((usual, sysconfig.get_path("scripts"), "/usr/sbin"))
         path = shutil.which(name, path=places)
         if path is None:
             skip_or_fail(f"{name} was not found: install {hint}")

