@@ -50,6 +50,8 @@ def test_script_hands_over_the_payload_and_cannot_be_ended_by_it(payload: str) -
         (b"d=", ""),
         (b"d", ""),
         (b"a=1&d=4hi&b=2", "4hi"),
+        (b"add=1&d=4hi&dd=2&&a=d", "4hi"),
+        (b"d=4a\n&b=2", "4a\n"),
         (b"%64=4hi", "4hi"),
         (b"d=4a+b%2B%26%3D", "4a b+&="),
         (b"d=4a=b", "4a=b"),

@@ -155,6 +155,13 @@ def test_empty_packets_in_a_text_payload_are_skipped() -> None:
     assert list(CODEC.decode_payload("0:2:4a0:")) == [(MESSAGE, "a")]
 
 
+def test_run_of_empty_packets_is_skipped_at_once() -> None:
+    body = CountingText("0:00:" * 5_000 + "2:4a")
+
+    assert list(CODEC.decode_payload(body)) == [(MESSAGE, "a")]
+    assert body.touched < 20
+
+
 def test_zeros_may_lead_a_length() -> None:
     assert list(CODEC.decode_payload("02:4a")) == [(MESSAGE, "a")]
 

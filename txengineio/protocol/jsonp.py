@@ -7,6 +7,7 @@ request is a form with the payload in its field ``d``.
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -21,9 +22,9 @@ _ESCAPES: Final = str.maketrans(
     {"\u2028": "\\u2028", "\u2029": "\\u2029", "<": "\\u003c"}
 )
 
-# All the ways to write the name of the field. A megabyte may be a million fields, too
-# many to decode the name of each.
-_PAYLOAD_NAMES: Final = frozenset({b"d", b"%64"})
+# The field, whose name may be written in two ways. A megabyte may be a million other
+# fields, too many to look at each.
+_PAYLOADS: Final = re.compile(rb"(?:\A|&)(?:d|%64)(?:=([^&]*))?(?=&|\Z)")
 
 
 def wrap_jsonp(index: str, payload: str) -> str:
@@ -46,11 +47,7 @@ def unwrap_jsonp_form(body: bytes) -> str | None:
     Raises:
         PacketDecodeError: The payload is not UTF-8.
     """
-    payloads = [
-        value
-        for name, _, value in (field.partition(b"=") for field in body.split(b"&"))
-        if name in _PAYLOAD_NAMES
-    ]
+    payloads: list[bytes] = _PAYLOADS.findall(body)
     if len(payloads) != 1:
         return None
     payload = unquote_to_bytes(payloads[0].replace(b"+", b" "))

@@ -16,6 +16,7 @@ Spec: Engine.IO v3, "Encoding".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
 
@@ -49,6 +50,8 @@ _TYPE_BYTES: Final = tuple(bytes([member]) for member in PacketType)
 _TEXT_KIND: Final = 0
 _BINARY_KIND: Final = 1
 _LENGTH_END: Final = b"\xff"
+# A megabyte of these is half a million, which no limit on packets counts.
+_EMPTY_PACKETS: Final = re.compile(rf"(?:0{{1,{MAX_LENGTH_DIGITS}}}:)++")
 # From a length's bytes to ASCII digits, and everything else to something that is none.
 _TO_ASCII_DIGITS: Final = b"0123456789".ljust(256, b"?")
 
@@ -151,10 +154,11 @@ def _split_text(body: str) -> Iterator[str]:
     while position < len(body):
         colon = body.find(":", position, position + MAX_LENGTH_DIGITS + 1)
         length = _parse_length(body[position:colon] if colon >= 0 else "")
-        if not length:
-            position = colon + 1
-            continue
         start = colon + 1
+        if not length:
+            others = _EMPTY_PACKETS.match(body, start)
+            position = others.end() if others else start
+            continue
         packet = take(body, start, length)
         yield packet
         position = start + len(packet)
