@@ -228,6 +228,9 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"encodings": ()}, "http_compression encodings"),
         ({"encodings": "gzip"}, "http_compression encodings"),
         ({"encodings": ["compress"]}, "http_compression encodings"),
+        ({"encodings": [["gzip"]]}, "http_compression encodings"),
+        ({"encodings": ["gzip", "gzip"]}, "http_compression encodings"),
+        ({"encodings": 9}, "http_compression encodings"),
         (1024, "http_compression"),
     ],
 )

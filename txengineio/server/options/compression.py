@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from txengineio.checks import check_whole_number
+from txengineio.checks import check_distinct, check_whole_number
 from txengineio.errors import InvalidOption
 
 __all__ = ["DEFAULT_THRESHOLD", "HttpCompression", "accepted_encodings"]
@@ -70,22 +70,7 @@ class HttpCompression:
     def __post_init__(self) -> None:
         check_whole_number("http_compression threshold", self.threshold, 0)
         check_whole_number("http_compression level", self.level, 1, 9)
-        encodings: Any = self.encodings
-        known = ", ".join(map(repr, _COMPRESSORS))
-        expected = f"a sequence of one or more of {known}"
-        if isinstance(encodings, str) or not encodings:
-            raise InvalidOption("http_compression encodings", expected, encodings)
-        for encoding in encodings:
-            if encoding not in _COMPRESSORS:
-                raise InvalidOption("http_compression encodings", expected, encodings)
-            package = _PACKAGES.get(encoding)
-            if package is not None and find_spec(package) is None:
-                raise InvalidOption(
-                    "http_compression encodings",
-                    f"without {encoding!r} unless {package} is installed",
-                    encodings,
-                )
-        object.__setattr__(self, "encodings", tuple(encodings))
+        object.__setattr__(self, "encodings", _check_encodings(self.encodings))
 
     def choose(self, accept_encoding: str) -> str | None:
         """Return the encoding that a client prefers, or None if it accepts none.
@@ -108,6 +93,21 @@ class HttpCompression:
     def compress(self, body: bytes, encoding: str) -> bytes:
         """Return the body in an encoding that `choose` chose."""
         return _COMPRESSORS[encoding](body, self.level)
+
+
+def _check_encodings(value: object) -> tuple[str, ...]:
+    name = "http_compression encodings"
+    known = ", ".join(map(repr, _COMPRESSORS))
+    expected = f"a sequence of one or more of {known}"
+    encodings = check_distinct(name, value, expected)
+    for encoding in encodings:
+        if encoding not in _COMPRESSORS:
+            raise InvalidOption(name, expected, value)
+        package = _PACKAGES.get(encoding)
+        if package is not None and find_spec(package) is None:
+            without = f"without {encoding!r} unless {package} is installed"
+            raise InvalidOption(name, without, value)
+    return encodings
 
 
 def accepted_encodings(accept_encoding: str) -> dict[str, float]:
