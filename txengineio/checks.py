@@ -21,17 +21,20 @@ __all__ = [
     "check_names",
     "check_node_name",
     "check_one_of",
+    "check_rate",
     "check_size",
     "check_text",
     "check_transports",
     "check_whole_number",
     "is_node_name",
+    "is_token",
     "optional_group",
 ]
 
 _Group = TypeVar("_Group")
 
 _NODE_NAME: Final = re.compile(r"[0-9A-Za-z]{1,12}")
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SEPARATORS: Final = frozenset(";,")
 _LONGEST: Final = 3600.0
 """Seconds: a longer duration was meant to be milliseconds."""
@@ -121,6 +124,11 @@ def check_node_name(name: str, value: object) -> str | None:
 def is_node_name(text: str) -> bool:
     """Whether a node may have that name."""
     return _NODE_NAME.fullmatch(text) is not None
+
+
+def is_token(text: str) -> bool:
+    """Whether a text is a token, like the names of headers: RFC 9110, section 5.6.2."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def check_one_of(name: str, value: object, known: Collection[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from http.cookiejar import CookieJar
 from typing import Any, Final, Protocol, TypedDict, cast
 
@@ -26,6 +26,7 @@ from txengineio.checks import (
     check_size,
     check_transports,
     check_whole_number,
+    is_token,
 )
 from txengineio.client.other_names import OTHER_NAMES
 from txengineio.errors import InvalidOption
@@ -36,10 +37,6 @@ __all__ = ["TRANSPORTS", "ClientArguments", "ClientOptions"]
 TRANSPORTS: Final = ("polling", "websocket")
 """The transports that a client has."""
 
-_TOKEN: Final = frozenset(
-    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
-
 
 def _check_headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
     expected = "a mapping of header names to values without line breaks"
@@ -48,7 +45,7 @@ def _check_headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
     for header, text in value.items():
         if not isinstance(header, str) or not isinstance(text, str):
             raise InvalidOption(name, expected, value)
-        if not header or not set(header) <= _TOKEN or not text.isprintable():
+        if not is_token(header) or not text.isprintable():
             # The text would end the header, and begin another one or a request.
             raise InvalidOption(name, expected, header)
     return tuple(value.items())
@@ -183,7 +180,9 @@ class ClientOptions:
     transports: tuple[str, ...] = TRANSPORTS
     upgrade: bool = True
     remember_upgrade: bool = False
-    headers: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] | tuple[tuple[str, str], ...] = field(
+        default_factory=dict
+    )
     cookies: Mapping[str, str] | CookieJar | None = None
     agent: IAgent | None = None
     endpoints: IAgentEndpointFactory | None = None
@@ -197,11 +196,8 @@ class ClientOptions:
     max_post_packets: int = 16
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "headers" and value == ():
-                continue
-            object.__setattr__(self, field.name, _CHECKS[field.name](field.name, value))
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, object]) -> ClientOptions:
@@ -210,6 +206,6 @@ class ClientOptions:
         Raises:
             InvalidOption: A name does not exist, or a value makes no sense.
         """
-        check_names(options, [field.name for field in fields(cls)], "", OTHER_NAMES)
+        check_names(options, [each.name for each in fields(cls)], "", OTHER_NAMES)
         # Each is checked as it is built.
         return cls(**cast(dict[str, Any], options))

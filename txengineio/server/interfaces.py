@@ -10,7 +10,7 @@ from zope.interface import Interface
 
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["Elsewhere", "ISlot", "ListeningPort", "ServerEndpoint"]
+__all__ = ["Elsewhere", "ISlot", "ListeningPort", "ServerEndpoint", "SiteElsewhere"]
 
 
 class ISlot(Interface):

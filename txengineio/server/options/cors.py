@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from txengineio.checks import check_flag, check_whole_number, optional_group
+from txengineio.checks import check_flag, check_whole_number, is_token, optional_group
 from txengineio.errors import InvalidOption
 from txengineio.server.options.origins import ORIGIN_FORM, is_origin
 
 __all__ = ["CorsOptions", "check_origin"]
 
 _METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +106,13 @@ def _tokens(name: str, value: Any) -> tuple[str, ...] | None:
     if not isinstance(names, Iterable):
         raise InvalidOption(f"cors {name}", expected, value)
     texts = tuple(each.strip() if isinstance(each, str) else "" for each in names)
-    if not all(_TOKEN.fullmatch(text) for text in texts):
+    if not all(map(is_token, texts)):
         raise InvalidOption(f"cors {name}", expected, value)
     return texts
 
 
 def check_origin(origin: Any) -> Any:
-    """Return a rule for origins in the form that `_allowed` takes."""
+    """Return a rule for origins: what may be given, with a tuple for a sequence."""
     if origin is None or isinstance(origin, (bool, re.Pattern)):
         return origin
     if isinstance(origin, str):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from txengineio.checks import check_flag, check_whole_number
 from txengineio.server.options.compression import DEFAULT_THRESHOLD
+from txengineio.websocket.deflate import MAX_WINDOW_BITS, MIN_WINDOW_BITS
 
 __all__ = ["DeflateOptions"]
-
-_MIN_WINDOW_BITS: Final = 9
-_MAX_WINDOW_BITS: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +48,7 @@ class DeflateOptions:
             bits = getattr(self, name)
             if bits is not None:
                 check_whole_number(
-                    f"{option} {name}", bits, _MIN_WINDOW_BITS, _MAX_WINDOW_BITS
+                    f"{option} {name}", bits, MIN_WINDOW_BITS, MAX_WINDOW_BITS
                 )
         check_whole_number(f"{option} level", self.level, 1, 9)
         check_whole_number(f"{option} mem_level", self.mem_level, 1, 9)

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
-from txengineio.checks import check_duration, check_size, check_whole_number
-from txengineio.errors import InvalidOption
+from txengineio.checks import (
+    check_duration,
+    check_rate,
+    check_size,
+    check_whole_number,
+)
 from txengineio.server.options.origins import check_origins
 from txengineio.server.options.proxies import check_networks
 from txengineio.session.receive_queue import MAX_PENDING_MESSAGES
@@ -36,12 +40,7 @@ def _optional_duration(name: str, value: object) -> float | None:
 
 
 def _optional_rate(name: str, value: object) -> float | None:
-    if value is None:
-        return None
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not 0 < value < float("inf"):  # type: ignore[operator]
-        raise InvalidOption(name, "a positive number for each second", value)
-    return value  # type: ignore[return-value]  # a number, as was just checked
+    return None if value is None else check_rate(name, value, "sessions")
 
 
 def _count(name: str, value: object) -> int:

@@ -37,7 +37,7 @@ class Dispatcher:
     Args:
         engine: The engine.
         registry: Its sessions.
-        arrivals: Opens new ones.
+        handshakes: Opens new ones.
 
     Attributes:
         middlewares: What sees each request first.
@@ -48,13 +48,13 @@ class Dispatcher:
     _log = Logger()
 
     def __init__(
-        self, engine: IEngine, registry: SessionRegistry, arrivals: Handshakes
+        self, engine: IEngine, registry: SessionRegistry, handshakes: Handshakes
     ) -> None:
         self.middlewares: list[Middleware] = []
         self.elsewhere: Elsewhere | None = None
         self._engine = engine
         self._registry = registry
-        self._handshakes = arrivals
+        self._handshakes = handshakes
         self._proxies = TrustedProxies(engine.options.trusted_proxies)
         node = engine.options.node_name
         self._own = None if node is None else mark_of(node)

@@ -71,7 +71,7 @@ class Handshakes:
         self._session_limits = SessionLimits(limits, engine.clock)
         self._proxies = TrustedProxies(limits.trusted_proxies)
         self._origins = OriginCheck(limits.allowed_origins, self._proxies)
-        self._handshakes: dict[str, HandshakeTemplate] = {}
+        self._templates: dict[str, HandshakeTemplate] = {}
         newcomers: TimerWheel | None = None
         if limits.first_poll_timeout is not None:
             newcomers = TimerWheel(
@@ -201,9 +201,9 @@ class Handshakes:
         return session
 
     def _first_packets(self, session: Session) -> list[Packet]:
-        template = self._handshakes.get(session.transport.name)
+        template = self._templates.get(session.transport.name)
         if template is None:
-            template = self._handshake(session.transport.name)
+            template = self._make_template(session.transport.name)
         handshake = template.to_json(session.id)
         packets: list[Packet] = [(PacketType.OPEN, handshake)]
         initial_packet = self._engine.options.initial_packet
@@ -211,7 +211,7 @@ class Handshakes:
             packets.append((PacketType.MESSAGE, initial_packet))
         return packets
 
-    def _handshake(self, transport: str) -> HandshakeTemplate:
+    def _make_template(self, transport: str) -> HandshakeTemplate:
         """Make the handshake that clients of a transport get, once."""
         options = self._engine.options
         enabled = options.transports if options.allow_upgrades else ()
@@ -222,7 +222,7 @@ class Handshakes:
             ping_timeout=options.ping_timeout,
             max_payload=options.max_http_buffer_size,
         )
-        template = self._handshakes[transport] = handshake.template()
+        template = self._templates[transport] = handshake.template()
         return template
 
     # --- other transports for sessions that are open ----------------------------------

@@ -12,6 +12,7 @@ from functools import lru_cache
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
 
+from txengineio.checks import is_token
 from txengineio.errors import Refusal
 from txengineio.server.web.headers import header_lines
 from txengineio.server.web.incoming_request import IncomingRequest
@@ -29,9 +30,6 @@ _NAMES: Final = (
 # Sixteen bytes in base64.
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_TOKEN: Final = frozenset(
-    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
 
 
 class BadOpening(Refusal):
@@ -132,10 +130,7 @@ class OpeningRequest(NamedTuple):
 
 
 def _are_unique_tokens(names: list[str]) -> bool:
-    unique = set(names)
-    return len(unique) == len(names) and all(
-        name and set(name) <= _TOKEN for name in unique
-    )
+    return len(set(names)) == len(names) and all(map(is_token, names))
 
 
 def opening_response(opening: OpeningRequest, headers: Mapping[str, Any]) -> bytes:

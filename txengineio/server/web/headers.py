@@ -9,6 +9,8 @@ from typing import Any, Final
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 
+from txengineio.checks import is_token
+
 __all__ = [
     "add_vary",
     "check_headers",
@@ -17,7 +19,6 @@ __all__ = [
     "move_added",
 ]
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_VALUES: Final = re.compile(r"[\0\r\n]")
 
 # An answer may have several lines of these, from different sources.
@@ -89,7 +90,7 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
             in it, or something that has no encoding.
     """
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name if isinstance(name, str) else ""):
+        if not (isinstance(name, str) and is_token(name)):
             raise ValueError(f"the name of a header must be a token, not {name!r}")
         for each in value if isinstance(value, (list, tuple)) else [value]:
             # Besides text, only numbers make sense: str(b"x") is "b'x'".

@@ -144,7 +144,7 @@ class EngineIOSite(Site):
         """Do nothing."""
 
 
-class _Elsewhere(Resource):
+class _NotServed(Resource):
     """Answers requests that are not for the engine.
 
     Args:
@@ -157,7 +157,7 @@ class _Elsewhere(Resource):
 
     @override
     def getChild(self, path: bytes, request: Request) -> Resource:
-        return _Elsewhere(self._text)
+        return _NotServed(self._text)
 
     @override
     def render(self, request: Request) -> bytes:
@@ -214,7 +214,7 @@ def engine_site(
     segments = path_segments(path)
     where = b"/" + b"".join(segment + b"/" for segment in segments)
     for segment in reversed(segments):
-        parent = _Elsewhere(b"Not Implemented: Engine.IO is served at %b\n" % where)
+        parent = _NotServed(b"Not Implemented: Engine.IO is served at %b\n" % where)
         parent.putChild(segment, resource)
         resource = parent
     for name, page in (beside or {}).items():
