@@ -10,6 +10,7 @@
 ``concurrency``       running things in the reactor, in threads, in asyncio
 ``packets``           what clients send, put together and checked
 ``packet_class``      packets of the default serializer, encoded and decoded faster
+``msgpack_class``     packets of msgpack, as the official parser has them
 ``events``            events whose handlers are not done yet
 ``environ``           a handshake as the dict that handlers of ``connect`` get
 ``engine_options``    python-engineio's options as the engine's

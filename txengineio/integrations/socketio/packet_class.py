@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any, Final
 
 import engineio
@@ -42,11 +43,23 @@ def packet_class_for(packet_class: type[Any]) -> type[Any]:
     """Return the class of packets for a server whose upstream has chosen one.
 
     Returns:
-        `JSONPacket` in the place of the default; any other class as it is, and the
-        default, too, where it encodes by a JSON module of the application.
+        `JSONPacket` in the place of the default; for msgpack, a class that the official
+        parser understands; any other class as it is, and the default, too, where it
+        encodes by a JSON module of the application.
     """
-    is_default = packet_class is packet.Packet and packet.Packet.json is engineio.json
-    return JSONPacket if is_default else packet_class
+    if packet_class is packet.Packet and packet.Packet.json is engineio.json:
+        return JSONPacket
+    if _is_msgpack(packet_class):
+        from txengineio.integrations.socketio import msgpack_class  # noqa: PLC0415
+
+        return msgpack_class.msgpack_class_for(packet_class)
+    return packet_class
+
+
+def _is_msgpack(packet_class: type[Any]) -> bool:
+    # Neither this module nor our class can be imported where msgpack is not installed.
+    module = sys.modules.get("socketio.msgpack_packet")
+    return module is not None and issubclass(packet_class, module.MsgPackPacket)
 
 
 class JSONPacket(packet.Packet):  # type: ignore[misc]  # no annotations
