@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.task import deferLater
 
 from tests.cluster.clients import CLOCK, HOST, Client, Named, with_clients
 from tests.cluster.machines.nodes import SECRET, Node
 from tests.cluster.machines.test_machines import is_unknown, until
 from tests.conftest import RequireProgram
 from tests.interop.redis_server import RedisServer, require_redis
+from tests.interop.relay import Relay
 from txengineio.cluster.machines.joining import RedisCluster
+from txengineio.cluster.redis import membership, register
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
 
@@ -130,6 +133,53 @@ async def test_no_session_ends_while_redis_is_away(redis: RedisServer) -> None:
         )
         assert heard == [b"4for some\x1e4for all", b"4for all", b"4for all"]
         assert [len(node.engine.sessions) for node in nodes] == [2, 2, 2]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let beats be short, so that what takes long takes seconds."""
+    monkeypatch.setattr(membership, "BEAT", 0.15)
+    monkeypatch.setattr(register, "LIFETIME", 2)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest_twisted.ensureDeferred
+async def test_no_session_ends_while_a_node_alone_is_cut_off_from_redis(
+    redis: RedisServer,
+) -> None:
+    relay = Relay(CLOCK, redis.port)
+    cut_off = RedisNode("n2", f"redis://{HOST}:{relay.listen()}/0")
+    async with running(redis.url, "n0", "n1") as others:
+        await cut_off.start()
+        nodes = [*others, cut_off]
+
+        def all_are_there() -> bool:
+            return all(len(node.peers) == 2 for node in nodes)
+
+        await until(all_are_there)
+        sessions = await with_clients(nodes, open_all)
+        with redis.client() as client:
+            relay.swallow()
+            key = "txengineio:0:chat:member:n2"
+            await until(lambda: not client.exists(key))
+        await until(lambda: cut_off.state == "degraded")
+        # Until the others have missed it several times.
+        await deferLater(CLOCK, 5.0)
+        assert all_are_there()
+        await with_clients(nodes, lambda *clients: ask_all_for(sessions, *clients))
+        # Who does not reach it by a link either says that it is gone.
+        port: Any = cut_off.engine.joins
+        port._port.stopReading()
+        await until(lambda: all("n2" not in node.peers for node in others))
+        ask = await with_clients(others, lambda one, _: one.ask(sessions[2], "4x"))
+        assert is_unknown(ask)
+        # All is as before when it is back, and nobody else has missed it.
+        port._port.startReading()
+        relay.pass_on()
+        await until(all_are_there)
+        await with_clients(nodes, lambda *clients: ask_all_for(sessions, *clients))
+        await cut_off.stop()
+    await relay.close()
 
 
 @pytest_twisted.ensureDeferred

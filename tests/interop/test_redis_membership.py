@@ -315,7 +315,7 @@ async def test_a_network_that_swallows_everything_is_noticed(
     redis: RedisServer,
 ) -> None:
     relay = Relay(reactor, redis.port)
-    url = f"redis://{LOOPBACK}:{await relay.listen()}/0"
+    url = f"redis://{LOOPBACK}:{relay.listen()}/0"
     try:
         async with three_nodes(url) as nodes:
             relay.swallow()

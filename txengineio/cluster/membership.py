@@ -54,7 +54,7 @@ class Member:
 
 
 class IMembershipListener(Interface):
-    """What is told of the others; no method of it may raise."""
+    """What is told of the others, or asked; no method of it may raise."""
 
     def joined(member: Member) -> None:
         """Note a node that is a member, or one that has a new address now."""
@@ -67,6 +67,13 @@ class IMembershipListener(Interface):
 
     def heard(node: str, kind: bytes, payload: bytes) -> None:
         """Take a message of a member, which was meant for this node, or for all."""
+
+    def reaches(name: str) -> Deferred[bool]:
+        """Find out by another way whether a silent member is there; it never fails.
+
+        Returns:
+            Fires with whether it is, within a second or so.
+        """
 
     def state_changed(state: MembershipState) -> None:
         """Note the new state of this node."""

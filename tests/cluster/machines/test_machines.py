@@ -337,3 +337,27 @@ async def test_a_node_joins_again() -> None:
 def test_an_engine_needs_a_name() -> None:
     with pytest.raises(InvalidOption, match="node_name must be the name"):
         Engine(Named, reactor=CLOCK, cluster=MemoryCluster(Town()))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_is_asked_whether_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forwarder, "_REACH_TIMEOUT", 0.3)
+    async with running("n0", "n1") as (one, two):
+        machines = one.cluster._machines
+        assert machines is not None
+        assert await machines.reaches("n1")
+        # The connection is for the next request.
+        peer: Any = machines.peer("n1")
+        assert len(peer.forwarder._idle) == 1
+        assert not await machines.reaches("n2")
+        # The kernel accepts connections that the process does not see.
+        two.links.stopReading()
+        assert not await machines.reaches("n1")
+        two.links.startReading()
+        assert await machines.reaches("n1")
+        await two.links.stopListening()
+        assert not await machines.reaches("n1")
+        # Nobody listens: it has ended.
+        assert machines.peers() == []

@@ -212,6 +212,9 @@ class Recorder:
         self.messages: list[tuple[str, bytes, bytes]] = []
         self.states: list[MembershipState] = []
         self.changes: list[str] = []
+        # Those that answer, though they are not heard; and who was asked.
+        self.answering: dict[str, Deferred[bool]] = {}
+        self.asked: list[str] = []
 
     def joined(self, member: Member) -> None:
         self.members[member.name] = member
@@ -227,6 +230,10 @@ class Recorder:
 
     def heard(self, node: str, kind: bytes, payload: bytes) -> None:
         self.messages.append((node, kind, payload))
+
+    def reaches(self, name: str) -> Deferred[bool]:
+        self.asked.append(name)
+        return self.answering.get(name) or succeed(False)
 
     def state_changed(self, state: MembershipState) -> None:
         self.states.append(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred, succeed
 
 from tests.cluster.redis.memory import Recorder
 from txengineio.cluster.interfaces import Load
@@ -67,3 +68,52 @@ def test_silence_is_counted_in_beats(members: Members) -> None:
     members.listen_again()
     assert not members.is_silent("n1")
     assert not members.is_silent("n2")
+
+
+def fall_silent(members: Members) -> Deferred[bool]:
+    for _ in range(SILENT_BEATS):
+        members.beat()
+    return Deferred.fromCoroutine(members.is_gone("n1"))
+
+
+def outcome_of(asked: Deferred[bool]) -> bool:
+    outcomes: list[bool] = []
+    asked.addCallback(outcomes.append)
+    (outcome,) = outcomes
+    return outcome
+
+
+def test_a_silent_node_that_answers_is_not_gone(
+    members: Members, listener: Recorder
+) -> None:
+    listener.answering["n1"] = succeed(True)
+    assert not outcome_of(fall_silent(members))
+    # It is asked again when it was silent for as long once more.
+    assert not members.is_silent("n1")
+    listener.answering["n1"] = succeed(False)
+    assert outcome_of(fall_silent(members))
+    assert listener.asked == ["n1", "n1"]
+    assert listener.changes == ["+n1"]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_happens_while_a_node_is_asked(
+    members: Members, listener: Recorder, answers: bool
+) -> None:
+    answer = listener.answering["n1"] = Deferred[bool]()
+    asked = fall_silent(members)
+    members.heard("n1")
+    answer.callback(answers)
+    assert not outcome_of(asked)
+    answer = listener.answering["n1"] = Deferred[bool]()
+    asked = fall_silent(members)
+    members.remove("n1")
+    answer.callback(answers)
+    assert not outcome_of(asked)
+    assert listener.changes == ["+n1", "-n1"]
+
+
+def test_who_is_not_silent_is_not_asked(members: Members, listener: Recorder) -> None:
+    assert not outcome_of(Deferred.fromCoroutine(members.is_gone("n1")))
+    assert not outcome_of(Deferred.fromCoroutine(members.is_gone("n2")))
+    assert listener.asked == []

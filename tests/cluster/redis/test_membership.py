@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
@@ -131,6 +132,24 @@ def test_a_node_that_dies_is_gone_in_time(redis: MemoryRedis, clock: Clock) -> N
     assert a.changes == ["+b", "-b"]
     run(clock, 10)
     assert a.changes == ["+b", "-b"]
+
+
+def test_a_node_that_is_cut_off_from_redis_alone_stays(
+    redis: MemoryRedis, clock: Clock
+) -> None:
+    a, b = joined(redis, "a", "b")
+    a.answering["b"] = succeed(True)
+    b.stops()
+    run(clock, 3 * PROMISED)
+    assert a.changes == ["+b"]
+    # Not more often than another silent one would be.
+    assert a.asked == ["b"] * 3
+    del a.answering["b"]
+    run(clock, PROMISED)
+    assert a.changes == ["+b", "-b"]
+    b.goes_on()
+    run(clock, RENEW_BEATS + 1)
+    assert a.members == {"b": b.member}
 
 
 def test_a_node_that_was_stopped_is_a_member_again(

@@ -36,6 +36,9 @@ sessions: polls are parked there."""
 _IDLE_TIMEOUT: Final = 30.0
 """Seconds that a connection is kept for the next request."""
 
+_REACH_TIMEOUT: Final = 1.0
+"""Seconds after which a node that is asked whether it is there is not."""
+
 _UNAVAILABLE: Final = 503
 _BUSY: Final = b"The process of the session takes no more requests now.\n"
 _PLAIN: Final = {"Content-Type": "text/plain; charset=UTF-8", "Retry-After": "1"}
@@ -139,6 +142,19 @@ class Forwarder:
         connecting = self._connect()
         connecting.addCallbacks(Carrier.send_last, self._not_told, callbackArgs=(data,))
         connecting.addErrback(self._failed)
+
+    def reaches(self) -> Deferred[bool]:
+        """Find out whether the node takes a new connection.
+
+        Returns:
+            Fires with whether it does, after a second at the latest. It never fails.
+        """
+        connecting = self._connect().addTimeout(_REACH_TIMEOUT, self.clock)
+        return connecting.addCallbacks(self._reached, lambda _: False)
+
+    def _reached(self, carrier: Carrier) -> bool:
+        self.is_free(carrier)
+        return not self._is_aborted
 
     def _connect(self) -> Deferred[Any]:
         connecting: Deferred[Any] = self._endpoint.connect(self._factory)

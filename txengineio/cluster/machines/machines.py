@@ -336,6 +336,11 @@ class Machines:
             except Exception:
                 self._log.failure("a message of node {name} is dropped", name=node)
 
+    def reaches(self, name: str) -> Deferred[bool]:
+        """Find out whether a link to a member can be made now."""
+        peer = self._peers.get(name)
+        return succeed(False) if peer is None else peer.forwarder.reaches()
+
     def state_changed(self, state: MembershipState) -> None:
         """Do nothing: the membership has it, and says so in the log."""
 

@@ -1,9 +1,15 @@
-"""The other nodes that a node knows, and for how long it has not heard of each."""
+"""The other nodes that a node knows, and for how long it has not heard of each.
+
+One that is cut off from Redis alone is silent, but its sessions go on, and can be
+reached: so a silent node is asked itself before it is no member any more.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+
+from twisted.logger import Logger
 
 from txengineio.cluster.membership import IMembershipListener, Member
 
@@ -30,6 +36,8 @@ class Members:
     Args:
         listener: Is told of each change.
     """
+
+    _log = Logger()
 
     def __init__(self, listener: IMembershipListener) -> None:
         self._listener = listener
@@ -78,6 +86,19 @@ class Members:
         """Whether a node was silent for too long."""
         known = self._known.get(name)
         return known is not None and known.silent >= SILENT_BEATS
+
+    async def is_gone(self, name: str) -> bool:
+        """Ask a silent node itself; say whether it has not answered either."""
+        if not self.is_silent(name):
+            return False
+        answers = await self._listener.reaches(name)
+        if not self.is_silent(name):
+            # It was heard meanwhile, or has left.
+            return False
+        if answers:
+            self._log.info("node {name} is not heard, but answers itself", name=name)
+            self.heard(name)
+        return not answers
 
     def listen_again(self) -> None:
         """Let all have time to be heard, after nobody was."""

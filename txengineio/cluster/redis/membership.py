@@ -2,10 +2,10 @@
 
 A node is a member as long as it renews its key in Redis, every few beats; a beat is a
 second. It also says so to all, and hears itself. A node that another one has not heard
-for some time is looked up, and only if its key is gone, too, it is no member any more.
-So it is Redis that counts the time, and while Redis is away nobody dies: the state is
-``DEGRADED``, members stay members, messages are dropped and counted, until this node
-hears itself again.
+for some time is looked up, and only if its key is gone, too, and the node itself does
+not answer, it is no member any more. So it is Redis that counts the time. While Redis
+is away nobody dies: the state is ``DEGRADED``, members stay members, messages are
+dropped and counted, until this node hears itself again.
 
 A node may be stopped for so long that another one gets its name. It is ``JOINING`` then
 and says nothing, until it has a name again.
@@ -422,7 +422,7 @@ class RedisMembership:
         found = await self._register.find(name)
         if found is not None and self._bus.is_new(found):
             self._here(found)
-        elif self._members.is_silent(name):
+        elif await self._members.is_gone(name):
             self._remove(name, "is gone")
 
     async def _catch_up(self) -> None:
