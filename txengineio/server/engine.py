@@ -305,7 +305,8 @@ class Engine(EventEmitter):
     ) -> Deferred[ListeningPort]:
         """Serve the engine, and nothing else, on an endpoint.
 
-        Before that, the engine joins its cluster; `close` and `drain` end that, too.
+        Before that, the engine joins its cluster. `close` and `drain` end that, too;
+        if it has not joined by then, the Deferred fails with a `JoinFailed`.
 
         Args:
             endpoint: Where to listen: an endpoint, or what describes one to Twisted's

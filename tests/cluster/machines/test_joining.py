@@ -130,6 +130,34 @@ async def test_a_service_that_is_stopped_meanwhile_does_not_join() -> None:
 
 
 @pytest.mark.socket
+@pytest.mark.parametrize("ends", ["close", "drain", "leave"])
+@pytest_twisted.ensureDeferred
+async def test_who_ends_does_not_wait_until_it_has_joined(ends: str) -> None:
+    town = SlowTown()
+    engine = engine_of(town)
+    listening = [engine.listen(LISTEN), engine.listen(LISTEN)]
+    end = {
+        "close": engine.close,
+        "drain": lambda: engine.drain(5.0),
+        "leave": engine.leave,
+    }
+    await end[ends]()
+    assert town.waiting.called
+    for each in listening:
+        with pytest.raises(JoinFailed, match="leaves before it has joined"):
+            await each
+    assert town.members == {}
+    cluster: Any = engine.joins
+    assert cluster._port is None
+    # It may be tried again.
+    town.waiting = Deferred()
+    town.waiting.callback(None)
+    await engine.listen(LISTEN)
+    assert list(town.members) == ["n1"]
+    await engine.close()
+
+
+@pytest.mark.socket
 @pytest_twisted.ensureDeferred
 async def test_it_is_joined_once_and_left_once() -> None:
     town = Town()

@@ -6,7 +6,12 @@ import os
 from functools import partial
 from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredLock,
+    maybeDeferred,
+)
 from twisted.internet.endpoints import SSL4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -95,6 +100,9 @@ class MachinesCluster:
         self._listen = listen
         self._is_tls = check_flag("tls", tls) or _speaks_tls(listen)
         self._lock = DeferredLock()
+        # How often it was to leave, and what it waits for while it joins.
+        self._leaves = 0
+        self._joining: Deferred[None] | None = None
         self._port: IListeningPort | None = None
         self._machines: Machines | None = None
 
@@ -157,14 +165,15 @@ class MachinesCluster:
 
         Returns:
             Fires when the engine is a member, and knows all others. It fails with a
-            `JoinFailed`, or with an `InvalidOption` about where the node listens.
+            `JoinFailed`, also if the node is to leave before, or with an
+            `InvalidOption` about where it listens.
         """
-        return cast("Deferred[None]", self._lock.run(self._join_once))
+        return self._lock.run(self._join_once, self._leaves)
 
-    def _join_once(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._join())
+    def _join_once(self, leaves: int) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._join(leaves))
 
-    async def _join(self) -> None:
+    async def _join(self, leaves: int) -> None:
         if self._port is not None or self._machines is None:
             return
         machines, engine = self._machines, self._engine
@@ -174,11 +183,17 @@ class MachinesCluster:
             host, has_secret = port.getHost(), self._secret is not None
             address = address_of(host, self._advertise, self._is_tls, has_secret)
             load = Load(self._worker, len(engine.sessions), not engine.is_open)
-            await machines.join(membership, address, load)
-        except BaseException:
-            self._port = None
+            if leaves != self._leaves:
+                raise CancelledError
+            self._joining = machines.join(membership, address, load)
+            await self._joining
+        except BaseException as problem:
+            self._port = self._joining = None
             await maybeDeferred(port.stopListening)
+            if isinstance(problem, CancelledError):
+                raise JoinFailed("this node leaves before it has joined") from None
             raise
+        self._joining = None
         engine.elsewhere = self._nodes
         self._joined.start()
         self._log.info(
@@ -204,9 +219,14 @@ class MachinesCluster:
     def leave(self) -> Deferred[None]:
         """Be no member any more; the others are told, and hear no more of this node.
 
+        A `join` that is under way fails.
+
         Returns:
             Fires when that is done. It never fails.
         """
+        self._leaves += 1
+        if self._joining is not None:
+            self._joining.cancel()
         return cast("Deferred[None]", self._lock.run(self._leave_once))
 
     def _leave_once(self) -> Deferred[None]:
