@@ -315,7 +315,7 @@ def test_who_is_refused_and_stays_is_dropped() -> None:
     wire.clock.advance(LINK_TIMEOUT)
     assert far.disconnecting
     far.protocol.connectionLost(Failure(ConnectionDone()))
-    assert wire.links.unproven == set()
+    assert wire.links.unproven == {}
     assert wire.counts == {"astray": 1}
     assert wire.clock.getDelayedCalls() == []
 
@@ -329,6 +329,7 @@ def test_only_so_many_prove_something_at_a_time() -> None:
     assert wire.arrived == []
     assert wire.counts == {"crowded": 1}
     for each in (far, arrivals.pop()):
+        assert each.disconnecting == (each is far)
         each.protocol.connectionLost(Failure(ConnectionDone()))
     near.protocol.connectionLost(Failure(ConnectionDone()))
     # It tries again.
@@ -336,6 +337,43 @@ def test_only_so_many_prove_something_at_a_time() -> None:
     pump(wire.connected(), wire.arrives())
     assert len(wire.arrived) == 1
     wire.links.close()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("10.0.0.{}", "10.0.1.1"), ("2001:db8::{}", "2001:db8:0:1::1")],
+)
+def test_strangers_of_one_address_keep_nobody_else_out(theirs: str, ours: str) -> None:
+    wire = Wire()
+    # Of IPv6, one host has many addresses.
+    strangers = [
+        wire.arrives(theirs.format(1 if "." in theirs else number + 1))
+        for number in range(MAX_UNPROVEN)
+    ]
+    near, far = wire.connected(), wire.arrives(ours)
+    assert not far.disconnecting
+    assert [each.disconnecting for each in strangers[:2]] == [True, False]
+    assert wire.counts == {"crowded": 1}
+    assert len(wire.links.unproven) == MAX_UNPROVEN
+    pump(near, far)
+    assert len(wire.arrived) == 1
+    # What comes of the one that had to go is not read any more.
+    strangers[0].protocol.dataReceived(b"nonsense")
+    strangers[0].protocol.connectionLost(Failure(ConnectionDone()))
+    assert wire.counts == {"crowded": 1, "accepted": 1}
+    wire.links.close()
+
+
+def test_an_address_that_says_a_little_at_a_time_has_no_more_time() -> None:
+    wire = Wire()
+    far = wire.arrives()
+    far.protocol.dataReceived(b"EIO")
+    wire.clock.advance(LINK_TIMEOUT - 0.1)
+    far.protocol.dataReceived(b"link1")
+    wire.clock.advance(0.1)
+    assert far.disconnecting
+    assert wire.counts == {"late": 1}
+    assert wire.links.unproven == {}
 
 
 def test_unproven_connections_end_with_the_node() -> None:

@@ -41,6 +41,7 @@ from txengineio.cluster.seldom import SeldomLog
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.release import can_be_released, release_socket
 from txengineio.net.watched_connection import serve_socket
+from txengineio.server.requests.session_limits import neighbourhood
 
 __all__ = [
     "LINK_TIMEOUT",
@@ -57,7 +58,9 @@ LINK_TIMEOUT: Final = 5.0
 MAX_UNPROVEN: Final = 500
 """Connections on which nothing has been proven yet, with those that are being refused.
 
-Each is a descriptor for up to `LINK_TIMEOUT`, whoever has made it.
+Each is a descriptor for up to `LINK_TIMEOUT`, whoever has made it. If there are more,
+the address that has most of them loses its oldest one: strangers at one address cannot
+keep nodes at others out.
 """
 
 _TRIES: Final = 5
@@ -350,7 +353,8 @@ class LinkFactory(Factory):
         self.take = take
         self.counts = counts
         self.is_settled = True
-        self.unproven: set[Arrival] = set()
+        # The oldest come first.
+        self.unproven: dict[Arrival, None] = {}
         self._seldom = SeldomLog(self._log, clock.seconds)
 
     @override
@@ -376,6 +380,20 @@ class LinkFactory(Factory):
             why=why,
         )
 
+    def make_room(self, newcomer: Arrival) -> None:
+        """Drop a connection of those on which nothing is proven, if they are too many.
+
+        Args:
+            newcomer: The one that has just come, and is among them.
+        """
+        if len(self.unproven) <= MAX_UNPROVEN:
+            return
+        held = Counter(each.neighbourhood for each in self.unproven)
+        most = max(held.values())
+        greedy = (each for each in self.unproven if held[each.neighbourhood] == most)
+        is_greedy = held[newcomer.neighbourhood] == most
+        (newcomer if is_greedy else next(greedy)).give_way()
+
     def close(self) -> None:
         """Drop the connections that have not proven anything."""
         for arrival in list(self.unproven):
@@ -384,8 +402,14 @@ class LinkFactory(Factory):
 
 
 class Arrival(_Unproven):
-    """A connection of another node."""
+    """A connection of another node, or of somebody else.
 
+    Attributes:
+        neighbourhood: The address that it comes from, or the network that is as good as
+            one.
+    """
+
+    neighbourhood: str | None = None
     _is_refused = False
 
     def __init__(self, links: LinkFactory) -> None:
@@ -406,11 +430,16 @@ class Arrival(_Unproven):
     @override
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._links.unproven.add(self)
-        if len(self._links.unproven) > MAX_UNPROVEN:
-            self._is_refused = True
-            self._links.drops(self, "crowded", "too many have proven nothing yet")
-            self.transport.abortConnection()
+        host = getattr(self.transport.getPeer(), "host", None)
+        self.neighbourhood = neighbourhood(host)
+        self._links.unproven[self] = None
+        self._links.make_room(self)
+
+    def give_way(self) -> None:
+        """End, as too many others wait."""
+        self._is_refused = True
+        self._links.drops(self, "crowded", "too many have proven nothing yet")
+        super().give_up(LinkFailed(LinkProblem.CLOSED, "too many wait"))
 
     @override
     def dataReceived(self, data: bytes) -> None:
@@ -451,7 +480,7 @@ class Arrival(_Unproven):
     @override
     def end(self) -> None:
         super().end()
-        self._links.unproven.discard(self)
+        self._links.unproven.pop(self, None)
 
 
 def _is_local(address: Any) -> bool:
