@@ -1,13 +1,17 @@
 """A soak of a cluster on Redis: ``python -m tests.soak.cluster [SECONDS] [--seed N]``.
 
 As `tests.soak.workers`, with three nodes that find each other in Redis, behind HAProxy
-without stickiness. Nodes are killed, stopped for a moment, and replaced; Redis is
-killed and started again, or hangs. What happens to Redis must not end any session.
+without stickiness. Nodes are killed, stopped for a while, replaced, all after each
+other, too, and cut off from the others, from Redis, or from both; Redis is killed and
+started again, hangs, or cannot be reached. What happens to Redis must not end any
+session.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -21,6 +25,9 @@ from tests.soak.workers import Harm, WorkersSoak, main
 __all__ = ["ClusterSoak"]
 
 NODES = 3
+LONG = 22.0
+"""Seconds that some of what is done may take, and what it does."""
+
 LINKS = 60
 """Descriptors that a node may have beside those of its start: links of others, for some
 time after their last request."""
@@ -45,14 +52,62 @@ class ClusterSoak(WorkersSoak):
         super().__init__(seed, folder, self._cluster)
 
     @override
-    def harms(self) -> dict[str, Harm]:
-        return {
+    def harms(self) -> Mapping[str, Harm]:
+        short: dict[str, Harm] = {
             "kill": self._kill,
             "stop for a moment": self._stop_for_a_moment,
             "replace": self._replace,
             "restart Redis": self._restart_redis,
             "let Redis hang": self._let_redis_hang,
+            "let a link stall": self._let_a_link_stall,
+            "cut off from Redis": self._cut_off_from_redis,
         }
+        long: dict[str, Harm] = {
+            "replace all": self._replace_all,
+            "stop for long": self._stop_for_long,
+            "let a link stall for long": self._let_a_link_stall_for_long,
+            "cut off from Redis for long": self._cut_off_from_redis_for_long,
+            "isolate": self._isolate,
+            "swallow what is for Redis": self._swallow_redis,
+        }
+        is_there_time = self._end - time.monotonic() > LONG
+        return short | long if is_there_time else short
+
+    async def _replace_all(self, _worker: Worker, _chance: Random) -> None:
+        """Replace one after the other, as a rolling update does."""
+        for worker in self._cluster.living():
+            self.done["replace"] += 1
+            self._cluster.replace(worker)
+            await self._cluster.until(lambda: self._cluster.is_settled)
+
+    async def _stop_for_long(self, worker: Worker, chance: Random) -> None:
+        """Stop a node, perhaps until the others say that it is gone."""
+        with self._cluster.stalling(worker):
+            await self._cluster.stop_for(worker, chance.uniform(5, 18))
+
+    async def _let_a_link_stall(self, worker: Worker, chance: Random) -> None:
+        await self._cluster.swallow_links(worker, chance.uniform(0.5, 4))
+
+    async def _let_a_link_stall_for_long(self, worker: Worker, chance: Random) -> None:
+        with self._cluster.stalling(worker):
+            await self._cluster.swallow_links(worker, chance.uniform(5, 12))
+
+    async def _cut_off_from_redis(self, worker: Worker, chance: Random) -> None:
+        await self._cluster.cut_off(worker, chance.uniform(0.5, 4))
+
+    async def _cut_off_from_redis_for_long(
+        self, worker: Worker, chance: Random
+    ) -> None:
+        """Cut a node off until its key is gone; its links are there."""
+        await self._cluster.cut_off(worker, chance.uniform(14, 20))
+
+    async def _isolate(self, worker: Worker, chance: Random) -> None:
+        """Cut a node off until the others say that it is gone."""
+        with self._cluster.stalling(worker):
+            await self._cluster.isolate(worker, chance.uniform(14, 20))
+
+    async def _swallow_redis(self, _worker: Worker, chance: Random) -> None:
+        await self._cluster.swallow_redis(chance.uniform(10, 20))
 
     async def _restart_redis(self, _worker: Worker, chance: Random) -> None:
         self._cluster.redis.kill()
@@ -86,7 +141,18 @@ class ClusterSoak(WorkersSoak):
         for session in self.sessions:
             # A WebSocket may go through another node, too.
             session.has_moved = False
+            session.was_cut_off = self._was_cut_off(session)
         super()._judge(within)
+
+    def _was_cut_off(self, session: Session) -> bool:
+        """Whether its node did not answer the others for long when it ended."""
+        return any(
+            stall.node == session.node
+            and not session.is_complete
+            and bool(session.ends)
+            and stall.since <= session.ends[0] <= stall.until + session.patience
+            for stall in self._cluster.stalls
+        )
 
 
 if __name__ == "__main__":

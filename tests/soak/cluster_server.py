@@ -1,6 +1,8 @@
 """Nodes of a cluster on Redis, behind a proxy, and what is done to them.
 
-The proxy knows nothing of sessions: two of three requests come to another node.
+The proxy knows nothing of sessions: two of three requests come to another node. What
+goes to a node from the others, and from each of them to Redis, passes a relay that can
+swallow it.
 """
 
 from __future__ import annotations
@@ -12,17 +14,20 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
 from tests.interop.launch import LOOPBACK
 from tests.interop.redis_server import RedisServer, free_port
+from tests.interop.relay import Relay
 from tests.soak.history import Event, Fate
 from tests.soak.ledger import APPLICATION, VARIABLE
 from tests.soak.supervised import PING_INTERVAL, Worker
 
-__all__ = ["ClusterServer"]
+__all__ = ["ClusterServer", "Stall"]
 
 _ROOT = Path(__file__).parents[2]
 _RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
@@ -53,6 +58,21 @@ backend nodes
 """
 
 
+@dataclass(slots=True)
+class Stall:
+    """A time in which a node did not answer the others for long.
+
+    Attributes:
+        node: The node.
+        since: When that began.
+        until: When it was over.
+    """
+
+    node: str
+    since: float
+    until: float = float("inf")
+
+
 class ClusterServer:
     """Three nodes or so; each that ends gets a successor with another name.
 
@@ -64,6 +84,8 @@ class ClusterServer:
         port: Where the proxy listens.
         fates: What has become of each node; and, with names that no node has, when
             what was on its way through one could be lost.
+        stalls: When nodes did not answer the others, for so long that these may have
+            given up.
         ledger: The file that the application writes.
         redis: Where they find each other.
     """
@@ -72,6 +94,7 @@ class ClusterServer:
 
     def __init__(self, nodes: int, folder: Path) -> None:
         self.fates: dict[str, Fate] = {}
+        self.stalls: list[Stall] = []
         self.ledger = folder / "ledger"
         self.redis = RedisServer(
             shutil.which("redis-server") or "redis-server",
@@ -81,6 +104,9 @@ class ClusterServer:
         self._folder = folder
         self._secret = folder / "secret"
         self._ports = [free_port() for _ in range(nodes)]
+        # By slots: what leads to a node from the others, and from it to Redis.
+        self._links: list[Relay] = []
+        self._ways: list[Relay] = []
         self._living: dict[int, Worker] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._watches: list[asyncio.Task[None]] = []
@@ -92,7 +118,13 @@ class ClusterServer:
         self._secret.write_text(token_hex(32))
         self._secret.chmod(0o600)
         self.redis.start()
+        # The program has installed it by now.
+        from twisted.internet import reactor  # noqa: PLC0415, TID251
+
         for slot in range(len(self._ports)):
+            self._links.append(Relay(reactor, free_port()))
+            self._ways.append(Relay(reactor, self.redis.port))
+            self._ways[slot].listen()
             await self._start_node(slot)
         await self.until(lambda: self.is_settled)
         await self._start_proxy()
@@ -128,13 +160,15 @@ class ClusterServer:
     async def _start_node(self, slot: int) -> None:
         self._count += 1
         name = f"n{slot}x{self._count}"
+        link, way = self._links[slot], self._ways[slot]
         command = [
             *(sys.executable, "-c", _RUN_TWISTD, "-n", "--pidfile=", "engineio"),
             *("--listen", f"tcp:{self._ports[slot]}:interface={LOOPBACK}"),
             *("--app", APPLICATION, "--drain-timeout", "2"),
             *("--ping-interval", str(PING_INTERVAL), "--ping-timeout", "15"),
-            *("--node-name", name, "--cluster", self.redis.url),
-            *("--cluster-listen", f"tcp:0:interface={LOOPBACK}"),
+            *("--node-name", name, "--cluster", f"redis://{LOOPBACK}:{way.port}"),
+            *("--cluster-listen", f"tcp:{link.server_port}:interface={LOOPBACK}"),
+            *("--cluster-advertise", f"{LOOPBACK}:{link.listen()}"),
             *("--cluster-secret-file", os.fspath(self._secret)),
         ]
         with self._log(name).open("wb") as log:
@@ -157,6 +191,9 @@ class ClusterServer:
         """Wait until a node has ended, and start its successor."""
         status = await process.wait()
         worker.has_ended = True
+        # Nobody listens there any more.
+        closed = self._links[worker.slot].close()
+        await closed.asFuture(asyncio.get_running_loop())
         now = time.monotonic()
         self.fates.setdefault(worker.node, Fate(Event.KILLED, now, now))
         # What goes through it ends a little before the process does.
@@ -174,6 +211,10 @@ class ClusterServer:
         """Wait until something holds."""
         deadline = time.monotonic() + _DEADLINE
         while not holds():
+            for watch in self._watches:
+                if watch.done():
+                    # A successor that cannot be started is told at once.
+                    watch.result()
             assert time.monotonic() < deadline, self._tails()
             await asyncio.sleep(_PAUSE)
 
@@ -220,9 +261,35 @@ class ClusterServer:
         """Stop a node for a while."""
         process = self._processes[worker.node]
         process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        if process.returncode is None:
-            process.send_signal(signal.SIGCONT)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def stalling(self, worker: Worker) -> Iterator[None]:
+        """Note that a node does not answer the others meanwhile, for long."""
+        stall = Stall(worker.node, time.monotonic())
+        self.stalls.append(stall)
+        yield
+        stall.until = time.monotonic()
+
+    async def swallow_links(self, worker: Worker, seconds: float) -> None:
+        """Let nothing pass for a while that goes between the others and a node."""
+        await _swallow([self._links[worker.slot]], seconds)
+
+    async def cut_off(self, worker: Worker, seconds: float) -> None:
+        """Let nothing pass for a while between a node and Redis."""
+        await _swallow([self._ways[worker.slot]], seconds)
+
+    async def isolate(self, worker: Worker, seconds: float) -> None:
+        """Do both."""
+        await _swallow([self._links[worker.slot], self._ways[worker.slot]], seconds)
+
+    async def swallow_redis(self, seconds: float) -> None:
+        """Let nothing pass for a while between Redis and all nodes."""
+        await _swallow(self._ways, seconds)
 
     # --- what there is of it ----------------------------------------------------------
 
@@ -267,3 +334,11 @@ class ClusterServer:
             if process.returncode is None:
                 process.kill()
         self.redis.kill()
+
+
+async def _swallow(relays: Iterable[Relay], seconds: float) -> None:
+    for each in relays:
+        each.swallow()
+    await asyncio.sleep(seconds)
+    for each in relays:
+        each.pass_on()

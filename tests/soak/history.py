@@ -93,6 +93,7 @@ class Session:
         ends: When the client was told that it is over, each time.
         is_complete: Whether the client has left by itself, when all was there.
         has_moved: Whether it was a WebSocket at last.
+        was_cut_off: Whether the others could not reach its node for long when it ended.
         patience: Seconds in which the client may not notice that a request has failed.
         detail: How it ended, for people.
     """
@@ -108,6 +109,7 @@ class Session:
     ends: list[float] = field(default_factory=list)
     is_complete: bool = False
     has_moved: bool = False
+    was_cut_off: bool = False
     patience: float = NEAR
     detail: str = ""
 
@@ -217,6 +219,7 @@ def _has_ended_early(session: Session, fates: Mapping[str, Fate]) -> bool:
     """Tell whether a session ended although nothing had happened to its node."""
     fate = fates.get(session.node, Fate())
     is_excused = fate.event is not Event.NOTHING and session.ends[:1] >= [fate.since]
+    is_excused = is_excused or session.was_cut_off
     return bool(session.ends) and not session.is_complete and not is_excused
 
 

@@ -212,3 +212,18 @@ def test_how_long_clients_of_killed_nodes_were_without_a_session() -> None:
     assert [*returns([lost, other, after], KILLED)] == [(lost, 2.5)]
     # One that had left by then has lost nothing.
     assert [*returns([good_session(), after], KILLED)] == []
+
+
+def test_who_is_cut_off_may_end_and_must_be_told_once_all_the_same() -> None:
+    session = make_session(0, 1, 2, is_complete=False)
+    assert "nothing had happened" in problem_of(session)
+    session.was_cut_off = True
+    assert check([session], {SID: good_ledger()}, {}) == []
+    session.acknowledged = 4
+    session.ends.append(11.0)
+    found = check([session], {SID: Ledger(numbered(0, 1, 2))}, {})
+    assert [each.partition(": ")[2] for each in found] == [
+        "the client was told 2 times that it is over",
+        "4 were acknowledged, 3 arrived",
+        "the application was never told that it is over",
+    ]

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from random import Random, randrange
 from typing import Any, Protocol
@@ -195,7 +195,7 @@ class WorkersSoak:
 
     # --- workers ----------------------------------------------------------------------
 
-    def harms(self) -> dict[str, Harm]:
+    def harms(self) -> Mapping[str, Harm]:
         """Return what may be done, by its name."""
         return {
             "kill": self._kill,
@@ -206,11 +206,11 @@ class WorkersSoak:
 
     async def _do_harm(self, chance: Random) -> None:
         """Do something to the workers now and then."""
-        harms = self.harms()
         while True:
             await asyncio.sleep(chance.uniform(*FAULTS_APART))
             if time.monotonic() > self._end:
                 return
+            harms = self.harms()
             name = chance.choice([*harms])
             if living := self._server.living():
                 self.done[name] += 1
@@ -278,6 +278,8 @@ def _say(soak: WorkersSoak) -> None:
     _tell(f"{len(soak.sessions)} sessions {dict(kinds)}, {messages} messages")
     _tell(f"done to {soak.things}: {dict(soak.done)}")
     _tell(f"sessions of others that a kill ended: {soak.bystanders}")
+    if cut_off := sum(each.was_cut_off for each in soak.sessions):
+        _tell(f"sessions that ended while their node was cut off for long: {cut_off}")
     if soak.back:
         slowest = max(soak.back)
         _tell(
