@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random, randrange
 from typing import Any, Protocol
@@ -122,6 +124,7 @@ class WorkersSoak:
         self.sessions: list[Session] = []
         self.back: list[float] = []
         self.bystanders = 0
+        self._folder = folder
         self._random = Random(seed)
         self._server = server or SupervisedServer(WORKERS, WORKER_TIMEOUT, folder)
         self._failures: list[Failure] = []
@@ -214,7 +217,15 @@ class WorkersSoak:
             name = chance.choice([*harms])
             if living := self._server.living():
                 self.done[name] += 1
-                await harms[name](chance.choice(living), chance)
+                worker = chance.choice(living)
+                self._note(f"{name} {worker.node}")
+                await harms[name](worker, chance)
+                self._note(f"{name} {worker.node}: done")
+
+    def _note(self, line: str) -> None:
+        """Write down when something is done, as the logs have it."""
+        with (self._folder / "done").open("a") as file:
+            file.write(f"{datetime.now(UTC):%H:%M:%S.%f} {line}\n")
 
     async def _kill(self, worker: Worker, _chance: Random) -> None:
         self._server.kill(worker)
@@ -296,7 +307,10 @@ def _tell(line: str) -> None:
 async def _soak(kind: type[WorkersSoak], arguments: argparse.Namespace) -> int:
     raise_file_limit()
     _tell(f"seed {arguments.seed}: again with --seed {arguments.seed}")
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+    with ExitStack() as stack:
+        folder = arguments.folder or stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="soak-")
+        )
         soak = kind(arguments.seed, Path(folder))
         await soak.run(arguments.seconds, arguments.within)
     _say(soak)
@@ -311,6 +325,7 @@ def main(kind: type[WorkersSoak], description: str, within: float) -> None:
     parser.add_argument(
         "--within", type=float, default=within, help="seconds until clients are back"
     )
+    parser.add_argument("--folder", help="an empty one, to keep logs and ledger in")
     arguments = parser.parse_args()
     asyncioreactor.install()
 
