@@ -150,7 +150,7 @@ class Merged:
         Raises:
             ValueError: `as_bytes` returns no such bytes.
         """
-        # A process that leaves its place to another one is still there for a while.
+        # A process that another one has replaced is still there while it drains.
         while metrics is not None and self._up.get(worker):
             worker = f"{worker}-draining"
         self._up[worker] = max(self._up.get(worker, 0), metrics is not None)

@@ -231,7 +231,7 @@ class MetricsResource(Resource):
     def _merge(self, answers: Mapping[str, bytes | None], cluster: Cluster) -> bytes:
         merged = Merged(cluster)
         merged.add(cluster.worker, self._as_bytes())
-        # Those that leave their places come last.
+        # `Merged` marks a second node of a worker as the one that drains.
         for peer in sorted(cluster.peers(), key=lambda peer: peer.draining):
             if peer.name in answers:
                 merged.add(peer.worker, answers[peer.name])

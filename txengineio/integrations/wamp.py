@@ -18,7 +18,7 @@ clients, each has a bridge with a prefix of its own.
 
 A string is a text message, and bytes are a binary one, both ways. One thing cannot be
 carried: in WAMP's JSON a string that begins with U+0000 means bytes, so a text message
-that begins so is published as the bytes of its UTF-8, lest it breaks the subscribers'
+that begins so is published as the bytes of its UTF-8, lest it break the subscribers'
 connections.
 
 An id is made for WAMP: anyone who knows the id of an Engine.IO session could take it

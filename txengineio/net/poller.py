@@ -216,7 +216,7 @@ class Poller:
             self._taken[descriptor] = self._taken.get(descriptor, 0.0) + seconds
 
     def _grow_old(self, seconds: float) -> None:
-        """Let what was long ago count for less."""
+        """Count time that connections have taken, and let older time count for less."""
         self._total += seconds
         if self._total > _MEMORY:
             self._total = 0.0
@@ -408,8 +408,8 @@ class Poller:
     def _see_that_it_is_watched(self) -> None:
         """Have the reactor watch it; forget what the reactor has forgotten.
 
-        A reactor tells nobody of its `removeAll`, which trial calls after each test. A
-        process with many connections is no test: asking would cost it too much.
+        A reactor tells nobody of its `removeAll`, which trial calls after each test.
+        With many connections this is no test, and asking would cost too much.
         """
         if not self._transports:
             self._reactor.addReader(self)

@@ -143,9 +143,9 @@ class _Made(Factory):
 
 
 def leaves_now(transport: Any) -> bool:
-    """Whether a connection that was told to end does so in this turn of the reactor.
+    """Whether a connection that was told to end will do so in this turn of the reactor.
 
-    Nothing may be written to it any more. Then nobody need see to it that it ends.
+    If so, nothing may be written to it any more, and nobody has to wait for its end.
     """
     return isinstance(transport, WatchedConnection) and transport.is_leaving
 

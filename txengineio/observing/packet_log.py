@@ -180,10 +180,10 @@ def log_packets(
 
 
 def check_chosen(chosen: Sequence[str]) -> Sequence[str]:
-    """Return what sessions are chosen by, if all of it makes sense.
+    """Check the values that sessions are chosen by, and return them.
 
     Raises:
-        InvalidOption: Some does not.
+        InvalidOption: One of them makes no sense.
     """
     if isinstance(chosen, str) or not chosen:
         raise InvalidOption("the sessions", f"a sequence of {_EXPECTED}", chosen)

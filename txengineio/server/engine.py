@@ -49,8 +49,7 @@ _Middleware = TypeVar("_Middleware", bound=Middleware)
 class Engine(EventEmitter):
     """Serves one application to any number of clients.
 
-    Serve it by `listen`, by an
-    `EngineIOResource`, or by passing requests to
+    Serve it by `listen`, by an `EngineIOResource`, or by passing requests to
     `handle_request`.
 
     Args:

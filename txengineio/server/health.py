@@ -45,8 +45,8 @@ class HealthResource(ChildResource):
 
     Where there are nodes on other machines, the answer is 503 until the engine is one
     of them. Then there is a line ``cluster: ok``, or ``cluster: degraded`` while it
-    does not hear the others; that does not change the status, as it serves its clients
-    all the same, and no node would be left.
+    does not hear the others. That does not change the status: the engine still serves
+    its clients, and when Redis is away, all nodes are degraded at once.
 
     Args:
         engine: The `Engine`.
@@ -72,7 +72,7 @@ class HealthResource(ChildResource):
         is_ready = self._engine.is_open and not is_joining
         if not is_ready:
             request.setResponseCode(_UNAVAILABLE)
-        # What is true of a node that drains is true whether it has joined or not.
+        # A node that drains says so, whether it has joined or not.
         is_waiting = is_joining and self._engine.is_open
         lines = ["ok" if is_ready else _JOINING if is_waiting else state]
         if cluster is not None:

@@ -264,7 +264,7 @@ class BaseSession(Consumer):
         self.send_queue.end(closed)
         if self._receive_queue is None and self.protocol is not None:
             self._tell_protocol()
-        self._tell_who_waits(reason)
+        self._fire_when_closed(reason)
 
     def overflowed(self, problem: BufferOverflow) -> None:
         """End the session: too much waits for its peer."""
@@ -274,7 +274,7 @@ class BaseSession(Consumer):
         assert self.protocol is not None
         call_guarded(self.protocol.connectionLost, Failure(self.closed))
 
-    def _tell_who_waits(self, reason: CloseReason) -> None:
+    def _fire_when_closed(self, reason: CloseReason) -> None:
         waiting, self._when_closed = self._when_closed, None
         for deferred in waiting or ():
             deferred.callback(reason)

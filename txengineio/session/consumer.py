@@ -112,13 +112,13 @@ class Consumer(EventEmitter):
             return True
         return queue.put((_MESSAGE, message, compress, pre_encoded_frame), on_flushed)
 
-    def send_control(self, packet_type: PacketType, data: PacketData = None) -> None:
+    def send_control(self, packet_type: PacketType) -> None:
         """Send a packet that is no message, unless the session is closing."""
         if self.ready_state is not _OPEN:
             return
-        if self.handlers is not None and self._closed_on_creation(packet_type, data):
+        if self.handlers is not None and self._closed_on_creation(packet_type, None):
             return
-        self.send_queue.put((packet_type, data, True, None))
+        self.send_queue.put((packet_type, None, True, None))
 
     def _closed_on_creation(self, packet_type: PacketType, data: PacketData) -> bool:
         """Emit ``packet_create``; say whether a handler has closed the session."""

@@ -131,7 +131,7 @@ class AwaitsPings(Heartbeat):
 
     @override
     def sign_of_life(self, session: Any) -> None:
-        """Do nothing: only a ping counts, and none is awaited in this sense."""
+        """Do nothing: on this side, only a ping is a sign of life."""
 
     @override
     def rearm(self, session: Any) -> None:

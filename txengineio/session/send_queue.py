@@ -344,7 +344,7 @@ class SendQueue:
         # It knows the queue: together they would wait for the garbage collector.
         del self._session
 
-    # --- who waits, and for how much --------------------------------------------------
+    # --- waiting until messages have left ---------------------------------------------
 
     @property
     def has_room(self) -> bool:

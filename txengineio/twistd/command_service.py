@@ -72,9 +72,8 @@ class Words:
 class CommandService(EngineIOService):
     """Serves an engine, and what a command line asks for beside it, in a process.
 
-    A second signal to stop drops everything at once, and the garbage collector is told
-    to leave alone what is loaded when the service starts, and not to look at the rest
-    that often.
+    A second signal to stop drops everything at once. When the service starts, the
+    garbage collector is told to ignore what is loaded by then, and to run less often.
 
     Args:
         engine: The engine.
@@ -130,8 +129,8 @@ class CommandService(EngineIOService):
     @override
     def privilegedStartService(self) -> None:
         if self._workers is not None and self._shares_address:
-            # Other machines connect to it for any worker of this one, from the moment
-            # in which it listens for them, and that is before it has joined.
+            # As soon as this worker listens for other machines, which is before it has
+            # joined, they may connect to it for any worker of this machine.
             self._meet(self._workers, is_open=False)
         super().privilegedStartService()
         for place in self.others:
@@ -216,7 +215,7 @@ class CommandService(EngineIOService):
             # What was said when sessions ended, too.
             await self._workers.flush()
             self._workers.stop()
-        await self._say_the_last()
+        await self._flush_goodbyes()
         if self._packet_log is not None:
             self._packet_log.stop()
 

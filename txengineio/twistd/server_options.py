@@ -160,7 +160,8 @@ class ServerOptions(CommandLine):
             "prometheus_client"
         ):
             raise UsageError("metrics need: pip install prometheus-client")
-        # Whether the server is only tried out: an application's site is its own.
+        # Somebody is only trying the server out: pages are served that an application
+        # would not want on its site.
         self["is_trial"] = (
             self["app"] is None
             and not alone
@@ -174,7 +175,8 @@ class ServerOptions(CommandLine):
         options = self["engine_options"]
         shares = shares_of(options, settings.workers, settings.slot)
         if self.serves.brings_options:
-            # What the application says is not known yet, and more than a default.
+            # The application sets options itself, which are not known yet: flags
+            # override those, but the defaults of flags do not.
             shares = {name: shares[name] for name in shares if name in options}
         options.update(shares)
         options["node_name"] = settings.node
@@ -235,11 +237,11 @@ def make_service(options: ServerOptions) -> Any:
 
 def _server(options: ServerOptions, reactor: Any) -> CommandService:
     assignment: Assignment | None = options["assignment"]
-    # Endpoints listen by this.
+    # A worker's endpoints take the sockets that it has inherited.
     ports = reactor if assignment is None else options["inheritance"]
     serves = options.serves
     engine = serves.engine(options["application"], options["engine_options"], reactor)
-    # Before the parts that ask the other nodes.
+    # First, as the parts below ask the other nodes.
     workers = workers_for(options, engine, reactor)
     if options["joins"] is not None:
         listen = _endpoint(options, CLUSTER_LISTEN, options[CLUSTER_LISTEN], ports)
@@ -283,7 +285,7 @@ def _supervisor(options: ServerOptions, reactor: Any) -> SupervisorService:
     lines = [served, *((f"{text}:", path) for text, path in words.pages)]
     places: list[tuple[str, str, list[tuple[str, str]]]] = []
     if options["joins"] is not None:
-        # Workers listen there first; they tell where, too.
+        # First, as in the workers, which also log where they listen.
         places.append((CLUSTER_LISTEN, options[CLUSTER_LISTEN], []))
     places += [("listen", each, lines) for each in options["listen"]]
     for flag, purpose, path in (_INSPECTOR, _METRICS):

@@ -213,7 +213,7 @@ class EngineIOService(Service):
         await self.drain()
         await self._stop_listening()
         await self.engine.leave()
-        await self._say_the_last()
+        await self._flush_goodbyes()
 
     def drain(self) -> Deferred[None]:
         """Let no new session in, and bring the others to their end.
@@ -227,7 +227,7 @@ class EngineIOService(Service):
             )
         return self.engine.drain(self._drain_timeout, spread=self._drain_spread)
 
-    async def _say_the_last(self) -> None:
+    async def _flush_goodbyes(self) -> None:
         # Written bytes, such as goodbyes to parked polls, leave by the reactor.
         await deferLater(self.engine.clock, _GRACE)
 

@@ -53,7 +53,7 @@ def turn_until(reactor: Any, done: Deferred[None]) -> None:
 
 @contextmanager
 def _resolving(reactor: Any) -> Iterator[None]:
-    """Let names of hosts be looked up, which threads do that start with the reactor."""
+    """Start the threads that look host names up; usually the reactor starts them."""
     threads = reactor.getThreadPool()
     threads.start()
     try:

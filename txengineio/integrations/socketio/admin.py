@@ -37,7 +37,7 @@ _UPGRADE_INTERVAL: Final = 5.0
 
 
 class Counters(EventBuffer):  # type: ignore[misc]  # no annotations
-    """What has happened since it was last told: of the engine, what it has carried.
+    """Counts events since the last report, and what the engine has carried.
 
     Args:
         engine: The engine; it keeps statistics from now on.
@@ -51,7 +51,7 @@ class Counters(EventBuffer):  # type: ignore[misc]  # no annotations
 
     @override
     def get_and_clear(self) -> list[dict[str, Any]]:
-        """Return what has happened, and begin anew."""
+        """Return what has happened since the last call."""
         totals = self._totals()
         for name, total in totals.items():
             if total > self._told[name]:
@@ -83,7 +83,7 @@ class ThreadedAdmin(InstrumentedServer):  # type: ignore[misc]  # no annotations
         self.event_buffer = Counters(engine)
         if callable(self.auth):
             self.auth = _answering_at_once(self.auth)
-        # Not a task, which would be a thread: what is told of belongs to the reactor.
+        # Upstream's task would be a thread, and this reads what belongs to the reactor.
         self.stats_task = LoopingCall(self._report, engine.clock.seconds())
         self.stats_task.clock = engine.clock
         self.stop_stats_event = self.sio.eio.create_event()
@@ -177,32 +177,33 @@ def _unchanged(kind: type[Any]) -> Iterator[None]:
     Upstream changes python-engineio's, for whatever else uses them in the process, too.
     """
     before = dict(vars(kind))
-    yield
-    for name, value in dict(vars(kind)).items():
-        if name not in before:
-            delattr(kind, name)
-        elif value is not before[name]:
-            setattr(kind, name, before[name])
+    try:
+        yield
+    finally:
+        for name, value in dict(vars(kind)).items():
+            if name not in before:
+                delattr(kind, name)
+            elif value is not before[name]:
+                setattr(kind, name, before[name])
 
 
 def _for_admins(
     manager: Any, event: str, namespace: str, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Correct to whom upstream sends an event of the Admin UI.
+    """Correct the recipients of an event that upstream sends to the Admin UI.
 
-    Those are left out whose credentials are still being looked at. Who has just come
-    and wants to know of all clients does not hear of them where any namespace is
-    younger than the Admin UI's: upstream then sends the list to one of those clients.
-    Here all admins get it.
+    Admins whose credentials are still being checked do not get it. The list of all
+    clients, which a new admin asks for, goes to all admins: where a namespace is
+    younger than the Admin UI's, upstream sends it to a client of that namespace.
     """
-    # Releases before 5.18 do not tell who that is.
+    # Releases before 5.18 do not tell who is being checked.
     asked = getattr(manager, "pending_connect", {}).get(namespace, ())
     corrected = {**options, "skip_sid": list(asked)}
     return {**corrected, "room": None} if event == "all_sockets" else corrected
 
 
 def _answering_at_once(auth: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Refuse who is answered by something that has to be waited for: it is no yes."""
+    """Refuse an answer that has to be waited for: upstream would take it for a yes."""
 
     def ask(credentials: Any) -> Any:
         answer = auth(credentials)

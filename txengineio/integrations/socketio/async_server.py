@@ -123,8 +123,8 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
     ) -> Any:
         """Call the handler of ``connect``, which need not take ``auth``.
 
-        Upstream tries it one way and the other, and which way first depends on its
-        release: here nothing is left to try for it.
+        Upstream tries both ways, in an order that depends on its release. Here both
+        have been tried, so that it has nothing left to try.
         """
         call = partial(super()._trigger_event, "connect", namespace, sid, environ)
         try:

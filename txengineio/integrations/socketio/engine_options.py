@@ -83,12 +83,12 @@ def _logger(logger: Any, _rest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nothing(_value: Any, _rest: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what `socketio.Server` uses itself and only passes on, too."""
+    """Drop an option that `socketio.Server` uses itself and passes on as well."""
     return {}
 
 
 def _ping_interval(value: Any, _rest: Mapping[str, Any]) -> dict[str, Any]:
-    # With a grace period, which the handshake announces as a part of the interval.
+    # A tuple has a grace period, which python-engineio announces in the interval.
     return {"ping_interval": sum(value) if isinstance(value, tuple) else value}
 
 
@@ -129,7 +129,7 @@ def _cors(origins: Any, rest: Mapping[str, Any]) -> dict[str, Any]:
         return {"cors": {"origin": _ask(origins), "credentials": _credentials(rest)}}
     allowed = [origins] if isinstance(origins, str) else list(origins)
     if not allowed:
-        # There, an empty list stops all looking at origins.
+        # In python-engineio, an empty list switches the check of origins off.
         return {"allowed_origins": "*"}
     if "*" not in allowed:
         return {"cors": {"origin": allowed, "credentials": _credentials(rest)}}

@@ -99,7 +99,7 @@ class JSONPacket(packet.Packet):  # type: ignore[misc]  # no annotations
         except TypeError:
             values = None
         if values is None or self.packet_type in _BINARY:
-            # There are bytes among the values, or what no JSON has words for.
+            # There are bytes among the values, or objects that JSON cannot express.
             return self._encode_as_upstream()
         namespace, number = self.namespace, self.id
         return (

@@ -94,8 +94,8 @@ class Limits:
         max_buffered_bytes: Memory that may wait for a client that reads more slowly
             than it is sent data; None for no limit. Above it the session ends with
             ``buffer overflow``.
-        max_total_buffered_bytes: The same for all sessions together; above it the one
-            for which most waits is ended. A broadcast counts for each.
+        max_total_buffered_bytes: The same for all sessions together. Above it the
+            session for which most waits ends. A broadcast counts for each session.
         max_pending_messages: Messages that may wait while the application takes its
             time with an earlier one, before nothing more is read from that client.
         max_packets_per_payload: Packets in the body of one POST. More are answered with

@@ -43,10 +43,10 @@ _log = Logger()
 
 
 class Congestion:
-    """What a congested connection has not taken yet, until it has.
+    """An answer that a congested connection has not taken yet.
 
-    Later it may be congested again, by the answer of somebody else: a proxy uses one
-    connection for many clients. Only connections of our own site tell that apart.
+    Later the connection may be congested again, by another client's answer: a proxy
+    uses one connection for many. Only connections of our own site tell the difference.
 
     Args:
         channel: The connection; `is_congested` is true of it.

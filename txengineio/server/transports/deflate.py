@@ -22,12 +22,12 @@ from txengineio.websocket.deflate import (
 
 __all__ = ["negotiate_deflate"]
 
-# Section 7.1.2; a window of 8 can be offered, but not be had.
+# Section 7.1.2; a client may offer a window of 8, which zlib does not have.
 _WINDOW_BITS: Final = re.compile(r"8|9|1[0-5]")
 
 
 def negotiate_deflate(header: str, options: DeflateOptions) -> Deflater | None:
-    """Accept the first offer that can be, or none.
+    """Accept the first offer that can be accepted, if there is one.
 
     Args:
         header: The request's ``Sec-WebSocket-Extensions``, perhaps empty.
@@ -85,7 +85,7 @@ def _accept(
         client_bits = max(min(client_bits, hint), MIN_WINDOW_BITS)
     too_small = server_bits < MIN_WINDOW_BITS
     if too_small or (client_bits < MAX_WINDOW_BITS and not offered):
-        # zlib cannot; or the client did not say that it can.
+        # zlib has no such window, or the client has not said that it has.
         return None
     return DeflateParameters(
         server_no_context_takeover=options.server_no_context_takeover

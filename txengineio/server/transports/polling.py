@@ -62,7 +62,7 @@ class PollingTransport:
 
     Args:
         payloads: How packets are written and read.
-        request: The GET that opens the session: what that begins with is its answer.
+        request: The GET that opens the session; its answer has the first packets.
 
     Attributes:
         name: ``polling``.

@@ -68,11 +68,11 @@ class TransportRow:
         check: Checks a request that asks for it, before a protocol is built for it.
             Returns what else it asks for; raises its refusal.
         open: Opens a session on it. Called with the workshop, the request, its query,
-            what `check` has returned, and a function that takes the transport and opens
-            the session: what that sends goes out by the transport at once.
+            what `check` has returned, and a function that opens the session on a
+            transport, by which the first packets leave at once.
         move: Moves a session to it. Called with the workshop, a request that names the
-            session, its query, and what `check` has returned. None where a request that
-            names a session is for the transport of that, which is an `ITakesRequests`.
+            session, its query, and what `check` has returned. None for a transport that
+            is an `ITakesRequests`: it gets the requests that name its session.
     """
 
     name: str
@@ -183,7 +183,7 @@ TRANSPORT_TABLE: Final = {
 
 
 def taker_of(session: Session) -> ITakesRequests:
-    """Return the transport of a session that is on one whose row moves no sessions."""
+    """Return the transport of a session, if its row has no ``move``."""
     return session.transport  # type: ignore[return-value]  # the row says so
 
 

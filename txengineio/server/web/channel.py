@@ -149,7 +149,7 @@ class EngineIOChannel(TimedChannel):
     def _has_to_wait(self) -> bool:
         """Whether other connections get their turn before the next request is served.
 
-        They always have if this one is answered later, in the middle of other work.
+        They always do after a request that was answered late, amid other work.
         """
         return self._began is None or self.site.turns.is_over(self._began)
 

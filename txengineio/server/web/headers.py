@@ -83,7 +83,7 @@ def headers_so_far(request: Request) -> dict[str, Any]:
 
 
 def check_headers(headers: Mapping[Any, Any]) -> None:
-    """Raise if a header would become more than it says.
+    """Raise if a header could end early and become two, or cannot be written.
 
     Raises:
         ValueError: A name is no token, or a value is no text, or has an end of a line

@@ -191,7 +191,7 @@ class Worker:
         """End: the supervisor is gone, or has nothing left for this process to do."""
         if not self._has_drained and not self._is_ending:
             _log.warn("The supervisor is gone")
-            # The other workers end, too, and nobody follows them.
+            # The other workers end, too, and have no successors: accept for all slots.
             self._inheritance.stand_in(range(self._settings.workers))
         self._end()
 
@@ -255,7 +255,7 @@ def main() -> None:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
     watchdog.stop()
-    # The last of those whose supervisor was killed leaves nothing behind.
+    # If the supervisor was killed, its last worker removes the directory.
     with suppress(OSError):
         Path(assignment.settings.directory).rmdir()
 

@@ -22,7 +22,7 @@ def register(manager: Any, eio_sid: str, namespace: str) -> str | None:
 
 
 def confirm(manager: Any, sid: str, namespace: str) -> None:
-    """Have a client that `register` has taken in be one for good."""
+    """Let a client in that `register` has taken in so far."""
     if hasattr(manager, "pre_connect"):
         manager.connect(sid, namespace)
 

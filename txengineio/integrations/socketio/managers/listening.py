@@ -1,8 +1,8 @@
 """Managers of python-socketio that wait in threads, for a server in the reactor.
 
 Upstream's blocking managers wait for their queue (Redis, Kafka, anything that Kombu
-knows) where they send and, in a thread, where they listen. Here, neither is done in the
-reactor's thread, and what is heard is not done outside of it.
+knows) when they send, and listen to it in a thread. Here, neither blocks the reactor's
+thread, and only that thread does what other servers ask for.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ReactorPubSubManager(PubSubManager, Manager):  # type: ignore[misc]  # ups
 
     def _in_reactor(self, handle: Handler, message: dict[str, Any]) -> None:
         if isInIOThread():
-            # It has been said here; other servers are told, too.
+            # It comes from this server, which has told the others as well.
             handle(message)
         else:
             reactor: Any = self.server.engine.clock

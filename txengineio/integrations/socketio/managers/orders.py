@@ -15,7 +15,7 @@ name            rest of the head
 ``close``       namespace, room
 ==============  =====================================================================
 
-Whoever reads does not trust: what makes no sense is a ``ValueError``.
+Readers trust nothing: an order that makes no sense is a ``ValueError``.
 """
 
 from __future__ import annotations
