@@ -1,4 +1,4 @@
-"""A Flask app, or any other of WSGI, with an engine beside it in one process.
+"""A Flask app, or any other WSGI application, beside an engine in one process.
 
     python examples/flask_app.py [PORT]
 

@@ -1,4 +1,4 @@
-"""Who may connect is asked of a database: the answer to ``connect`` waits for it.
+"""A database decides who may connect: the answer to ``connect`` waits for it.
 
     twistd -n socketio --app authentication:sio
 
