@@ -25,6 +25,7 @@ __all__ = [
     "check_size",
     "check_text",
     "check_transports",
+    "check_wait",
     "check_whole_number",
     "is_node_name",
     "is_token",
@@ -53,6 +54,17 @@ def check_duration(name: str, value: object) -> float:
         seconds = f"{value / 1000:g} if {value:g} ms are meant"
         expected = f"at most {_LONGEST:g} seconds ({seconds})"
         raise InvalidOption(name, expected, value)
+    return value
+
+
+def check_wait(name: str, value: object) -> float:
+    """Return a number of seconds that may be 0."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not (isfinite(value) and value >= 0)
+    ):
+        raise InvalidOption(name, "a number of seconds, 0 or more", value)
     return value
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from getopt import GetoptError
-from math import isfinite
 from shutil import get_terminal_size
 from textwrap import fill, wrap
 from typing import Any, ClassVar, Final
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, Final
 from twisted.python.usage import Options, UsageError
 from typing_extensions import override
 
+from txengineio.checks import check_wait
 from txengineio.errors import InvalidOption
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "as_float",
     "as_int",
     "as_names",
-    "check_wait",
+    "as_wait",
 ]
 
 NONE: Final = "none"
@@ -66,16 +66,13 @@ def as_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def check_wait(text: str) -> float:
+def as_wait(text: str) -> float:
     """Return a number of seconds that may be 0.
 
     Raises:
         InvalidOption: It is none.
     """
-    seconds = as_float(text)
-    if isinstance(seconds, str) or not (isfinite(seconds) and seconds >= 0):
-        raise InvalidOption("time", "a number of seconds, 0 or more", text)
-    return seconds
+    return check_wait("time", as_float(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,3 +38,14 @@ def test_what_is_wrong_is_said(description: str, problem: str) -> None:
     assert isinstance(raised.value, WrongEndpoint)
     assert raised.value.problem.startswith(problem)
     assert str(raised.value) == f"endpoint {raised.value.problem}"
+
+
+def test_an_endpoint_is_one_already() -> None:
+    endpoint = TCP4ServerEndpoint(REACTOR, 8080)
+    assert server_endpoint(REACTOR, endpoint) is endpoint
+
+
+@pytest.mark.parametrize("wrong", [8080, None, b"tcp:8080"])
+def test_what_is_neither_is_refused(wrong: object) -> None:
+    with pytest.raises(InvalidOption, match="endpoint must be an endpoint such as tcp"):
+        server_endpoint(REACTOR, wrong)

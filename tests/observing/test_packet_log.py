@@ -218,6 +218,13 @@ def is_asked_for(session: RecordingSession) -> bool:
     return session.handlers is not None
 
 
+def test_what_are_no_sessions_is_refused_before_anything_is_logged() -> None:
+    session = RecordingSession.of(Chat)
+    ids: Any = session.engine.sessions
+    with pytest.raises(InvalidOption, match=r"such as engine\.sessions\.values\("):
+        log_packets(sessions=ids)
+
+
 def test_sessions_that_are_not_chosen_cost_nothing() -> None:
     with Kept("203.0.113.7"):
         session = RecordingSession.of(Chat)

@@ -157,6 +157,14 @@ def test_a_spread_that_makes_no_sense_is_refused(spread: Any) -> None:
     assert server.engine.is_open
 
 
+@pytest.mark.parametrize("timeout", [None, "20", -1, True, float("nan"), float("inf")])
+def test_a_time_that_makes_no_sense_is_refused(timeout: Any) -> None:
+    server = Server.new()
+    with pytest.raises(InvalidOption, match="timeout must be a number of seconds, 0"):
+        server.engine.drain(timeout)
+    assert server.engine.is_open
+
+
 def test_an_engine_without_sessions_is_drained_at_once() -> None:
     server = Server.new()
 

@@ -320,8 +320,8 @@ def test_listen_takes_the_description_of_an_endpoint() -> None:
     assert (port, interface) == (8080, "::1")
 
 
-@pytest.mark.parametrize("wrong", ["8080", "tcp", "tcp:99999"])
-def test_a_description_that_makes_no_sense_is_refused(wrong: str) -> None:
+@pytest.mark.parametrize("wrong", ["8080", "tcp", "tcp:99999", 8080, None, b"tcp:0"])
+def test_an_endpoint_that_makes_no_sense_is_refused(wrong: Any) -> None:
     engine = Engine(RecordingApplication(), reactor=MemoryReactorClock())
     engine.close()
     with pytest.raises(InvalidOption, match="endpoint must be"):

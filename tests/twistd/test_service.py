@@ -161,10 +161,10 @@ def test_one_endpoint_needs_no_list(
     assert [each[0] for each in reactor.tcpServers] == [8081]
 
 
-@pytest.mark.parametrize("wrong", ["8080", ["tcp:8080", "tcp"]])
-def test_a_description_that_makes_no_sense_is_refused(
-    engine: Engine, wrong: Any
-) -> None:
+@pytest.mark.parametrize(
+    "wrong", ["8080", ["tcp:8080", "tcp"], 8080, None, b"tcp:8080", ["tcp:8080", 8081]]
+)
+def test_an_endpoint_that_makes_no_sense_is_refused(engine: Engine, wrong: Any) -> None:
     with pytest.raises(InvalidOption, match="endpoint must be"):
         EngineIOService(engine, wrong)
 
@@ -255,6 +255,24 @@ def test_it_can_be_started_again(engine: Engine, reactor: MemoryReactorClock) ->
     service.startService()
     assert len(reactor.tcpServers) == 2
     assert engine.is_open
+
+
+@pytest.mark.parametrize("timeout", [None, "20", -1, float("nan")])
+def test_a_time_that_makes_no_sense_is_refused_before_the_end(
+    engine: Engine, timeout: Any
+) -> None:
+    expected = "drain_timeout must be a number of seconds, 0 or more, not"
+    with pytest.raises(InvalidOption, match=expected):
+        EngineIOService(engine, "tcp:8080", drain_timeout=timeout)
+
+
+@pytest.mark.parametrize("spread", [0, "500", True])
+def test_a_spread_that_makes_no_sense_is_refused_before_the_end(
+    engine: Engine, spread: Any
+) -> None:
+    expected = "drain_spread must be a number of sessions a second above 0, not"
+    with pytest.raises(InvalidOption, match=expected):
+        EngineIOService(engine, "tcp:8080", drain_spread=spread)
 
 
 @pytest.mark.parametrize("wrong", [Engine, EngineIOProtocol, None])

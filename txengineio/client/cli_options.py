@@ -16,7 +16,7 @@ from txengineio.command_line import (
     Flag,
     as_float,
     as_int,
-    check_wait,
+    as_wait,
 )
 from txengineio.errors import InvalidOption
 
@@ -96,7 +96,7 @@ _TERMINAL: Final = (
         name="linger",
         value="SECONDS",
         text="Time to wait for more messages after the last line of input.",
-        take=check_wait,
+        take=as_wait,
         default=1.0,
         shown_default="1",
     ),

@@ -48,12 +48,21 @@ class WrongEndpoint(InvalidOption):
         return f"endpoint {self.problem}"
 
 
-def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+def server_endpoint(reactor: Any, description: object) -> IStreamServerEndpoint:
     """Return the endpoint that a string describes, as ``serverFromString`` does.
 
+    Args:
+        reactor: The reactor.
+        description: The string; or an endpoint, which is returned.
+
     Raises:
+        InvalidOption: It is neither.
         WrongEndpoint: It makes no sense, or names a file that cannot be read.
     """
+    if not isinstance(description, str):
+        if callable(getattr(description, "listen", None)):
+            return description  # type: ignore[return-value]  # as was just checked
+        raise InvalidOption("endpoint", _EXAMPLES, description)
     try:
         _check_port(description)
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)

@@ -72,7 +72,15 @@ class PacketLog:
         Args:
             sessions: Sessions that are open already, of which some may be chosen, too:
                 ``engine.sessions.values()``.
+
+        Raises:
+            InvalidOption: Some of these are no sessions.
         """
+        sessions = tuple(sessions)
+        for each in sessions:
+            if not callable(getattr(each, "when_closed", None)):
+                expected = "sessions, such as engine.sessions.values()"
+                raise InvalidOption("sessions", expected, each)
         if self._stop is None:
             self._stop = observe_sessions(self._look_at)
         for session in sessions:

@@ -12,7 +12,7 @@ from twisted.web.http import Request
 from typing_extensions import Buffer, Unpack
 
 from txengineio.application import Application, factory_of
-from txengineio.checks import check_rate
+from txengineio.checks import check_rate, check_wait
 from txengineio.errors import CloseReason, InvalidOption
 from txengineio.net.endpoints import server_endpoint
 from txengineio.protocol.packets import message_data
@@ -317,18 +317,17 @@ class Engine(EventEmitter):
             and `drain` stop it, if nobody has done so before.
 
         Raises:
-            InvalidOption: The description or the path makes no sense.
+            InvalidOption: The endpoint or the path makes no sense.
         """
-        if isinstance(endpoint, str):
-            endpoint = server_endpoint(self.clock, endpoint)
+        found = server_endpoint(self.clock, endpoint)
         site = engine_site(self, path, reactor=self.clock)
         self.reopen()
         listening: Deferred[Any]
         if self.joins is None:
-            listening = endpoint.listen(site)
+            listening = found.listen(site)
         else:
             self._leaves = True
-            listening = self.join().addCallback(lambda _: endpoint.listen(site))
+            listening = self.join().addCallback(lambda _: found.listen(site))
         return cast(Deferred[ListeningPort], listening.addCallback(self._listens))
 
     def join(self) -> Deferred[None]:
@@ -394,7 +393,8 @@ class Engine(EventEmitter):
         listening meanwhile; the ports that `listen` has opened are closed at the end.
 
         Args:
-            timeout: Seconds after which the remaining sessions are dropped.
+            timeout: Seconds after which the remaining sessions are dropped; 0 to drop
+                all of them now.
             spread: How many sessions are ended in a second, so that their clients do
                 not come back, to this server or to another, all at once; what is left
                 after ``timeout`` seconds is dropped then. By default all are ended
@@ -406,8 +406,10 @@ class Engine(EventEmitter):
             short.
 
         Raises:
-            InvalidOption: ``spread`` is no number above 0.
+            InvalidOption: ``timeout`` is no number of seconds, or ``spread`` is no
+                number above 0.
         """
+        check_wait("timeout", timeout)
         if spread is not None:
             check_rate("spread", spread, "sessions")
         self._handshakes.accepting = False

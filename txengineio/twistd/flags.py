@@ -13,7 +13,7 @@ from txengineio.command_line import (
     Groups,
     as_float,
     as_names,
-    check_wait,
+    as_wait,
 )
 from txengineio.errors import InvalidOption
 from txengineio.integrations.client_script import ClientScript
@@ -190,7 +190,7 @@ _OPERATION: Final = (
         value="SECONDS",
         text="Time that sessions have to end when the server stops; 0 to drop them "
         "at once.",
-        take=check_wait,
+        take=as_wait,
         default=DEFAULT_DRAIN_TIMEOUT,
     ),
     Flag(

@@ -15,6 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from typing_extensions import override
 
+from txengineio.checks import check_rate, check_wait
 from txengineio.errors import EngineIOError
 from txengineio.net.endpoints import server_endpoint
 from txengineio.server.engine import Engine
@@ -56,7 +57,8 @@ class EngineIOService(Service):
         site: What is served on the endpoints.
 
     Raises:
-        InvalidOption: The engine is none; a description, or the path, makes no sense.
+        InvalidOption: The engine is none; an endpoint, the path or a number makes no
+            sense.
     """
 
     _log = Logger()
@@ -79,20 +81,21 @@ class EngineIOService(Service):
         if path_segments(path):
             beside = {b"healthz": HealthResource(engine), **(beside or {})}
         self.site = engine_site(engine, path, beside=beside, reactor=engine.clock)
-        if isinstance(endpoints, str) or IStreamServerEndpoint.providedBy(endpoints):
-            endpoints = [endpoints]
-        self._endpoints = [self._described(each) for each in endpoints]
+        self._endpoints = [self._described(each) for each in _several(endpoints)]
         self._path = path
-        self._drain_timeout = drain_timeout
+        # Not only when it stops, and has sessions to bring to their end.
+        self._drain_timeout = check_wait("drain_timeout", drain_timeout)
+        if drain_spread is not None:
+            check_rate("drain_spread", drain_spread, "sessions")
         self._drain_spread = drain_spread
         self._ports: list[IListeningPort] = []
         self._listens = False
         self._joining: Deferred[None] | None = None
 
     def _described(self, endpoint: Endpoint) -> tuple[str, IStreamServerEndpoint]:
-        if isinstance(endpoint, str):
-            return endpoint, server_endpoint(self.engine.clock, endpoint)
-        return type(endpoint).__name__, endpoint
+        found = server_endpoint(self.engine.clock, endpoint)
+        name = endpoint if isinstance(endpoint, str) else type(endpoint).__name__
+        return name, found
 
     @override
     def privilegedStartService(self) -> None:
@@ -235,3 +238,10 @@ class EngineIOService(Service):
         self._listens = False
         ports, self._ports = self._ports, []
         await DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def _several(endpoints: Endpoint | Iterable[Endpoint]) -> list[Endpoint]:
+    # Bytes are refused as an endpoint, not number by number.
+    if isinstance(endpoints, Iterable) and not isinstance(endpoints, (str, bytes)):
+        return list(endpoints)
+    return [endpoints]

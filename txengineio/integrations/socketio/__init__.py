@@ -19,3 +19,11 @@
 ``demo``              a chat, to try a server out
 ====================  ===============================================================
 """
+
+from importlib.util import find_spec
+
+if find_spec("socketio") is None:
+    # The package that has the name of the module, "socketio", is another one.
+    raise ModuleNotFoundError(
+        "Socket.IO needs: pip install python-socketio", name="socketio"
+    )
