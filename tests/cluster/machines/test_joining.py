@@ -11,6 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs, formatEvent
 from typing_extensions import override
 
 from tests.cluster.clients import CLOCK, HOST, Named
@@ -92,6 +94,35 @@ async def test_clients_can_come_once_it_has_joined() -> None:
     await engine.close()
     assert town.members == {}
     assert health(engine) == (503, ["draining", "cluster: joining"])
+
+
+@pytest.mark.socket
+@pytest_twisted.ensureDeferred
+async def test_a_node_says_when_others_find_no_way_to_it() -> None:
+    """It cannot know for sure: there may be a NAT that only others come through."""
+    nowhere = await TCP4ServerEndpoint(CLOCK, 0, interface=HOST).listen(Factory())
+    port = nowhere.getHost().port
+    await nowhere.stopListening()
+    town = Town()
+    with capturedLogs() as events:
+        right = engine_of(town, "right")
+        await right.join()
+        wrong = engine_of(town, "wrong", advertise=f"{HOST}:{port}")
+        await wrong.join()
+        for _ in range(200):
+            said = [formatEvent(each) for each in events if "way" in formatEvent(each)]
+            if said:
+                break
+            await deferLater(CLOCK, 0.05)
+    assert len(said) == 1
+    assert f"it cannot connect to itself at {HOST}:{port} (refused: " in said[0]
+    assert "--cluster-advertise" in said[0]
+    for engine in (right, wrong):
+        assert engine.cluster is not None
+        # It is not counted as another node.
+        assert engine.cluster.counts.links == {}
+        await engine.leave()
+        await engine.close()
 
 
 @pytest.mark.socket

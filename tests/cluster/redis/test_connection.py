@@ -150,7 +150,7 @@ def test_it_says_who_it_is_and_subscribes_each_time() -> None:
         assert case.connection.is_up
         case.endpoint.lose()
         case.clock.advance(1)
-    assert case.user.told == ["up", "RedisAway: Connection was closed cleanly."] * 2
+    assert case.user.told == ["up", "RedisAway: Connection was closed cleanly"] * 2
 
 
 @pytest.mark.parametrize("data", [b"4", b"3.0", b"text", b"\xff\x00", b"QUEUED", b""])
@@ -213,7 +213,7 @@ def test_it_never_gives_up(case: Case) -> None:
     assert case.endpoint.attempts == 101
     assert (
         case.user.told
-        == ["RedisAway: Connection was refused by other side: nobody there."] * 101
+        == ["RedisAway: Connection was refused by other side: nobody there"] * 101
     )
     case.endpoint.refuses = False
     case.clock.advance(LONGEST)
@@ -233,7 +233,7 @@ def test_a_refusal_is_told_and_tried_again(case: Case) -> None:
         assert transport.disconnected
         protocol.connectionLost(Failure(ConnectionDone()))
         case.clock.advance(LONGEST)
-    assert case.user.told == ["RedisRefused: NOAUTH Authentication required."] * 3
+    assert case.user.told == ["RedisRefused: NOAUTH Authentication required"] * 3
     case.endpoint.answer(b"+PONG\r\n")
     assert case.connection.is_up
 

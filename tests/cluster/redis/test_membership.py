@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.cluster.redis.memory import KEYS, MemoryRedis, Node
 from txengineio.cluster.interfaces import Load
@@ -614,6 +614,18 @@ def test_strangers_and_forgers_are_not_heard(redis: MemoryRedis, clock: Clock) -
     assert a.messages == []
     # What the other says of itself, its message, and the empty one.
     assert a.counts == {"forged": 3, "version": 1, "stranger": 2}
+
+
+def test_who_knows_another_secret_is_told_so(redis: MemoryRedis) -> None:
+    """Each would take itself for the whole cluster otherwise, and nobody would know."""
+    joined(redis, "a", "b")
+    stranger = Node(redis, "c", secret=b"another secret")
+    with capturedLogs() as events:
+        stranger.join()
+    assert stranger.state == "ok"
+    lines = [formatEvent(event) for event in events]
+    (said,) = [line for line in lines if line.startswith("the key of node ")]
+    assert "does not count (forged): that node knows another secret" in said
 
 
 def joined_with(redis: MemoryRedis, secret: bytes, name: str) -> list[Node]:

@@ -196,6 +196,7 @@ class MachinesCluster:
         self._joining = None
         engine.elsewhere = self._nodes
         self._joined.start()
+        machines.check_way(address)
         self._log.info(
             "node {node} has joined the cluster {cluster} at {address}, and knows "
             "{count} others",

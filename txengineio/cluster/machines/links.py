@@ -455,7 +455,9 @@ class Arrival(_Unproven):
         elif isinstance(answer, bytes):
             self.transport.write(answer)
         elif answer:
-            self._links.counts["accepted"] += 1
+            if self._answerer.caller != self.wanted:
+                # Otherwise it looks whether there is a way to itself.
+                self._links.counts["accepted"] += 1
             self.end()
             self._links.take(self)
 

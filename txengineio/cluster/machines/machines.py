@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -142,6 +144,7 @@ class Machines:
         )
         self._lookups = LookUps(self._look_up, engine.clock)
         self._membership: IMembership | None = None
+        self._checking: Deferred[Any] = succeed(None)
         # What the membership says, and those of them that can be reached.
         self._members: dict[str, Member] = {}
         self._peers: dict[str, _Peer] = {}
@@ -177,6 +180,28 @@ class Machines:
         self._forget()
         return failure
 
+    def check_way(self, address: str) -> None:
+        """Connect to this node as others will, and say so if that does not work.
+
+        They may be able to where this one is not, such as behind a NAT: so it is only
+        said.
+
+        Args:
+            address: The address that they are told.
+        """
+        link = self._link_to(self.node, address, partial(self._no_way, address))
+        self._checking = checking = link.connect(Factory.forProtocol(StreamProtocol))
+        checking.addCallback(lambda made: made.transport.abortConnection())
+        checking.addErrback(lambda failure: failure.trap(LinkFailed, CancelledError))
+
+    def _no_way(self, address: str, problem: LinkFailed) -> None:
+        self._log.warn(
+            "the others may find no way to this node: it cannot connect to itself at "
+            "{address} ({problem}), which it tells them; is --cluster-advertise right?",
+            address=address,
+            problem=problem,
+        )
+
     def leave(self) -> Deferred[None]:
         """Be no member any more; then drop what is under way to and from the others."""
         membership = self._membership
@@ -186,6 +211,7 @@ class Machines:
         return leaving.addCallback(lambda _: self._forget())
 
     def _forget(self) -> None:
+        self._checking.cancel()
         self._membership = None
         self._members.clear()
         for name in list(self._peers):
@@ -251,19 +277,20 @@ class Machines:
         if self._membership is not None:
             self._membership.announce(load)
 
-    def forwarder_to(self, peer: _Peer) -> Forwarder:
-        """Return what forwards requests to a node."""
+    def _link_to(
+        self, name: str, address: str, failed: Callable[[LinkFailed], object]
+    ) -> LinkEndpoint:
         try:
-            endpoint = self._connect_to(peer.address)
+            endpoint = self._connect_to(address)
         except InvalidOption as problem:
             endpoint = _Nowhere(problem)
-        link = LinkEndpoint(
-            endpoint,
-            self._reactor,
-            self._credentials,
-            (self.node, peer.name),
-            partial(self._link_failed, peer),
-        )
+        names = self.node, name
+        return LinkEndpoint(endpoint, self._reactor, self._credentials, names, failed)
+
+    def forwarder_to(self, peer: _Peer) -> Forwarder:
+        """Return what forwards requests to a node."""
+        failed = partial(self._link_failed, peer)
+        link = self._link_to(peer.name, peer.address, failed)
         counts = self.counts.forwarded
         return Forwarder(link, self._reactor, counts, self._engine.serve_here)
 
@@ -272,7 +299,12 @@ class Machines:
         name = peer.name
         # Another process may have the name by now, at another address.
         if problem.problem.is_end and self._peers.get(name) is peer:
-            self._log.info("node {name} is gone: {why}", name=name, why=problem)
+            self._log.info(
+                "node {name} at {address} is gone: {why}",
+                name=name,
+                address=peer.address,
+                why=problem,
+            )
             self._lose(name)
 
     def _lose(self, name: str) -> None:

@@ -327,4 +327,5 @@ def _translate(failure: Failure) -> None:
 
 
 def _line(failure: Failure) -> str:
-    return " ".join(failure.getErrorMessage().split()) or type(failure.value).__name__
+    said = " ".join(failure.getErrorMessage().split()).rstrip(".")
+    return said or type(failure.value).__name__

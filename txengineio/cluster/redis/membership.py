@@ -155,7 +155,9 @@ class RedisMembership:
             hears_outside=self._outside is not None,
             user=self,
         )
-        self._register = Register(self._bus.execute, self._keys, self._seal, self._said)
+        self._register = Register(
+            self._bus.execute, self._keys, self._seal, self._said, self._seldom
+        )
         return self._tasks.run("join", self._join)
 
     def leave(self) -> Deferred[None]:

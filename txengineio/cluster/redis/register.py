@@ -36,6 +36,7 @@ from txengineio.cluster.redis.frames import (
     encode_member,
 )
 from txengineio.cluster.redis.numbers import Said
+from txengineio.cluster.seldom import SeldomLog
 
 __all__ = ["HOLD", "LIFETIME", "RELEASE", "START", "Held", "Keys", "Register"]
 
@@ -141,9 +142,13 @@ class Register:
         keys: The names of the keys.
         seal: Proves who has written them.
         said: Makes the frames of this node.
+        seldom: Where is said which keys do not count.
     """
 
-    def __init__(self, execute: Execute, keys: Keys, seal: Seal, said: Said) -> None:
+    def __init__(
+        self, execute: Execute, keys: Keys, seal: Seal, said: Said, seldom: SeldomLog
+    ) -> None:
+        self._seldom = seldom
         self._execute = execute
         self._keys = keys
         self._seal = seal
@@ -209,7 +214,14 @@ class Register:
             return None
         try:
             frame = self._seal.decode(self._keys.member(name), value[INCARNATION:])
-        except BadFrame:
+        except BadFrame as bad:
             # Nobody with the secret has written it: it is as good as none.
+            self._seldom.warn(
+                "key",
+                "the key of node {node} does not count ({bad}): that node knows "
+                "another secret, or another program writes to Redis",
+                node=name,
+                bad=bad,
+            )
             return None
         return frame if frame.sender == name else None
