@@ -358,8 +358,34 @@ def test_a_client_of_socketio_2_waits_for_those_who_decide() -> None:
     decided.callback(False)
     server.settle()
 
-    (refusal,) = client.packets()
-    assert str(refusal).startswith("44{")
+    assert client.packets() == ['44"Connection rejected by server"']
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ([], '"Connection rejected by server"'),
+        (["not you"], '"not you"'),
+        (["not you", {"code": 7}], '{"code": 7}'),
+    ],
+)
+def test_a_client_of_socketio_2_is_told_why_as_by_node(
+    said: list[Any], heard: str
+) -> None:
+    sio, server = wired(Server, allow_eio3=True)
+    sio.on("connect", lambda sid, environ: None)
+
+    def refuse(sid: str, environ: Any) -> None:
+        raise socketio.exceptions.ConnectionRefusedError(*said)
+
+    sio.on("connect", refuse, namespace="/admin")
+    client = server.open_websocket(EIO="3")
+    server.advance(OPEN_PACKET_DELAY)
+    client.packets()
+    client.send("40/admin,", "40/nowhere,")
+    server.settle()
+
+    assert client.packets() == [f"44/admin,{heard}", '44/nowhere,"Unable to connect"']
 
 
 def test_an_answer_that_cannot_be_sent_does_not_hold_up_events_in_order(

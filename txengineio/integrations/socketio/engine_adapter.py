@@ -6,12 +6,13 @@ ids, and what its kind of concurrency needs. `EngineAdapter` is that engine.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import engineio
 from engineio.packet import Packet
-from socketio.packet import CONNECT
+from socketio.packet import CONNECT, CONNECT_ERROR
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -40,6 +41,7 @@ CONNECT_TIMEOUT = 45.0
 
 _OLDER_REVISION: Final = 3
 _CONNECT: Final = str(CONNECT)
+_CONNECT_ERROR: Final = str(CONNECT_ERROR)
 
 _Reason = engineio.Server.reason
 
@@ -114,10 +116,24 @@ class SocketIOProtocol(EngineIOProtocol[Session]):
         self.session.close()
 
     def _send_to_older(self, message: str | bytes) -> bool:
-        if isinstance(message, str) and message.startswith(_CONNECT):
-            # Before revision 5 of Socket.IO it had no values, and may have none.
-            message = message.partition("{")[0]
+        if isinstance(message, str):
+            message = _before_revision_5(message)
         return self.session.send(message)
+
+
+def _before_revision_5(message: str) -> str:
+    """Return a packet as the revision of Socket.IO before 5 had it.
+
+    The answer to a client that connects had no values, and may have none. That to a
+    client that is refused was what the application said, as with Node.
+    """
+    head, brace, values = message.partition("{")
+    if message.startswith(_CONNECT):
+        return head
+    if brace and message.startswith(_CONNECT_ERROR):
+        refusal = json.loads(brace + values)
+        return head + json.dumps(refusal.get("data") or refusal.get("message"))
+    return message
 
 
 def _reason_of(closed: SessionClosed) -> str:

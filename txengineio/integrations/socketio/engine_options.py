@@ -108,6 +108,8 @@ def _http_compression(value: Any, rest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cookie(value: Any, _rest: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(value, str):
+        return _cookie({"name": value, "path": "/", "SameSite": "Lax"}, _rest)
     if not isinstance(value, Mapping):
         return {"cookie": value}
     cookie: dict[str, Any] = {"http_only": False, "same_site": None, "path": None}
