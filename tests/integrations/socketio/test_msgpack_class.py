@@ -41,6 +41,29 @@ def test_what_is_encoded_is_decoded(number: int | None) -> None:
     assert (received.namespace, received.id) == ("/admin", number)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        "x",
+        {"nsp": "/"},
+        {"type": 0},
+        {"type": 0, "nsp": "*"},
+        {"type": 0, "nsp": 1},
+        {"type": "0", "nsp": "/"},
+        {"type": True, "nsp": "/"},
+        {"type": 3, "nsp": "/", "data": [], "id": []},
+        {"type": 3, "nsp": "/", "data": [], "id": "1"},
+    ],
+)
+def test_what_is_no_packet_is_refused(values: Any) -> None:
+    sio, server = wired(Server, serializer="msgpack")
+    client = opened(server)
+    client.send(msgpack.dumps(values))
+    server.settle()
+
+    assert not sio.engine.sessions
+
+
 def test_a_packet_that_disconnects_has_no_data() -> None:
     encoded = Packet(packet.DISCONNECT, namespace="/").encode()
     assert msgpack.loads(encoded) == {"type": packet.DISCONNECT, "nsp": "/"}

@@ -18,6 +18,8 @@ __all__ = ["msgpack_class_for"]
 _UNDEFINED: Final = 0, b"\x00"
 """The extension that stands for ``undefined``: its code and its data."""
 
+_IDS: Final = int, type(None)
+
 
 def msgpack_class_for(packet_class: type[Any]) -> type[Any]:
     """Return the class of packets for a server that speaks msgpack.
@@ -50,11 +52,16 @@ class _MessagePackPacket(MsgPackPacket):  # type: ignore[misc]  # no annotations
         """Take over what a packet says.
 
         Raises:
-            Exception: Whatever msgpack raises, or the map lacks a key: it is no packet.
+            Exception: Whatever msgpack raises, a key is missing, or its value is of a
+                wrong type: it is no packet.
         """
         values = msgpack.loads(encoded_packet, ext_hook=type(self).ext_hook)
         self.packet_type, self.namespace = values["type"], values["nsp"]
         self.data, self.id = values.get("data"), values.get("id")
+        if self.namespace is not None and not self.namespace.startswith("/"):
+            raise ValueError("a namespace begins with a slash")
+        if type(self.packet_type) is not int or type(self.id) not in _IDS:
+            raise ValueError("a type is a number, and so is an id")
 
 
 def _hook_of(packet_class: type[Any]) -> Any:

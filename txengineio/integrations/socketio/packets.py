@@ -17,6 +17,17 @@ MAX_ATTACHMENTS: Final = 10
 """Attachments that a packet may have, as of Node's servers: all are kept until the last
 one is here, and each may be as large as a message."""
 
+_RESERVED: Final = frozenset(
+    (
+        *("connect", "connect_error", "disconnect", "disconnecting"),
+        *("newListener", "removeListener"),
+        "*",
+    )
+)
+"""Events that clients do not send: those of Node's servers, and the name under which
+python-socketio finds the handler of all others. Its handlers of these are called with
+what the server knows of a client, not with what a client says."""
+
 _ACKS: Final = (packet.ACK, packet.BINARY_ACK)
 _WITH_ATTACHMENTS: Final = (packet.BINARY_EVENT, packet.BINARY_ACK)
 _WITHOUT_VALUES: Final = (packet.CONNECT, packet.DISCONNECT)
@@ -86,6 +97,8 @@ def _checked(received: packet.Packet) -> packet.Packet:
     if kind in EVENTS:
         if not isinstance(values, list) or not values or not isinstance(values[0], str):
             raise PacketDecodeError("an event is a list that begins with its name")
+        if values[0] in _RESERVED:
+            raise PacketDecodeError(f"clients send no event {values[0]!r}")
     elif kind in _ACKS:
         if not isinstance(values, list):
             raise PacketDecodeError("an acknowledgement is a list")
