@@ -44,6 +44,35 @@ def test_it_is_served_to_be_asked_about_again(package: Path, own_site: bool) -> 
     assert get(server, If_None_Match='"other"').status == 200
 
 
+@pytest.mark.parametrize("known", ["W/{}", '"other", {}', '"other",W/{}', "*"])
+def test_a_client_that_has_it_does_not_get_it_again(package: Path, known: str) -> None:
+    server = Server.new()
+    server.engine.use(ClientScript(package))
+    tag = get(server).header("ETag")
+
+    answer = get(server, If_None_Match=known.format(tag))
+
+    assert (answer.status, answer.text) == (304, "")
+    assert answer.header("ETag") == tag
+
+
+def test_other_forms_of_a_package_are_served(package: Path) -> None:
+    (package / "dist" / "socket.io.esm.min.js").write_text("export {}")
+    (package / "dist" / "socket.io.esm.min.js.map").write_text("{}")
+    (package / "dist" / "index.js").write_text("secret")
+    server = Server.new()
+    script = ClientScript(package)
+    server.engine.use(script)
+
+    def status(name: str) -> int:
+        target = f"/engine.io/{name}"
+        return server.connect().request("GET", target).answer.status
+
+    assert script.name == "socket.io.min.js"
+    assert status("socket.io.esm.min.js") == status("socket.io.esm.min.js.map") == 200
+    assert status("socket.io.js") == status("index.js") == 400
+
+
 def test_compressed_forms_that_lie_ready_are_served(package: Path) -> None:
     (package / "dist" / "socket.io.min.js.br").write_bytes(b"short")
     server = Server.new()

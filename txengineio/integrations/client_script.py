@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from twisted.web.http import CACHED, Request
+from twisted.web.http import NOT_MODIFIED, Request
 
 from txengineio.errors import InvalidOption
 from txengineio.server.options.compression import accepted_encodings
@@ -26,6 +27,8 @@ _PRESENT: Final = (
 _PACKAGE: Final = "a folder with dist/socket.io.min.js or dist/engine.io.min.js"
 _SCRIPT: Final = "a script, whose name ends with .js"
 _SCRIPTS: Final = ("socket.io.min.js", "engine.io.min.js")
+_OTHER_FORMS: Final = (".js", ".esm.min.js", ".msgpack.min.js")
+"""What a package has in the place of ``.min.js``, and Node's servers serve, too."""
 _SUFFIXES: Final = {"br": ".br", "gzip": ".gz"}
 _IDENTITY: Final = ""
 
@@ -33,9 +36,10 @@ _IDENTITY: Final = ""
 class ClientScript:
     """A middleware that serves the client's script below the path of an engine.
 
-    Compressed forms are served where they lie ready beside it, as ``.br`` and ``.gz``,
-    and so is the map that debuggers ask for, ``.map``. All is read once: a new release
-    needs a new start.
+    Of a package its other forms are served, too: ``.js``, ``.esm.min.js``, and
+    ``.msgpack.min.js``. Compressed forms are served where they lie ready beside it, as
+    ``.br`` and ``.gz``, and so is the map that debuggers ask for, ``.map``. All is read
+    once: a new release needs a new start.
 
     Args:
         path: The script, or the folder of the npm package that has it.
@@ -48,13 +52,15 @@ class ClientScript:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        script = _find(Path(path))
-        self.name: Final = script.name
-        source_map = script.with_name(f"{script.name}.map")
-        self._files = {script.name.encode(): _File(script, "text/javascript")}
-        if source_map.is_file():
-            file = _File(source_map, "application/json")
-            self._files[source_map.name.encode()] = file
+        scripts = _find(Path(path))
+        self.name: Final = scripts[0].name
+        self._files: dict[bytes, _File] = {}
+        for script in scripts:
+            self._files[script.name.encode()] = _File(script, "text/javascript")
+            source_map = script.with_name(f"{script.name}.map")
+            if source_map.is_file():
+                file = _File(source_map, "application/json")
+                self._files[source_map.name.encode()] = file
 
     def __call__(self, request: Request) -> None:
         """Answer a request for the script; leave all others alone."""
@@ -93,7 +99,10 @@ class _File:
         if encoding:
             request.setHeader(b"Content-Encoding", encoding.encode())
         tag = f'"{self._hash}{encoding and "-" + encoding}"'
-        if request.setETag(tag.encode()) is not CACHED:
+        request.setHeader(b"ETag", tag.encode())
+        if _has(request, tag):
+            request.setResponseCode(NOT_MODIFIED)
+        else:
             request.setHeader(b"Content-Length", str(len(body)).encode())
             # Twisted sends only the head of an answer to HEAD.
             request.write(body)
@@ -107,8 +116,18 @@ class _File:
         return _IDENTITY
 
 
-def _find(path: Path) -> Path:
-    """Return the script at a path, or in the package there.
+def _has(request: Request, tag: str) -> bool:
+    """Return whether the client has what has this tag.
+
+    A proxy that compresses answers makes the tag a weak one, which is as good here: RFC
+    9110, section 13.1.2.
+    """
+    known = (request.getHeader("If-None-Match") or "").split(",")
+    return any(each.strip().removeprefix("W/") in (tag, "*") for each in known)
+
+
+def _find(path: Path) -> list[Path]:
+    """Return the script at a path, or those of the package there, the first one first.
 
     Raises:
         InvalidOption: There is none.
@@ -117,13 +136,21 @@ def _find(path: Path) -> Path:
         for name in _SCRIPTS:
             script = path / "dist" / name
             if script.is_file():
-                return script
+                return [script, *_other_forms(script)]
         raise InvalidOption("path", _PACKAGE, str(path))
     if not path.is_file():
         raise InvalidOption("path", _PRESENT, str(path))
     if path.suffix != ".js":
         raise InvalidOption("path", _SCRIPT, str(path))
-    return path
+    return [path]
+
+
+def _other_forms(script: Path) -> Iterator[Path]:
+    stem = script.name.removesuffix(".min.js")
+    for suffix in _OTHER_FORMS:
+        other = script.with_name(stem + suffix)
+        if other.is_file():
+            yield other
 
 
 def _read(script: Path) -> bytes:
