@@ -1,16 +1,28 @@
-"""The reactor that is used when none is given, and a monotonic time."""
+"""The reactor that is used when none is given, and the time that it tells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python import runtime
 
-__all__ = ["AnyReactor", "KeepsTime", "reactor_or_global", "steady_seconds"]
+__all__ = [
+    "MIN_DELAY",
+    "AnyReactor",
+    "KeepsTime",
+    "reactor_or_global",
+    "steady_seconds",
+]
+
+MIN_DELAY: Final = 0.001
+"""Seconds of a time-out that are worth waiting for.
+
+By rounding, less may be left than it takes to advance a clock.
+"""
 
 
 class KeepsTime(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.interfaces import ISSLTransport
@@ -64,6 +65,31 @@ def test_each_idle_connection_has_its_own_time() -> None:
     client.network.flush()
     assert client.network.open_connections == []
     assert client.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("later", [0.11, 0.13, 0.15, 0.17])
+def test_no_idle_connection_is_left_a_time_too_short_to_pass(
+    later: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(answer(b""), answer(b""), answer(b""))
+    call_later = client.clock.callLater
+
+    def checked(delay: float, *call: Any) -> Any:
+        assert client.clock.seconds() + delay > client.clock.seconds()
+        return call_later(delay, *call)
+
+    monkeypatch.setattr(client.clock, "callLater", checked)
+    client.clock.advance(0.1)
+    for _ in range(2):
+        client.http.get("/a")
+    client.network.flush()
+    client.clock.advance(later)
+    client.get()
+    # From one call to the next, as time passes in a `MemoryEngine`.
+    while calls := client.clock.getDelayedCalls():
+        client.clock.advance(calls[0].getTime() - client.clock.seconds())
+    client.network.flush()
+    assert client.network.open_connections == []
 
 
 def test_a_connection_that_was_lost_while_idle_is_not_used() -> None:

@@ -28,6 +28,7 @@ from txengineio.client.http._twisted import TwistedConnection
 from txengineio.client.http.answer_parser import Answer, parse_complete_answer
 from txengineio.net.certificates import certificate_of
 from txengineio.net.direct_writes import can_write_directly, write_directly
+from txengineio.reactor import MIN_DELAY
 
 __all__ = ["ClientConnection", "Connections", "WrittenRequest"]
 
@@ -258,12 +259,13 @@ class Connections:
 
     def _expire(self) -> None:
         self._expiry = None
-        last = self._clock.seconds() - _IDLE_TIMEOUT
-        while self._idle and self._idle[0].idle_since <= last:
+        now = self._clock.seconds()
+        while self._idle:
+            left = self._idle[0].idle_since + _IDLE_TIMEOUT - now
+            if left > MIN_DELAY:
+                self._expiry = self._clock.callLater(left, self._expire)
+                return
             self._idle.pop(0).transport.loseConnection()
-        if self._idle:
-            delay = self._idle[0].idle_since - last
-            self._expiry = self._clock.callLater(delay, self._expire)
 
     def made(self, connection: ClientConnection) -> None:
         """Note a new connection, which has yet to see the server's certificate."""

@@ -25,6 +25,7 @@ from txengineio.cluster.forwarding.request_writer import (
     write_unfinished,
 )
 from txengineio.cluster.seldom import SeldomLog
+from txengineio.reactor import MIN_DELAY
 from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["MAX_UNDER_WAY", "Forwarder"]
@@ -245,11 +246,11 @@ class Forwarder:
 
     def _expire(self) -> None:
         self._expiry = None
-        last = self.clock.seconds() - _IDLE_TIMEOUT
+        now = self.clock.seconds()
         for carrier in list(self._idle):
-            if carrier.idle_since > last:
-                delay = carrier.idle_since - last
-                self._expiry = self.clock.callLater(delay, self._expire)
+            left = carrier.idle_since + _IDLE_TIMEOUT - now
+            if left > MIN_DELAY:
+                self._expiry = self.clock.callLater(left, self._expire)
                 return
             del self._idle[carrier]
             carrier.transport.loseConnection()

@@ -6,7 +6,7 @@ go on to that parser, with the deadlines of a `TimedChannel`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
@@ -16,15 +16,13 @@ from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly
 from txengineio.net.watched_connection import watch_closely, watch_port
+from txengineio.reactor import MIN_DELAY
 from txengineio.server.web._twisted import NegotiatedChannel
 from txengineio.server.web.request import EngineIORequest
 from txengineio.server.web.request_parser import Fields, parse_complete_request
 from txengineio.server.web.request_timeouts import TimedChannel
 
 __all__ = ["EngineIOChannel", "engine_channel"]
-
-_MIN_LEFT: Final = 0.001
-"""Seconds of the idle time-out that are worth waiting for."""
 
 
 class EngineIOChannel(TimedChannel):
@@ -191,8 +189,7 @@ class EngineIOChannel(TimedChannel):
         period = self.timeOut or 0
         passed = self.site.reactor.seconds() - self._served_at
         left = period if self.is_handling else period - passed
-        # Rounding may leave a remainder too small to advance the clock.
-        if left > _MIN_LEFT:
+        if left > MIN_DELAY:
             self.site.timers.schedule(self, left)
         else:
             super().timeoutConnection()
