@@ -69,7 +69,10 @@ setup(
         # takes bare CR and LF in headers (twisted#12754); apart from that, 24.11 works,
         # too. Autobahn before 26.10 cuts compressed messages that are too long, or
         # fails on those that cannot be inflated.
-        "twisted[tls]>=26.10.0",
+        "twisted>=26.10.0",
+        # Not in one with it: where another Twisted is pinned, pip would say what
+        # twisted[tls] needs, and not for whom.
+        "twisted[tls]",
         "autobahn>=26.10.1",
         "treq>=24.9.1",
         # More than Twisted asks for.

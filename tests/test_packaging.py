@@ -190,6 +190,13 @@ def test_package_page_leads_to_the_source_once_it_is_published(
         assert (PROJECT / file).exists(), file
 
 
+def test_pip_names_this_package_where_another_twisted_is_pinned(wheel: Path) -> None:
+    # Of twisted[tls]>=1 it says: twisted[tls] depends on twisted.
+    info = f"txengineio-{txengineio.__version__}.dist-info"
+    metadata = zipfile.ZipFile(wheel).read(f"{info}/METADATA").decode()
+    assert re.search(r"^Requires-Dist: twisted>=[0-9.]+$", metadata, re.MULTILINE)
+
+
 def test_changelog_tells_of_this_version() -> None:
     changelog = (PROJECT / "CHANGELOG.md").read_text("utf-8")
     assert changelog.count(f"\n## {txengineio.__version__} (") == 1
