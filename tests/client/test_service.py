@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ class Serviced(World):
         super().__init__()
         self.delays: list[int] = []
         self.happened: list[Any] = []
-        self.fails = False
+        self.policy: Callable[[int], float] = float
         options.setdefault("factory", self.protocols)
         self.service = EngineIOClientService(
             URL,
@@ -37,10 +38,8 @@ class Serviced(World):
             self.service.on(event, self._record(event))
 
     def _delay(self, failures: int) -> float:
-        if self.fails:
-            raise ZeroDivisionError
         self.delays.append(failures)
-        return float(failures)
+        return self.policy(failures)
 
     def _record(self, event: str) -> Any:
         return lambda *_arguments: self.happened.append(event)
@@ -234,12 +233,44 @@ def test_a_retry_policy_that_fails_is_not_the_end(
 ) -> None:
     world = Serviced()
     world.start()
-    world.fails = True
+    world.policy = lambda failures: failures / 0
     world.lose_everything()
-    world.fails = False
+    world.policy = float
     assert len(flush_logged_errors(ZeroDivisionError)) == 1
     world.advance(10)
     assert world.service.protocol is world.protocols.built[1]
+    world.stop()
+
+
+@pytest.mark.parametrize("starts_again", [False, True])
+def test_a_retry_policy_may_stop_the_service(starts_again: bool) -> None:
+    world = Serviced()
+
+    def stop(_failures: int) -> float:
+        world.service.stopService()
+        if starts_again:
+            world.service.startService()
+        return 1.0
+
+    world.start()
+    world.policy = stop
+    world.lose_everything()
+    world.policy = float
+    world.advance(10)
+    assert len(world.protocols.built) == 1 + starts_again
+    assert (world.service.protocol is not None) is starts_again
+    world.stop()
+
+
+def test_who_waits_for_a_session_may_stop_the_service_for_all() -> None:
+    world = Serviced()
+    world.network.error = ConnectionRefusedError()
+    world.start()
+    impatient = world.service.when_connected(fail_after_failures=1)
+    impatient.addErrback(lambda _failure: world.service.stopService())
+    patient = world.service.when_connected()
+    world.advance(1)
+    assert isinstance(error_of(patient), SessionClosed)
     world.stop()
 
 

@@ -286,22 +286,29 @@ class EngineIOClientService(Service, EventEmitter):
             self._log.failure("not connected", failure=failure)
         self._state = _State.WAITING
         waiters, self._waiters = self._waiters, []
+        impatient = []
         for deferred, attempts in waiters:
             if attempts is not None and attempts <= 1:
-                deferred.errback(failure.value)
+                impatient.append(deferred)
             else:
                 self._waiters.append((deferred, attempts and attempts - 1))
+        for deferred in impatient:
+            deferred.errback(failure.value)
         self.emit("connect_failed", failure.value, self._failures + 1)
         self._retry()
 
     def _retry(self) -> None:
-        if self._state is not _State.WAITING or self._retry_call is not None:
-            # A handler has stopped the service, or started it again.
+        if not self._has_to_retry():
             return
         self._failures += 1
         delay = self._delay()
-        self._retry_call = self._clock.callLater(delay, self._connect)
-        self.emit("retry", delay)
+        if self._has_to_retry():
+            self._retry_call = self._clock.callLater(delay, self._connect)
+            self.emit("retry", delay)
+
+    def _has_to_retry(self) -> bool:
+        # Code of the application may have stopped the service, or started it again.
+        return self._state is _State.WAITING and self._retry_call is None
 
     def _delay(self) -> float:
         try:
