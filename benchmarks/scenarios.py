@@ -119,6 +119,12 @@ def _polling(
     )
 
 
+def _on_new_connections(crossed: bool) -> MakeLoad:
+    return lambda address: NewConnectionsLoad(
+        address, places=20, size=_SMALL, crossed=crossed
+    )
+
+
 def _broadcast(address: Address, *, sessions: int) -> Load:
     payload = f"4B{frames.message_text(_SMALL - 1)}".encode()
     return BroadcastLoad(address, sessions=sessions, request=payload, reply=payload)
@@ -310,6 +316,7 @@ _GROWTH = (
     ),
 )
 
+
 _WORKERS = tuple(
     Scenario(
         name=f"workers-{name}",
@@ -329,8 +336,13 @@ _WORKERS = tuple(
         ),
         (
             "poll-new",
-            "POST and GET, each on a new connection, to any worker",
-            lambda address: NewConnectionsLoad(address, places=20, size=_SMALL),
+            "POST and GET, each on a new connection to the session's worker",
+            _on_new_connections(False),
+        ),
+        (
+            "poll-new-moved",
+            "POST and GET, each on a new connection to another worker",
+            _on_new_connections(True),
         ),
         ("echo", "WebSocket echo, handshake at the session's worker", _moved(False)),
         ("echo-moved", "WebSocket echo, handshake at another worker", _moved(True)),

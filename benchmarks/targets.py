@@ -122,13 +122,6 @@ def _value(scenario: str, server: str = OURS) -> Callable[[Results], float | Non
     return figure
 
 
-def _on_new_connections(results: Results) -> float | None:
-    """Return what a foreign session costs: every other connection is for one."""
-    mean = results.value("workers-poll-new", OURS_WORKERS)
-    local = results.value("workers-poll-new", OURS_ONE_WORKER)
-    return None if mean is None or local is None else 2 * mean - local
-
-
 def _latency(
     which: int, scenario: str, server: str
 ) -> Callable[[Results], float | None]:
@@ -189,8 +182,8 @@ LIMITS = (
     Limit(
         "another worker's session, new connections / local",
         2.0,
-        _on_new_connections,
-        _value("workers-poll-new", OURS_ONE_WORKER),
+        _value("workers-poll-new-moved", OURS_WORKERS),
+        _value("workers-poll-new", OURS_WORKERS),
     ),
     Limit(
         # There is nothing between; the rest is how far samples differ.

@@ -11,6 +11,8 @@ from typing_extensions import override
 _RECEIVE_SIZE = 262_144
 # Upper bound of one wait, so that a deadline is noticed without an event.
 _LONGEST_WAIT = 0.05
+# `IP_BIND_ADDRESS_NO_PORT`, which Python has no name for.
+_LATE_PORT = 24
 
 
 class LoadError(Exception):
@@ -170,9 +172,23 @@ class Connection:
             self._ended()
 
 
-def connect(address: Address, seconds: float = 20.0) -> socket.socket:
-    """Open a blocking connection; on the loopback interface it is immediate."""
-    opened = socket.create_connection(address, timeout=seconds)
+def connect(
+    address: Address, seconds: float = 20.0, *, source: str | None = None
+) -> socket.socket:
+    """Open a blocking connection; on the loopback interface it is immediate.
+
+    Args:
+        address: Where to.
+        seconds: How long it may take.
+        source: The address that it comes from, if that matters.
+    """
+    opened = socket.socket()
+    opened.settimeout(seconds)
+    if source is not None:
+        # The port is chosen when it is known where the connection goes: there are more.
+        opened.setsockopt(socket.IPPROTO_IP, _LATE_PORT, 1)
+        opened.bind((source, 0))
+    opened.connect(address)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
 

@@ -54,9 +54,11 @@ def exchange(
     return _receive(opened, b"", frames.parse_response)
 
 
-def open_polling(address: Address) -> tuple[socket.socket, str]:
+def open_polling(
+    address: Address, source: str | None = None
+) -> tuple[socket.socket, str]:
     """Open a polling session on a kept connection."""
-    opened = connect(address)
+    opened = connect(address, source=source)
     response, _ = exchange(opened, frames.poll_request(str(address)))
     return opened, sid_of(response)
 

@@ -35,10 +35,11 @@ class _Link:
 
     __slots__ = ("_connection", "_data", "_ended", "_resume")
 
-    def __init__(self, load: Load, resume: Callable[[], None]) -> None:
-        self._connection = Connection(
-            load.loop, connect(load.address), self._received, self._end
-        )
+    def __init__(
+        self, load: Load, resume: Callable[[], None], source: str | None = None
+    ) -> None:
+        opened = connect(load.address, source=source)
+        self._connection = Connection(load.loop, opened, self._received, self._end)
         self._data = b""
         self._ended = False
         self._resume = resume
@@ -132,9 +133,9 @@ class VisitLoad(ExchangeLoad):
         """Make the places; each visit opens a session."""
         return [Place(self) for _ in range(self._count)]
 
-    def link(self, resume: Callable[[], None]) -> _Link:
+    def link(self, resume: Callable[[], None], source: str | None = None) -> _Link:
         """Open a connection; what arrives resumes the visit."""
-        return _Link(self, resume)
+        return _Link(self, resume, source)
 
     @abstractmethod
     def visit(self, resume: Callable[[], None]) -> Visit:

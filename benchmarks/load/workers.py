@@ -3,11 +3,12 @@
 import socket
 from collections.abc import Callable
 from itertools import cycle
-from time import perf_counter
+from time import perf_counter, sleep
 
 from typing_extensions import override
 
 from benchmarks import frames
+from benchmarks.apps.steering import address_for
 from benchmarks.load.echo import EchoLoad, EchoMessages
 from benchmarks.load.loop import Address, LoadError
 from benchmarks.load.polling import PollingLoad
@@ -18,6 +19,13 @@ Opened = tuple[socket.socket, str]
 
 # Connections are spread by chance.
 _ATTEMPTS = 200
+# Connections that show where those from an address come to.
+_LOOKS = 5
+_PAUSE = 0.02
+# How long the second worker may take when the first one serves.
+_START_SECONDS = 10.0
+# After so long there is only one.
+_ALONE_SECONDS = 2.0
 
 
 def open_crossed(address: Address, count: int) -> list[Opened]:
@@ -85,42 +93,83 @@ class MovedEchoLoad(EchoLoad):
 
 
 class NewConnectionsLoad(VisitLoad):
-    """A POST and a GET of its echo, each on a connection of its own."""
+    """A POST and a GET of its echo, each on a connection of its own.
 
-    def __init__(self, address: Address, *, places: int, size: int) -> None:
+    They come from two addresses, and with two workers each address is for one of these
+    (`benchmarks.apps.steering`). So there are as many sessions on each worker, whether
+    connections come to the session's worker or to the other one.
+
+    Args:
+        address: Where to.
+        places: How many go on at a time.
+        size: Bytes of a message.
+        crossed: Whether each connection comes to another worker than the session's.
+    """
+
+    def __init__(
+        self, address: Address, *, places: int, size: int, crossed: bool
+    ) -> None:
         super().__init__(address, places=places)
         self._payloads = cycle(
             frames.payload_of([frames.message_text(length, 0)])
             for length in (size, size - 1)
         )
-        self._free: list[str] = []
+        self._crossed = crossed
+        # Sessions that nobody uses just now, and the addresses to come from.
+        self._free: list[tuple[str, str]] = []
 
     @override
     def connect(self) -> list[Place]:
         """Open a session for each place."""
         places = super().connect()
-        for _ in places:
-            opened, sid = open_polling(self.address)
+        sources = [address_for(0), address_for(1)]
+        self._wait_until_apart(*sources)
+        for _, source, other in zip(places, cycle(sources), cycle(sources[::-1])):
+            opened, sid = open_polling(self.address, source)
             opened.close()
-            self._free.append(sid)
+            self._free.append((sid, other if self._crossed else source))
         return places
+
+    def _wait_until_apart(self, one: str, another: str) -> None:
+        """Wait until each address has its worker: they stand in for each other before.
+
+        Raises:
+            LoadError: That does not happen, and it would have to.
+        """
+        nodes: list[set[str]] = []
+        end = perf_counter() + (_START_SECONDS if self._crossed else _ALONE_SECONDS)
+        while perf_counter() < end:
+            nodes = [self._nodes_of(one), self._nodes_of(another)]
+            if nodes[0].isdisjoint(nodes[1]):
+                return
+            sleep(_PAUSE)
+        if self._crossed:
+            raise LoadError(f"connections come to workers by chance: {nodes}")
+
+    def _nodes_of(self, source: str) -> set[str]:
+        nodes = set()
+        for _ in range(_LOOKS):
+            opened, sid = open_polling(self.address, source)
+            opened.close()
+            nodes.add(_node_of(sid))
+        return nodes
 
     @override
     def visit(self, resume: Callable[[], None]) -> Visit:
         """Send a message, and get it back."""
         began_at = perf_counter()
-        sid, payload = self._free.pop(), next(self._payloads)
-        post = self.link(resume)
+        (sid, source), payload = self._free.pop(), next(self._payloads)
+        post = self.link(resume, source)
         post.send(frames.post_request(self.host, sid, payload))
         response = yield from post.response()
         post.close()
         if response.body != b"ok":
             raise LoadError(f"{response.status} {response.body!r}")
-        poll = self.link(resume)
+        poll = self.link(resume, source)
         poll.send(frames.poll_request(self.host, sid))
         response = yield from poll.response()
         poll.close()
         if response.body != payload:
             raise LoadError(f"not the echo: {response.body[:200]!r}")
-        self._free.append(sid)
+        self._free.append((sid, source))
         self.count(began_at)

@@ -65,10 +65,10 @@ def test_growth_compares_two_scenarios_of_ours() -> None:
     assert verdict == Verdict(LIMITS[0].title, 1.1, 1.2, at_least=False)
 
 
-def test_a_session_of_another_worker_costs_what_is_beyond_the_local_half() -> None:
+def test_a_session_of_another_worker_is_compared_with_one_of_the_same_server() -> None:
     results = Results(environment={})
-    results.add("workers-poll-new", "ours-workers", Sample(15.0))
-    results.add("workers-poll-new", "ours-one-worker", Sample(10.0))
+    results.add("workers-poll-new-moved", "ours-workers", Sample(20.0))
+    results.add("workers-poll-new", "ours-workers", Sample(10.0))
     (verdict,) = verdicts(results)
     assert "new connections" in verdict.title
     assert verdict.measured == 2.0

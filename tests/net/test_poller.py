@@ -600,6 +600,24 @@ def test_a_failure_ends_its_connection_alone(
         assert len(flush_logged_errors(ZeroDivisionError)) == 1
 
 
+def test_what_was_read_before_is_received_like_all_else(
+    reactor: Descriptors, flush_logged_errors: FlushLoggedErrors
+) -> None:
+    def close(protocol: Any, _data: bytes) -> None:
+        protocol.transport.loseConnection()
+        # Never while it is called.
+        assert protocol.lost == []
+
+    with watched(reactor, raises) as broken, watched(reactor, close) as closing:
+        poller = broken.transport.reactor
+        poller.deliver(broken.transport, b"a")
+        assert broken.protocol.lost == [ZeroDivisionError]
+        assert len(flush_logged_errors(ZeroDivisionError)) == 1
+        poller.deliver(closing.transport, b"a")
+        assert closing.protocol.lost == [ConnectionDone]
+    assert reactor.readers == []
+
+
 def test_who_fails_at_the_end_does_no_harm_to_others(
     reactor: Descriptors,
     connections: list[Pair],

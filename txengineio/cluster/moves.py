@@ -7,21 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from twisted.logger import Logger
-
 from txengineio.cluster.forwarding.pairs import FORWARDED
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import Connection, connection_packet
+from txengineio.net.accepted import Acceptor, deliver
 from txengineio.net.release import can_be_released, release_socket
-from txengineio.net.watched_connection import serve_socket
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import EngineIOSite
 
 __all__ = ["Moves"]
-
-_READ: Final = 1 << 16
-"""Bytes that are read of a connection before it is sent away."""
 
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
@@ -43,14 +38,13 @@ class Moves:
         is_taking: Whether a connection of another node is being served.
     """
 
-    _log = Logger()
-
     def __init__(self, engine: Engine, reactor: Any, counts: Counter[str]) -> None:
         self.sites: list[EngineIOSite] = []
         self.is_taking = False
         self._reactor = reactor
         self._counts = counts
         self._forwarded = ForwardedSite(engine, reactor)
+        self._acceptors: dict[int, Acceptor] = {}
 
     def idle_connections(self) -> Iterator[Any]:
         """Yield the connections on which nothing is under way."""
@@ -74,15 +68,14 @@ class Moves:
         return True
 
     def pass_on(
-        self, sender: Sender, site: EngineIOSite, accepted: socket.socket
+        self,
+        sender: Sender,
+        site: EngineIOSite,
+        accepted: socket.socket,
+        received: bytes,
     ) -> bool:
-        """Send a connection away from which nothing was read, if there is room."""
+        """Send a connection away of which nothing was made, if there is room."""
         if site not in self.sites or sender.is_full:
-            return False
-        try:
-            # It is there; the other node need not wait for it.
-            received = accepted.recv(_READ)
-        except OSError:
             return False
         packet = connection_packet(self.sites.index(site), accepted, received)
         sender.send(packet, accepted)
@@ -91,13 +84,13 @@ class Moves:
 
     def take(self, packet: Connection) -> None:
         """Serve a connection that another node has sent."""
-        site = self._site(packet.site)
-        if site is None:
+        acceptor = self._acceptor(packet.site)
+        if acceptor is None:
             packet.socket.close()
             self._counts["lost"] += 1
             return
         try:
-            protocol = serve_socket(self._reactor, packet.socket, site, site.is_watched)
+            protocol = acceptor.serve(packet.socket)
         except OSError:
             # The client is gone, or there is no descriptor left.
             self._counts["lost"] += 1
@@ -105,17 +98,21 @@ class Moves:
         self._counts["in"] += packet.site != FORWARDED
         # What is not here is still to come, or the connection was idle.
         if packet.received:
-            self._receive(protocol.http_channel, packet.received)
+            self.is_taking = True
+            try:
+                deliver(protocol.http_channel.transport, packet.received)
+            finally:
+                self.is_taking = False
 
-    def _receive(self, channel: Any, received: bytes) -> None:
-        self.is_taking = True
-        try:
-            channel.dataReceived(received)
-        except Exception:
-            self._log.failure("a connection from another node is dropped")
-            channel.transport.abortConnection()
-        finally:
-            self.is_taking = False
+    def _acceptor(self, number: int) -> Acceptor | None:
+        """Return what serves connections to a site, by its number."""
+        acceptor = self._acceptors.get(number)
+        if acceptor is None:
+            site = self._site(number)
+            if site is not None:
+                acceptor = Acceptor(self._reactor, site, site.is_watched)
+                self._acceptors[number] = acceptor
+        return acceptor
 
     def _site(self, number: int) -> EngineIOSite | None:
         if number == FORWARDED:

@@ -51,11 +51,11 @@ _HELLO: Final = b"h"
 _CONNECTION: Final = b"c"
 _PIECE: Final = b"m"
 
-_ABOUT: Final = struct.Struct("!HQ")
-"""Which site a connection is for, and the number of its socket's inode."""
+_ABOUT: Final = struct.Struct("!cHQ")
+"""The tag, which site a connection is for, and the number of its socket's inode."""
 
-_PLACE: Final = struct.Struct("!cII")
-"""The kind of a message, its size, and where in it a piece belongs."""
+_PLACE: Final = struct.Struct("!ccII")
+"""The tag, the kind of a message, its size, and where in it a piece belongs."""
 
 _LONGEST: Final = 1 << 18
 """Bytes: more than any packet has, as a packet carries what one read returns."""
@@ -63,6 +63,8 @@ _LONGEST: Final = 1 << 18
 _MAX_DESCRIPTORS: Final = 4
 # Programs that the application starts meanwhile are not to have them.
 _CLOSE_ON_EXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+# A number, which is quicker than flags.
+_CUT_OFF: Final = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
 
 _DESCRIPTORS_SIZE: Final = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
 
@@ -84,7 +86,7 @@ class Connection:
 
     Attributes:
         site: The number of the site that it came to.
-        socket: Its socket.
+        socket: Its socket; it may block.
         received: What was read from it.
     """
 
@@ -126,18 +128,18 @@ def hello_packet(node: str) -> bytes:
 def connection_packet(site: int, client: socket.socket, received: bytes) -> bytes:
     """Return the packet that goes with a socket."""
     inode = os.fstat(client.fileno()).st_ino
-    return _CONNECTION + _ABOUT.pack(site, inode) + received
+    return _ABOUT.pack(_CONNECTION, site, inode) + received
 
 
 def pieces_of(kind: bytes, payload: bytes) -> Iterator[Sequence[bytes | memoryview]]:
     """Return the packets that a message travels in; nothing of it is copied."""
     size = len(payload)
     if size <= PIECE:
-        yield _PIECE + _PLACE.pack(kind, size, 0), payload
+        yield _PLACE.pack(_PIECE, kind, size, 0), payload
         return
     view = memoryview(payload)
     for offset in range(0, size, PIECE):
-        head = _PIECE + _PLACE.pack(kind, size, offset)
+        head = _PLACE.pack(_PIECE, kind, size, offset)
         yield head, view[offset : offset + PIECE]
 
 
@@ -183,14 +185,13 @@ def receive(link: socket.socket, buffer: bytearray) -> Packet | None:
         return None
     descriptors = _descriptors_in(ancillary) if ancillary else []
     # A packet that is cut off, or whose sockets are, is as good as lost.
-    whole = not flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC)
+    whole = not flags & _CUT_OFF
     try:
-        with memoryview(buffer) as view:
-            packet = _decode(view[:size], descriptors if whole else [])
+        packet = _decode(buffer, size, descriptors if whole else [])
     except BaseException:
         _close(descriptors)
         raise
-    if not isinstance(packet, Connection):
+    if descriptors and not isinstance(packet, Connection):
         _close(descriptors)
     return packet
 
@@ -200,29 +201,30 @@ def _descriptors_in(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
-    return list(numbers)
+    return numbers.tolist()
 
 
-def _decode(data: memoryview, descriptors: list[int]) -> Packet:
-    tag, rest = bytes(data[:1]), data[1:]
-    if tag == _PIECE and len(rest) >= _PLACE.size:
-        kind, size, offset = _PLACE.unpack_from(rest)
-        return Piece(kind, size, offset, bytes(rest[_PLACE.size :]))
-    if tag == _CONNECTION and len(rest) >= _ABOUT.size:
-        return _connection(rest, descriptors)
+def _decode(buffer: bytearray, size: int, descriptors: list[int]) -> Packet:
+    tag = buffer[:1]
+    if tag == _CONNECTION and size >= _ABOUT.size:
+        _, site, inode = _ABOUT.unpack_from(buffer)
+        # The number is the same in all processes: the socket is the one that was sent.
+        if len(descriptors) != 1 or os.fstat(descriptors[0]).st_ino != inode:
+            return LostConnection()
+        client = socket.socket(fileno=descriptors[0])
+        return Connection(site, client, _cut(buffer, _ABOUT.size, size))
+    if tag == _PIECE and size >= _PLACE.size:
+        _, kind, whole, offset = _PLACE.unpack_from(buffer)
+        return Piece(kind, whole, offset, _cut(buffer, _PLACE.size, size))
     if tag == _HELLO:
-        return Hello(str(rest, "ascii"))
-    raise ValueError(f"a packet of {len(data)} bytes with tag {tag!r}")
+        return Hello(str(_cut(buffer, 1, size), "ascii"))
+    raise ValueError(f"a packet of {size} bytes with tag {bytes(tag)!r}")
 
 
-def _connection(about: memoryview, descriptors: list[int]) -> Packet:
-    site, inode = _ABOUT.unpack_from(about)
-    # The number is the same in all processes: the socket is the one that was sent.
-    if len(descriptors) != 1 or os.fstat(descriptors[0]).st_ino != inode:
-        return LostConnection()
-    client = socket.socket(fileno=descriptors[0])
-    client.setblocking(False)
-    return Connection(site, client, bytes(about[_ABOUT.size :]))
+def _cut(buffer: bytearray, start: int, end: int) -> bytes:
+    """Return a part of a buffer, copied once."""
+    with memoryview(buffer) as view:
+        return bytes(view[start:end])
 
 
 def _close(descriptors: list[int]) -> None:

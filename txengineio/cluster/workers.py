@@ -52,9 +52,6 @@ _LAST_LOOKS: Final = 50
 _LOOK_AGAIN: Final = 0.02
 """Seconds between two of these looks."""
 
-_LOOK: Final = 2048
-"""Bytes of a new connection that are looked at: its first line, usually."""
-
 _FIRST_LINE: Final = 256
 """Bytes of a request within which its session is named, usually."""
 
@@ -185,7 +182,7 @@ class Workers:
         All nodes name the same sites in the same order.
         """
         self._moves.sites.append(site)
-        site.elsewhere = self
+        self._peers_changed()
 
     def start(self, *, is_open: bool = True) -> None:
         """Join the others; call this before clients can come.
@@ -254,12 +251,11 @@ class Workers:
             self._door = None
         if self._joined is not None:
             self._engine.elsewhere = None
-        for site in self._moves.sites:
-            site.elsewhere = None
         receivers, self._receivers = self._receivers, {}
         for receiver in receivers:
             receiver.close()
         peers, self._peers = self._peers, {}
+        self._peers_changed()
         for peer in peers.values():
             peer.close()
             peer.forwarder.abort()
@@ -320,10 +316,16 @@ class Workers:
                 link.close()
             return None
         peer = self._peers[name] = self._connected(name, links[0], links[1])
+        self._peers_changed()
         peer.sender.send(hello_packet(self.node))
         peer.tell(_LOAD, self._load.encode())
         # Unless it has ended just now.
         return self._peers.get(name)
+
+    def _peers_changed(self) -> None:
+        """Have the sites ask for each request only if there is somebody else."""
+        for site in self._moves.sites:
+            site.elsewhere = self if self._peers else None
 
     def _connected(
         self, name: str, connections: socket.socket, messages: socket.socket
@@ -386,6 +388,7 @@ class Workers:
         peer = self._peers.pop(name, None)
         if peer is None:
             return
+        self._peers_changed()
         peer.close()
         self._log.info("node {name} is gone", name=name)
         for callback in self._left:
@@ -426,20 +429,19 @@ class Workers:
         peer = self.owner_of(target[1])
         return peer is not None and peer.hand_over(channel, received)
 
-    def takes_accepted(self, site: EngineIOSite, accepted: socket.socket) -> bool:
-        """Give an unread connection to the node of its request; see `SiteElsewhere`."""
-        if not self._peers:
+    def takes_accepted(
+        self, site: EngineIOSite, accepted: socket.socket, received: bytes
+    ) -> bool:
+        """Give a new connection to the node of its request; see `SiteElsewhere`."""
+        if received.find(self._own, 0, _FIRST_LINE) >= 0:
             return False
-        try:
-            begun = accepted.recv(_LOOK, socket.MSG_PEEK)
-        except OSError:
-            # Nothing has come yet, or the client is gone: that is found out later.
-            return False
-        target = target_of(begun)
+        target = target_of(received)
         if target is None or site.engine_at(target[0]) is None:
             return False
         peer = self.peer(node_of(target[1]))
-        return peer is not None and self._moves.pass_on(peer.sender, site, accepted)
+        return peer is not None and self._moves.pass_on(
+            peer.sender, site, accepted, received
+        )
 
     def _places(self, channel: Any, received: bytes) -> bool:
         """Give away a connection that asks for a new session, if there are too many.

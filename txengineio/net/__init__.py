@@ -6,6 +6,7 @@ own; nothing about them changes but the time that they take.
 ======================  =============================================================
 ``poller``              reads from many connections in one turn of the reactor
 ``watched_connection``  the connections that a poller watches
+``accepted``            connections of sockets that were accepted, here or elsewhere
 ``direct_writes``       writing to a socket at once, without asking the reactor first
 ``release``             letting a socket go that another process goes on with
 ``certificates``        who is at the other end of a TLS connection

@@ -169,6 +169,19 @@ class Poller:
         finally:
             self._is_going_round = False
 
+    def deliver(self, transport: Any, data: bytes) -> None:
+        """Give a connection what was read of it before it was one."""
+        self._is_going_round = True
+        try:
+            transport.protocol.dataReceived(data)
+        except BaseException as problem:
+            self._log.failure("{transport} is dropped", transport=transport)
+            self._drop(transport, problem)
+        finally:
+            self._is_going_round = False
+        while self._leaving:
+            self._let_go(self._leaving.pop())
+
     def _read_all(self) -> None:
         began = now = self._seconds()
         end = began + TURN

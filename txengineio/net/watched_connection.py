@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
 from typing import Any, Final
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, ILoggingContext
-from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port, Server
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -23,8 +23,9 @@ from txengineio.net.poller import Poller, poller_of
 
 __all__ = [
     "WatchedConnection",
+    "internet_address",
     "leaves_now",
-    "serve_socket",
+    "maker_of_connections",
     "watch_closely",
     "watch_port",
 ]
@@ -36,8 +37,6 @@ with suppress(ImportError):
     from twisted.internet.unix import Server as UnixServer
 
     _PLAIN.append(UnixServer)
-
-_INTERNET: Final = (AF_INET, AF_INET6)
 
 _IPV4_WIDTH: Final = 2
 """Parts of an IPv4 address, as the kernel tells it."""
@@ -72,74 +71,31 @@ def watch_port(port: Any) -> None:
     poller = poller_of(port.reactor)
     if poller is not None:
         # Twisted offers this; its annotation knows classes only.
-        make: Any = partial(
-            WatchedConnection,
-            poller=poller,
-            host=_only_host(port),
-            number=port.getHost().port,
-            is_undelayed=_undelay(port),
-        )
+        make: Any = maker_of_connections(poller, port.socket)
         port.transport = make
 
 
-def serve_socket(reactor: Any, accepted: socket, factory: Any, watch: bool) -> Any:
-    """Serve a connection that was accepted here or elsewhere; return its protocol.
+def maker_of_connections(
+    poller: Poller, listening: socket | None
+) -> Callable[..., WatchedConnection]:
+    """Return what makes connections, from the arguments that Twisted's ports give.
 
     Args:
-        reactor: The reactor.
-        accepted: Its socket, which does not block, and belongs to the reactor then.
-        factory: What is served.
-        watch: Whether a `Poller` may watch it, from its beginning on.
-
-    Raises:
-        OSError: Its other end is gone, or there is no descriptor left; it is closed.
+        poller: Watches them.
+        listening: The socket that all of them come to; None if they come to several.
     """
-    watch = watch and accepted.family in _INTERNET
-    poller = poller_of(reactor) if watch else None
-    try:
-        if poller is None:
-            made = _Made(factory)
-            with accepted:
-                # It takes a copy.
-                reactor.adoptStreamConnection(accepted.fileno(), accepted.family, made)
-            return made.protocol
-        client = accepted.getpeername()
-    except OSError:
-        accepted.close()
-        raise
-    protocol = factory.buildProtocol(_address(client))
-    if protocol is None:
-        accepted.close()
-        return None
-    transport = WatchedConnection(
-        accepted,
-        protocol,
-        client,
-        None,
-        client[1],
-        reactor,
+    if listening is None:
+        return partial(
+            WatchedConnection, poller=poller, host=None, number=None, is_undelayed=False
+        )
+    host = internet_address(listening.getsockname())
+    return partial(
+        WatchedConnection,
         poller=poller,
-        host=None,
-        number=None,
-        is_undelayed=False,
+        host=_only_host(host),
+        number=host.port,
+        is_undelayed=_undelay(listening),
     )
-    protocol.makeConnection(transport)
-    return protocol
-
-
-class _Made(Factory):
-    """Makes one protocol, and keeps it."""
-
-    noisy = False
-    protocol: Any = None
-
-    def __init__(self, factory: Any) -> None:
-        self._factory = factory
-
-    @override
-    def buildProtocol(self, addr: Any) -> Any:
-        self.protocol = self._factory.buildProtocol(addr)
-        return self.protocol
 
 
 def leaves_now(transport: Any) -> bool:
@@ -150,24 +106,25 @@ def leaves_now(transport: Any) -> bool:
     return isinstance(transport, WatchedConnection) and transport.is_leaving
 
 
-def _only_host(port: Port) -> IPv4Address | IPv6Address | None:
+def _only_host(
+    host: IPv4Address | IPv6Address,
+) -> IPv4Address | IPv6Address | None:
     """Return the address that all connections to a port come to, if there is only one.
 
     It saves asking the kernel for each of them.
     """
-    host: IPv4Address | IPv6Address = port.getHost()
     return None if ip_address(host.host).is_unspecified else host
 
 
-def _undelay(port: Port) -> bool:
+def _undelay(listening: socket) -> bool:
     """Have the kernel set ``TCP_NODELAY`` on each connection to a port, if it does."""
     if sys.platform != "linux":
         return False
-    port.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, True)
+    listening.setsockopt(IPPROTO_TCP, TCP_NODELAY, True)
     return True
 
 
-def _address(parts: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+def internet_address(parts: tuple[Any, ...]) -> IPv4Address | IPv6Address:
     """Return an address that the kernel has told."""
     kind = IPv4Address if len(parts) == _IPV4_WIDTH else IPv6Address
     return kind("TCP", *parts)
@@ -199,7 +156,8 @@ class WatchedConnection(Server):
     ) -> None:
         # Not Twisted's: that gives it two names, which nearly nobody asks for.
         FileDescriptor.__init__(self, poller)
-        sock.setblocking(False)
+        if sock.gettimeout() != 0:
+            sock.setblocking(False)
         self.socket = sock
         self.fileno = sock.fileno
         self.protocol = protocol
@@ -235,12 +193,12 @@ class WatchedConnection(Server):
     @override
     def getHost(self) -> IPv4Address | IPv6Address:
         if self._host is None:
-            self._host = _address(self.socket.getsockname())
+            self._host = internet_address(self.socket.getsockname())
         return self._host
 
     @override
     def getPeer(self) -> IPv4Address | IPv6Address:
-        return _address(self.client)
+        return internet_address(self.client)
 
     @override
     def setTcpNoDelay(self, enabled: bool) -> None:

@@ -94,15 +94,16 @@ class Elsewhere(Protocol):
 class SiteElsewhere(Elsewhere, Protocol):
     """An `Elsewhere` of a site, whose connections it can give to other nodes."""
 
-    def takes_accepted(self, site: Any, accepted: socket) -> bool:
-        """Take over a connection of which nothing was read, if it is for another node.
+    def takes_accepted(self, site: Any, accepted: socket, received: bytes) -> bool:
+        """Take over a connection that was just accepted, if it is for another node.
 
         Asking is worth while as nothing has been made of it yet; if it cannot be told
         now, `takes_connection` is asked later.
 
         Args:
             site: The site that it has come to.
-            accepted: Its socket, which does not block.
+            accepted: Its socket; it may block.
+            received: What was read of it.
 
         Returns:
             Whether it now belongs to another node.

@@ -18,7 +18,7 @@ from txengineio.cluster import links
 from txengineio.cluster.forwarding.pairs import FORWARDED, PairEndpoint
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import Connection, new_buffer, receive
-from txengineio.net.watched_connection import serve_socket
+from txengineio.net.accepted import serve_socket
 
 pytestmark = pytest.mark.socket
 

@@ -30,7 +30,7 @@ class Node:
             return True
         return False
 
-    def takes_accepted(self, site: Any, accepted: Any) -> bool:
+    def takes_accepted(self, site: Any, accepted: Any, received: bytes) -> bool:
         raise AssertionError
 
     def answers(self, request: IncomingRequest, sid: str) -> bool:

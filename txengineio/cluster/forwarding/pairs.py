@@ -16,8 +16,8 @@ from zope.interface import implementer
 from txengineio.cluster.forwarding.tunnel import ILink, pipe
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import connection_packet
+from txengineio.net.accepted import serve_socket
 from txengineio.net.release import can_be_released, release_socket
-from txengineio.net.watched_connection import serve_socket
 
 __all__ = ["FORWARDED", "PairEndpoint", "give_link"]
 

@@ -17,7 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txengineio.net.watched_connection import serve_socket
+from txengineio.net.accepted import Acceptor, deliver
+from txengineio.net.turns import turns_of
 from txengineio.server.web.site import EngineIOSite
 from txengineio.twistd.supervisor.sockets import address_of
 
@@ -25,6 +26,9 @@ __all__ = ["SharedPort"]
 
 _AT_ONCE: Final = 100
 """Connections that are accepted in a turn of the reactor."""
+
+_READ: Final = 1 << 16
+"""Bytes that are read of a new connection: what may be sent on with its socket."""
 
 _PAUSE: Final = 1.0
 """Seconds until the next attempt to accept, when there is no descriptor left."""
@@ -54,8 +58,9 @@ class SharedPort:
         self._socket = shared
         self._factory = factory
         self._site = factory if isinstance(factory, EngineIOSite) else None
+        self._turns = turns_of(reactor)
         self._later: IDelayedCall | None = None
-        self._accepts = False
+        self._acceptor: Acceptor | None = None
 
     def fileno(self) -> int:
         """Return the socket's descriptor, -1 after the end."""
@@ -72,18 +77,22 @@ class SharedPort:
 
     def startListening(self) -> None:
         """Begin to accept; once is enough."""
-        if not self._accepts:
-            self._accepts = True
+        if self._acceptor is None:
+            site = self._site
+            watch = site is not None and site.is_watched
+            self._acceptor = Acceptor(self._reactor, self._factory, watch, self._socket)
             self._factory.doStart()
             self._reactor.addReader(self)
 
     def doRead(self) -> None:
         """Accept waiting connections, but leave time for others."""
+        began = self._turns.seconds()
         for _ in range(_AT_ONCE):
+            # One that is served may stop it.
+            if self._acceptor is None:
+                return
             try:
-                accepted, _address = self._socket.accept()
-                accepted.setblocking(False)
-                self._serve(accepted)
+                self._serve(self._acceptor, *self._socket.accept())
             except BlockingIOError:
                 return
             except OSError as problem:
@@ -93,15 +102,27 @@ class SharedPort:
                 # This client is gone; there may be others.
             except Exception:
                 self._log.failure("a connection could not be served")
+            if self._turns.is_over(began):
+                # The reactor comes back here, after the others.
+                return
 
-    def _serve(self, accepted: socket.socket) -> None:
+    def _serve(
+        self, acceptor: Acceptor, accepted: socket.socket, client: tuple[Any, ...]
+    ) -> None:
         site = self._site
         if site is None:
-            serve_socket(self._reactor, accepted, self._factory, watch=False)
-        elif site.elsewhere is None or not site.elsewhere.takes_accepted(
-            site, accepted
+            acceptor.serve(accepted)
+            return
+        received = _begun(accepted)
+        if (
+            received
+            and site.elsewhere is not None
+            and site.elsewhere.takes_accepted(site, accepted, received)
         ):
-            serve_socket(self._reactor, accepted, site, site.is_watched)
+            return
+        protocol = acceptor.serve(accepted, client)
+        if received:
+            deliver(protocol.http_channel.transport, received)
 
     def _pause(self, problem: OSError) -> None:
         """Ignore the socket for a while: it would be ready again at once."""
@@ -115,8 +136,8 @@ class SharedPort:
 
     def rest(self) -> None:
         """Accept nothing for now; others that have the socket go on."""
-        if self._accepts:
-            self._accepts = False
+        if self._acceptor is not None:
+            self._acceptor = None
             self._reactor.removeReader(self)
             if self._later is not None:
                 self._later.cancel()
@@ -132,3 +153,15 @@ class SharedPort:
     def connectionLost(self, _reason: Failure) -> None:
         """Stop: the reactor cannot watch the socket, or has come to its end."""
         self.stopListening()
+
+
+def _begun(accepted: socket.socket) -> bytes:
+    """Read what has come of a new connection: nearly always its request, or nothing.
+
+    That saves watching it before the request is served, or given away.
+    """
+    try:
+        return accepted.recv(_READ, socket.MSG_DONTWAIT)
+    except OSError:
+        # Nothing has come yet, or the client is gone: that is found out later.
+        return b""
