@@ -70,6 +70,9 @@ def test_the_public_names_are_these() -> None:
 def test_type_checkers_know_the_same_names() -> None:
     stub = ast.parse(Path(txengineio.__file__).with_suffix(".pyi").read_text("utf-8"))
     found: dict[str, object] = {"__version__": txengineio.__version__}
+    *_, names = stub.body
+    assert isinstance(names, ast.Assign)
+    assert ast.literal_eval(names.value) == txengineio.__all__
     for statement in stub.body:
         if isinstance(statement, ast.ImportFrom):
             module = importlib.import_module(statement.module or "")

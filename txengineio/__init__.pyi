@@ -39,5 +39,44 @@ from txengineio.server.session import Session as Session
 from txengineio.server.web.resource import EngineIOResource as EngineIOResource
 from txengineio.server.web.site import EngineIOSite as EngineIOSite
 
-__all__: list[str]
 __version__: str
+
+__all__ = [
+    "Admit",
+    "AnySession",
+    "BufferOverflow",
+    "ClientScript",
+    "ClientSession",
+    "CloseReason",
+    "ConnectCause",
+    "ConnectFailed",
+    "ConnectionErrorEvent",
+    "CookieOptions",
+    "CorsOptions",
+    "DeflateOptions",
+    "Engine",
+    "EngineIOClientService",
+    "EngineIOError",
+    "EngineIOProtocol",
+    "EngineIOResource",
+    "EngineIOSite",
+    "ErrorCode",
+    "HealthResource",
+    "HttpCompression",
+    "InvalidOption",
+    "JoinFailed",
+    "LocalProtocolError",
+    "PacketDecodeError",
+    "PayloadTooLarge",
+    "ProtocolError",
+    "RedisCluster",
+    "RemoteProtocolError",
+    "RequestRejected",
+    "Session",
+    "SessionClosed",
+    "TransportError",
+    "UnknownOption",
+    "__version__",
+    "connect",
+    "log_packets",
+]

@@ -10,6 +10,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import Clock
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS
 from twisted.web.resource import Resource
@@ -30,6 +31,12 @@ from txengineio import (
     Session,
     SessionClosed,
     connect,
+)
+from txengineio.inspector import InspectorResource
+from txengineio.streams import (
+    EngineIOClientEndpoint,
+    EngineIOServerEndpoint,
+    StreamFactory,
 )
 
 
@@ -131,6 +138,7 @@ engine.on("connection", connected)
 def site(root: Resource) -> Site:
     root.putChild(b"engine.io", EngineIOResource(engine))
     root.putChild(b"health", HealthResource(engine))
+    root.putChild(b"inspector", InspectorResource(engine, hosts=["example.com"]))
     return EngineIOSite(root, {"/engine.io/": engine})
 
 
@@ -171,3 +179,10 @@ async def stay(url: str) -> None:
     await service.send("hello")
     await service.stopService()
     EngineIOClientService(url, Visitor, retry_policy=lambda failures: 2.0 * failures)
+
+
+async def carry(reactor: ReactorBase, listening: TCP4ServerEndpoint) -> None:
+    lines = Factory.forProtocol(LineReceiver)
+    Engine(StreamFactory(lines))
+    await EngineIOServerEndpoint(reactor, listening, "/pipe/").listen(lines)
+    await EngineIOClientEndpoint(reactor, "http://127.0.0.1/pipe/").connect(lines)

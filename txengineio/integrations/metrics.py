@@ -32,7 +32,6 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
@@ -47,6 +46,7 @@ from txengineio.integrations.cluster_metrics import (
 from txengineio.server.cluster import Cluster
 from txengineio.server.engine import Engine
 from txengineio.server.statistics import ROUND_TRIP_BOUNDS
+from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.resource import check_engine
 
 __all__ = ["EngineMetrics", "MetricsResource"]
@@ -181,7 +181,7 @@ class EngineMetrics(Collector):
         )
 
 
-class MetricsResource(Resource):
+class MetricsResource(ChildResource):
     """Serves a registry as OpenMetrics text; rendered in the reactor's thread.
 
     Args:

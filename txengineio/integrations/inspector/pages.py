@@ -30,6 +30,7 @@ from txengineio.integrations.inspector.cluster_list import ClusterList, sessions
 from txengineio.integrations.inspector.selection import Query
 from txengineio.integrations.pages import answer_page, page_of, parts_of
 from txengineio.server.engine import Engine
+from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.resource import check_engine
 from txengineio.server.web.site import DEFAULT_PATH
 
@@ -50,7 +51,7 @@ _RUN_BYTES: Final = 6
 _OWN_HEADER: Final = b"X-Inspector"
 
 
-class InspectorResource(Resource):
+class InspectorResource(ChildResource):
     """The inspector, for a site of your own: mount it where you like.
 
     It shows all sessions of an engine, and closes any: let in only the people who run

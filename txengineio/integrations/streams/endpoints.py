@@ -14,7 +14,6 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocol,
     IProtocolFactory,
-    IReactorTime,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
@@ -22,11 +21,14 @@ from twisted.python.failure import Failure
 from typing_extensions import Unpack
 from zope.interface import implementer
 
+from txengineio.application import BuildsProtocols
 from txengineio.client.connect import connect
 from txengineio.client.options import ClientArguments, ClientOptions
 from txengineio.client.target import parse_target
 from txengineio.integrations.streams.factory import StreamFactory, StreamSession
+from txengineio.reactor import AnyReactor
 from txengineio.server.engine import Engine
+from txengineio.server.interfaces import ServerEndpoint
 from txengineio.server.options.engine import EngineArguments, EngineOptions
 from txengineio.server.web.site import DEFAULT_PATH, path_segments
 
@@ -49,8 +51,8 @@ class EngineIOServerEndpoint:
 
     def __init__(
         self,
-        reactor: IReactorTime,
-        endpoint: IStreamServerEndpoint,
+        reactor: AnyReactor,
+        endpoint: ServerEndpoint | IStreamServerEndpoint,
         path: str = DEFAULT_PATH,
         **options: Unpack[EngineArguments],
     ) -> None:
@@ -62,7 +64,9 @@ class EngineIOServerEndpoint:
         self._path = path
         self._options = options
 
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+    def listen(
+        self, protocolFactory: BuildsProtocols | IProtocolFactory
+    ) -> Deferred[IListeningPort]:
         """Serve a factory of stream protocols.
 
         Returns:
@@ -115,7 +119,7 @@ class EngineIOClientEndpoint:
     """
 
     def __init__(
-        self, reactor: IReactorTime, url: str, **options: Unpack[ClientArguments]
+        self, reactor: AnyReactor, url: str, **options: Unpack[ClientArguments]
     ) -> None:
         # What is wrong is told here, not only when it connects.
         ClientOptions.from_mapping(dict(options))
@@ -124,7 +128,9 @@ class EngineIOClientEndpoint:
         self._url = url
         self._options = options
 
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+    def connect(
+        self, protocolFactory: BuildsProtocols | IProtocolFactory
+    ) -> Deferred[IProtocol]:
         """Open a session for a stream protocol.
 
         Returns:

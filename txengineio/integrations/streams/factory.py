@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from twisted.internet.address import HostnameAddress
@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import alsoProvides
 
-from txengineio.application import AnySession, EngineIOProtocol
+from txengineio.application import AnySession, BuildsProtocols, EngineIOProtocol
 from txengineio.client.session import ClientSession
 from txengineio.errors import CloseReason, InvalidOption, SessionClosed
 from txengineio.integrations.streams.transport import (
@@ -134,13 +134,13 @@ class StreamFactory(Factory):
 
     noisy = False
 
-    def __init__(self, factory: IProtocolFactory) -> None:
+    def __init__(self, factory: BuildsProtocols | IProtocolFactory) -> None:
         if not callable(getattr(factory, "buildProtocol", None)) or isinstance(
             factory, type
         ):
             expected = "a factory, as Factory.forProtocol(YourProtocol) makes it"
             raise InvalidOption("factory", expected, factory)
-        self.wrapped = factory
+        self.wrapped = cast(IProtocolFactory, factory)
 
     @override
     def doStart(self) -> None:
