@@ -15,8 +15,11 @@ from txengineio.cluster.membership import IMembershipListener, Member
 
 __all__ = ["SILENT_BEATS", "Members"]
 
-SILENT_BEATS: Final = 13
-"""Beats without a word of a node after which Redis is asked whether it is there."""
+SILENT_BEATS: Final = 10
+"""Beats without a word of a node after which Redis and the node itself are asked.
+
+With the time that it has for an answer, it is gone within 15 seconds.
+"""
 
 
 @dataclass(slots=True, eq=False)
