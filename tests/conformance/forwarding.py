@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +19,7 @@ from txengineio import Engine
 from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.errors import TransportError
+from txengineio.server.cluster import ClusterCounts
 from txengineio.server.web.body_limits import BodyLimits
 from txengineio.server.web.foreign_request import incoming
 from txengineio.server.web.incoming_request import IncomingRequest
@@ -142,7 +142,7 @@ class ForwardingEngine:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         endpoint = _Endpoint(clock, ForwardedSite(engine, clock))
-        self._forwarder = Forwarder(endpoint, clock, Counter(), self._lost)
+        self._forwarder = Forwarder(endpoint, clock, ClusterCounts(), self._lost)
 
     @property
     def body_limits(self) -> BodyLimits:

@@ -120,6 +120,7 @@ def test_what_nodes_have_to_do_with_each_other_is_counted(
     counts = nodes[1].counts
     counts.moved.update({"in": 3, "out": 4, "placed": 2, "busy": 1})
     counts.forwarded.update({"answered": 7})
+    counts.carried.update({"in": 8, "out": 9})
     counts.told.update({"full": 5, "sent": 6})
     samples = scraped[0].scrape(nodes)
 
@@ -133,6 +134,8 @@ def test_what_nodes_have_to_do_with_each_other_is_counted(
     assert value("engineio_hand_over_failures_total", reason="busy") == 1
     assert value("engineio_hand_over_failures_total", reason="lost") == 0
     assert value("engineio_forwarded_total", outcome="answered") == 7
+    assert value("engineio_forwarded_bytes_total", direction="in") == 8
+    assert value("engineio_forwarded_bytes_total", direction="out") == 9
     assert value("engineio_node_messages_total", direction="out") == 6
     assert value("engineio_dropped_node_messages_total", reason="full") == 5
 

@@ -72,7 +72,7 @@ class IMembershipListener(Interface):
         """Find out by another way whether a silent member is there; it never fails.
 
         Returns:
-            Fires with whether it is, within a second or so.
+            Fires with whether it is, within seconds.
         """
 
     def state_changed(state: MembershipState) -> None:

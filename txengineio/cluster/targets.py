@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["begins_request", "handshake_target", "target_of"]
+__all__ = ["begins_request", "handshake_target", "session_of", "target_of"]
 
 _LINE: Final = re.compile(rb"[A-Z]+ ([^ \r\n]+) HTTP/1\.[01]\r\n")
 _SID: Final = re.compile(rb"[?&]sid=([\w-]+)(?![^&])", re.ASCII)
@@ -25,6 +25,12 @@ def target_of(received: bytes) -> tuple[bytes, str] | None:
     line = _LINE.match(received)
     sid = line and _SID.search(line[1])
     return (line[1], sid[1].decode("ascii")) if line and sid else None
+
+
+def session_of(target: bytes) -> str | None:
+    """Return the id of the session that a target names as clients do; None if none."""
+    sid = _SID.search(target)
+    return None if sid is None else sid[1].decode("ascii")
 
 
 def handshake_target(received: bytes) -> bytes | None:

@@ -339,7 +339,7 @@ class Workers:
         forwarder = Forwarder(
             PairEndpoint(self._reactor, sender),
             self._reactor,
-            self.counts.forwarded,
+            self.counts,
             self._engine.serve_here,
         )
         return _Peer(self._moves, name, self.seconds(), sender, outbox, forwarder)

@@ -16,7 +16,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from txengineio.server.cluster import Cluster
+from txengineio.server.cluster import Cluster, ClusterCounts
 
 __all__ = ["CHANNEL", "Merged", "as_bytes", "machine_families", "node_families"]
 
@@ -25,7 +25,7 @@ CHANNEL: Final = "engineio.metrics"
 
 _LABEL: Final = "worker"
 
-_HAND_OVERS: Final = ("in", "out")
+_DIRECTIONS: Final = ("in", "out")
 _NOT_MOVED: Final = ("busy", "lost")
 _FORWARDED: Final = ("answered", "tunnels", "busy", "lost", "cut", "left", "abandoned")
 _LINKS: Final = (
@@ -46,7 +46,7 @@ def node_families(cluster: Cluster) -> Iterator[Metric]:
         "engineio_handed_over",
         "Connections that moved to another process, or came from one.",
         "direction",
-        {each: counts.moved[each] for each in _HAND_OVERS},
+        {each: counts.moved[each] for each in _DIRECTIONS},
     )
     yield CounterMetricFamily(
         "engineio_placed",
@@ -59,12 +59,7 @@ def node_families(cluster: Cluster) -> Iterator[Metric]:
         "reason",
         {each: counts.moved[each] for each in _NOT_MOVED},
     )
-    yield _counted(
-        "engineio_forwarded",
-        "Requests for another process on connections that cannot be moved.",
-        "outcome",
-        {each: counts.forwarded[each] for each in _FORWARDED},
-    )
+    yield from _forwarded_families(counts)
     yield _counted(
         "engineio_node_messages",
         "Messages between processes.",
@@ -76,6 +71,21 @@ def node_families(cluster: Cluster) -> Iterator[Metric]:
         "Messages between processes that were dropped.",
         "reason",
         {each: counts.told[each] for each in _DROPPED},
+    )
+
+
+def _forwarded_families(counts: ClusterCounts) -> Iterator[Metric]:
+    yield _counted(
+        "engineio_forwarded",
+        "Requests for another process on connections that cannot be moved.",
+        "outcome",
+        {each: counts.forwarded[each] for each in _FORWARDED},
+    )
+    yield _counted(
+        "engineio_forwarded_bytes",
+        "Bytes of those requests, their answers and tunnels, between processes.",
+        "direction",
+        {each: counts.carried[each] for each in _DIRECTIONS},
     )
 
 

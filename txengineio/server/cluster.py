@@ -52,6 +52,8 @@ class ClusterCounts:
         forwarded: Requests that were forwarded instead, by what has become of them:
             ``answered``, ``tunnels``, ``busy``, ``lost``, ``cut``, ``left``,
             ``abandoned``.
+        carried: Bytes of those requests, their answers and tunnels: ``out`` to the
+            other nodes, and ``in`` from them.
         links: Connections to and from other machines: ``accepted`` ones; those of
             nobody who knows the secret (``strangers``), of somebody who says nothing
             (``late``), for a node that is not there (``astray``), and those that are
@@ -68,6 +70,7 @@ class ClusterCounts:
 
     moved: Counter[str] = field(default_factory=Counter)
     forwarded: Counter[str] = field(default_factory=Counter)
+    carried: Counter[str] = field(default_factory=Counter)
     links: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
 

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from tests.wiring import PollingClient, Server
 from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.forwarding.site import ForwardedSite
+from txengineio.server.cluster import ClusterCounts
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.testing import MemoryTransport
 
@@ -192,6 +193,7 @@ class TwoNodes:
         far: The one that has the sessions.
         forwarder: The way from one to the other.
         counts: What has become of requests.
+        carried: How many bytes have gone from near to far, and back.
         network: What connects them.
     """
 
@@ -199,6 +201,7 @@ class TwoNodes:
     far: Node
     forwarder: Forwarder
     counts: Counter[str]
+    carried: Counter[str]
     network: Network
 
     def open(self) -> PollingClient:
@@ -242,7 +245,7 @@ def two_nodes(*, own_site: bool = True, **options: Any) -> TwoNodes:
     near = Node.new(own_site=own_site, node_name="near").join(network)
     far = Node.new(own_site=True, node_name="far", **options).join(network)
     site = ForwardedSite(far.engine, far.clock)
-    counts: Counter[str] = Counter()
+    counts = ClusterCounts()
     forwarder = Forwarder(
         _Endpoint(network, site),
         near.clock,
@@ -251,5 +254,10 @@ def two_nodes(*, own_site: bool = True, **options: Any) -> TwoNodes:
     )
     near.engine.elsewhere = _All(forwarder, network)
     return TwoNodes(
-        near=near, far=far, forwarder=forwarder, counts=counts, network=network
+        near=near,
+        far=far,
+        forwarder=forwarder,
+        counts=counts.forwarded,
+        carried=counts.carried,
+        network=network,
     )

@@ -262,6 +262,67 @@ def test_a_slow_client_of_the_same_link_costs_nobody_the_session(
     assert one.poll().is_pending
 
 
+# --- a node that leaves ---------------------------------------------------------------
+
+
+def test_clients_of_a_node_that_leaves_go_on_by_another_way(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    poll = client.poll()
+    assert poll.is_pending
+    assert nodes.forwarder.is_busy()
+    nodes.forwarder.release()
+    nodes.near.settle()
+    assert poll.answer.packets == ["6"]
+    assert poll.answer.header("Connection") == "close"
+    assert not nodes.forwarder.is_busy()
+    assert list(nodes.links()) == []
+    # One that comes all the same does not stay.
+    poll = client.poll()
+    assert poll.answer.packets == ["6"]
+    client.server = nodes.far
+    poll = client.poll()
+    assert poll.is_pending
+    nodes.send(client, "still there")
+    nodes.far.settle()
+    assert poll.answer.packets == ["4still there"]
+    assert client.sid in nodes.far.engine.sessions
+
+
+def test_what_a_node_that_leaves_waits_for(nodes: TwoNodes) -> None:
+    client, other = nodes.open(), nodes.open()
+    websocket = other.upgrade()
+    session = nodes.far.session(client.sid)
+    session.receive_queue_full()
+    post = client.post("4hello")
+    assert post.is_pending
+    nodes.forwarder.release()
+    nodes.near.settle()
+    # It is acknowledged when the application takes it, and not before.
+    assert post.is_pending
+    assert nodes.forwarder.is_busy()
+    session.receive_queue_emptied()
+    nodes.near.settle()
+    assert post.answer.text == "ok"
+    assert post.answer.header("Connection") == "close"
+    assert not nodes.forwarder.is_busy()
+    # Tunnels last as long as the node does.
+    websocket.send("4hello")
+    assert nodes.protocol_of(other).messages == ["hello"]
+
+
+def test_bytes_are_counted(nodes: TwoNodes) -> None:
+    client = nodes.open()
+    assert client.post(f"4{LARGE}").answer.text == "ok"
+    assert 0 < nodes.carried["out"] - len(LARGE) < 1000
+    assert 0 < nodes.carried["in"] < 1000
+    before = dict(nodes.carried)
+    websocket = client.upgrade()
+    websocket.send(f"4{LARGE}")
+    nodes.send(client, LARGE[:1000])
+    assert 0 < nodes.carried["out"] - before["out"] - len(LARGE) < 2000
+    assert 0 < nodes.carried["in"] - before["in"] - 1000 < 1000
+
+
 # --- WebSockets -----------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from txengineio.cluster.forwarding.preface import Client, preface, read_preface
+from txengineio.cluster.forwarding.preface import Client, hurry, preface, read_preface
 
 V4 = IPv4Address("TCP", "192.0.2.1", 54321)
 V6 = IPv6Address("TCP", "2001:db8::1", 443)
@@ -26,6 +26,14 @@ def test_what_is_said_is_read(peer: IAddress, is_secure: bool) -> None:
 def test_a_unix_socket_is_no_address_whatever_its_path() -> None:
     data = preface(Client(UNIXAddress(b"/run/x"), UNIXAddress(b""), False), 1)
     assert read_preface(data) == (Client(UNIX, UNIX, False), 1, len(data))
+
+
+def test_a_wish_names_a_session_and_no_request() -> None:
+    data = hurry("n1-abc") + b"more"
+    assert read_preface(data) == ("n1-abc", 0, len(data) - 4)
+    assert read_preface(data[:8]) is None
+    with pytest.raises(ValueError):  # noqa: PT011 - by whoever found it
+        read_preface(b"\0\0\0\0\0\1\xff")
 
 
 @pytest.mark.parametrize("said", [b"", b"{}", b"[1]", b'["TCP9","x",1]', b"\xff", b"["])

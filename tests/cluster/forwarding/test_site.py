@@ -11,7 +11,7 @@ from twisted.web.http import Request
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection, make_request
 from tests.wiring import Server
-from txengineio.cluster.forwarding.preface import Client, preface
+from txengineio.cluster.forwarding.preface import Client, hurry, preface
 from txengineio.cluster.forwarding.site import ForwardedSite
 
 CLIENTS = [
@@ -53,6 +53,26 @@ def test_each_request_has_a_client_of_its_own(
         assert request.client_address == client.peer
         assert request.remote_address == client.peer.host  # type: ignore[attr-defined]
         assert request.secure is client.is_secure
+
+
+def test_a_wish_for_an_answer_comes_between_or_during_requests(
+    server: Server, connection: Connection
+) -> None:
+    opening = connection.expect()
+    connection.send(forwarded(CLIENTS[0], make_request("GET", server.target())))
+    sid = json.loads(opening.answer.text[1:])["sid"]
+    wish = hurry(sid)
+    # Nothing is parked there, or nobody has that id.
+    connection.send(wish, hurry("far-nobody"))
+    request = make_request("GET", server.target(sid=sid))
+    poll = connection.expect()
+    connection.send(forwarded(CLIENTS[0], request))
+    assert poll.is_pending
+    connection.send(*(wish[at : at + 1] for at in range(len(wish))))
+    assert poll.answer.packets == ["6"]
+    poll = connection.expect()
+    connection.send(forwarded(CLIENTS[0], request) + wish)
+    assert poll.answer.packets == ["6"]
 
 
 def test_a_request_that_is_kept_does_not_forget_its_client(

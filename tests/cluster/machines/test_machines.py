@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_twisted
@@ -27,7 +27,7 @@ from tests.cluster.machines.nodes import MemoryCluster, Node
 from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.forwarding import forwarder
-from txengineio.cluster.machines import links
+from txengineio.cluster.machines import links, machines
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
 
@@ -345,19 +345,60 @@ async def test_a_node_is_asked_whether_it_is_there(
 ) -> None:
     monkeypatch.setattr(forwarder, "_REACH_TIMEOUT", 0.3)
     async with running("n0", "n1") as (one, two):
-        machines = one.cluster._machines
-        assert machines is not None
-        assert await machines.reaches("n1")
+        known = one.cluster._machines
+        assert known is not None
+        assert await known.reaches("n1")
         # The connection is for the next request.
-        peer: Any = machines.peer("n1")
+        peer: Any = known.peer("n1")
         assert len(peer.forwarder._idle) == 1
-        assert not await machines.reaches("n2")
+        assert not await known.reaches("n2")
         # The kernel accepts connections that the process does not see.
         two.links.stopReading()
-        assert not await machines.reaches("n1")
+        assert not await known.reaches("n1")
         two.links.startReading()
-        assert await machines.reaches("n1")
+        assert await known.reaches("n1")
         await two.links.stopListening()
-        assert not await machines.reaches("n1")
+        assert not await known.reaches("n1")
         # Nobody listens: it has ended.
-        assert machines.peers() == []
+        assert known.peers() == []
+
+
+def forwarder_of(node: Node) -> Any:
+    """Return what forwards to the only other node."""
+    assert node.cluster._machines is not None
+    (peer,) = node.cluster._machines.peers()
+    return cast(Any, peer).forwarder
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_leaves_ends_no_poll_of_anothers_session() -> None:
+    async with running("n0", "n1") as (one, two):
+        (session,) = await with_clients([two], lambda client: [client.open()])
+        polling = with_clients([one], lambda client: client.ask(session))
+        parked = Deferred.fromCoroutine(polling)
+        await until(forwarder_of(one).is_busy)
+        await deferLater(CLOCK, 0.1)
+        await one.engine.leave()
+        assert await parked == (200, b"6")
+        answer = await with_clients([two], lambda client: client.ask(session, "4x"))
+        assert answer == (200, b"ok")
+        assert len(two.engine.sessions) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_leaves_waits_for_others_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machines, "RELEASE_TIMEOUT", 0.3)
+    async with running("n0", "n1") as (one, two):
+        (session,) = await with_clients([two], lambda client: [client.open()])
+        for each in two.engine.sessions.values():
+            each.receive_queue_full()
+        waiting = with_clients([one], lambda client: client.ask(session, "4x"))
+        posting = Deferred.fromCoroutine(waiting)
+        await until(forwarder_of(one).is_busy)
+        await deferLater(CLOCK, 0.2)
+        began = CLOCK.seconds()
+        await one.engine.leave()
+        assert 0.3 <= CLOCK.seconds() - began < 1.5
+        assert is_unknown(await posting)

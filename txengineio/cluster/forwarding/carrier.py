@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet import protocol
 from twisted.internet.interfaces import IReactorTime
@@ -13,13 +13,17 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.cluster.forwarding.answer_reader import SWITCHING, AnswerReader, Head
+from txengineio.cluster.forwarding.preface import hurry
 from txengineio.cluster.forwarding.tunnel import TunnelEnd, join
+from txengineio.cluster.targets import session_of
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.watched_connection import watch_closely
 from txengineio.server.web.headers import move_added
 from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["Carrier", "Carriers"]
+
+_HTTP1: Final = (b"HTTP/1.1", b"HTTP/1.0")
 
 
 class Carriers(Protocol):
@@ -28,10 +32,14 @@ class Carriers(Protocol):
     Attributes:
         clock: Where time comes from.
         counts: What has become of requests.
+        carried: Bytes to the other node, and from it.
+        is_leaving: Whether clients are to go on by another way.
     """
 
     clock: IReactorTime
     counts: Counter[str]
+    carried: Counter[str]
+    is_leaving: bool
 
     def is_free(self, carrier: Carrier) -> None:
         """Note that it carries nothing any more, and can carry another request."""
@@ -72,6 +80,7 @@ class Carrier(protocol.Protocol):
     def __init__(self, carriers: Carriers) -> None:
         self.idle_since = 0.0
         self._carriers = carriers
+        self._carried = carriers.carried
 
     @override
     def connectionMade(self) -> None:
@@ -93,6 +102,7 @@ class Carrier(protocol.Protocol):
         self._request = request
         self._reader = AnswerReader(is_bodiless=request.method == b"HEAD")
         request.on_lost(self._client_left)
+        self._carried["out"] += len(data)
         if self._writes_directly:
             write_directly(self.transport, data)
         else:
@@ -100,8 +110,18 @@ class Carrier(protocol.Protocol):
 
     def send_last(self, data: bytes) -> None:
         """Send something that wants no answer, and close the connection."""
+        self._carried["out"] += len(data)
         self.transport.write(data)
         self.transport.loseConnection()
+
+    def hurry(self) -> None:
+        """Have a poll answered now, if it is parked, and nothing else."""
+        request = self._request
+        if request is None or request.method != b"GET" or self._is_relaying:
+            return
+        sid = session_of(request.uri)
+        if sid is not None:
+            self.transport.write(hurry(sid))
 
     def _client_left(self, request: IncomingRequest) -> None:
         if request is self._request:
@@ -117,6 +137,7 @@ class Carrier(protocol.Protocol):
         if self._end is not None:
             self._end.dataReceived(data)
             return
+        self._carried["in"] += len(data)
         request, reader = self._request, self._reader
         if request is None or reader is None:
             # Nobody has asked.
@@ -134,6 +155,7 @@ class Carrier(protocol.Protocol):
             self._become_tunnel(request, reader.raw_head + body)
         elif reader.is_complete and not self._is_relaying:
             self._release(reader.head)
+            self._say_that_it_leaves(request)
             # All of it is here.
             _answer(request, reader.head, body)
         else:
@@ -158,6 +180,7 @@ class Carrier(protocol.Protocol):
         application = request.for_application
         if not self._is_relaying:
             self._is_relaying = True
+            self._say_that_it_leaves(request)
             _begin_answer(request, reader.head)
             application.registerProducer(self.transport, True)
         if body:
@@ -169,10 +192,18 @@ class Carrier(protocol.Protocol):
             self._release(reader.head)
             application.finish()
 
+    def _say_that_it_leaves(self, request: IncomingRequest) -> None:
+        """Let the client's next request come by another connection, if it has to.
+
+        With HTTP/2 nothing says so before the connection ends.
+        """
+        if self._carriers.is_leaving and request.for_application.clientproto in _HTTP1:
+            request.answer_headers.setRawHeaders(b"Connection", [b"close"])
+
     def _become_tunnel(self, request: IncomingRequest, received: bytes) -> None:
         self._request = self._reader = None
         clock = self._carriers.clock
-        client, self._end = TunnelEnd(clock), TunnelEnd(clock)
+        client, self._end = TunnelEnd(clock), TunnelEnd(clock, self._carried)
         self._carriers.counts["tunnels"] += 1
         self._carriers.is_tunnel(self)
         early = request.take_over(client)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from txengineio.cluster.forwarding.request_writer import (
 )
 from txengineio.cluster.seldom import SeldomLog
 from txengineio.reactor import MIN_DELAY
+from txengineio.server.cluster import ClusterCounts
 from txengineio.server.web.incoming_request import IncomingRequest
 
 __all__ = ["MAX_UNDER_WAY", "Forwarder"]
@@ -37,7 +37,7 @@ sessions: polls are parked there."""
 _IDLE_TIMEOUT: Final = 30.0
 """Seconds that a connection is kept for the next request."""
 
-_REACH_TIMEOUT: Final = 1.0
+_REACH_TIMEOUT: Final = 4.0
 """Seconds after which a node that is asked whether it is there is not."""
 
 _UNAVAILABLE: Final = 503
@@ -51,16 +51,19 @@ class Forwarder:
     Args:
         endpoint: Where the node is; any answer from there is believed to be the node's.
         clock: Where time comes from.
-        counts: Where is counted what becomes of requests: ``answered``, ``tunnels``,
-            ``busy`` (refused with 503), ``lost`` (the node was gone before its answer
-            began), ``cut`` (or before its end), ``left`` (the client went first),
-            ``abandoned`` (POSTs that never were complete).
+        counts: Where is counted how many bytes go there and come back, and what becomes
+            of requests: ``answered``, ``tunnels``, ``busy`` (refused with 503),
+            ``lost`` (the node was gone before its answer began), ``cut`` (or before its
+            end), ``left`` (the client went first), ``abandoned`` (POSTs that never were
+            complete).
         give_back: Called with each request that the other node will not answer, as it
             is gone.
 
     Attributes:
         clock: As given.
-        counts: As given.
+        counts: What has become of requests.
+        carried: Bytes, ``out`` and ``in``.
+        is_leaving: Whether clients are to go on by another way.
     """
 
     _log = Logger()
@@ -69,11 +72,13 @@ class Forwarder:
         self,
         endpoint: IStreamClientEndpoint,
         clock: IReactorTime,
-        counts: Counter[str],
+        counts: ClusterCounts,
         give_back: Callable[[IncomingRequest], object],
     ) -> None:
         self.clock = clock
-        self.counts = counts
+        self.counts = counts.forwarded
+        self.carried = counts.carried
+        self.is_leaving = False
         self._give_back = give_back
         self._endpoint = endpoint
         self._factory = _CarrierFactory(self)
@@ -148,7 +153,7 @@ class Forwarder:
         """Find out whether the node takes a new connection.
 
         Returns:
-            Fires with whether it does, after a second at the latest. It never fails.
+            Fires with whether it does, after 4 seconds at the latest. It never fails.
         """
         connecting = self._connect().addTimeout(_REACH_TIMEOUT, self.clock)
         return connecting.addCallbacks(self._reached, lambda _: False)
@@ -169,6 +174,8 @@ class Forwarder:
     def _carry(self, carrier: Carrier, request: IncomingRequest, data: bytes) -> None:
         self._carrying.add(carrier)
         carrier.carry(request, data)
+        if self.is_leaving:
+            carrier.hurry()
 
     def _connected(self, carrier: Any, request: IncomingRequest, data: bytes) -> None:
         if self._is_aborted:
@@ -256,6 +263,17 @@ class Forwarder:
             carrier.transport.loseConnection()
 
     # --- the end ----------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Let clients go on by another way: parked polls are answered with nothing."""
+        self.is_leaving = True
+        self.close()
+        for carrier in self._carrying:
+            carrier.hurry()
+
+    def is_busy(self) -> bool:
+        """Whether there are requests that are not answered."""
+        return bool(self._carrying or self._connecting)
 
     def close(self) -> None:
         """Keep no connection any more; what is under way goes on."""

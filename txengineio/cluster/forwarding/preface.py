@@ -4,6 +4,9 @@ There it comes from the other node. The session, its limits and its hooks must s
 client: its address, the address that it came to, and whether by TLS. The preface tells
 that, and the size of the request that follows. It is believed, so that only other nodes
 may connect to a node.
+
+One without a request, which may come before the last request is answered, names a
+session whose client is to poll by another way: its parked poll is answered now.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from twisted.internet.interfaces import IAddress
 
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["UNKNOWN", "Client", "client_of", "preface", "read_preface"]
+__all__ = ["UNKNOWN", "Client", "client_of", "hurry", "preface", "read_preface"]
 
 _START: Final = struct.Struct("!IH")
 """The sizes of the request and of what is said about its client, in bytes."""
@@ -64,12 +67,17 @@ def preface(client: Client, size: int) -> bytes:
     return _START.pack(size, len(about)) + about
 
 
-def read_preface(data: bytes) -> tuple[Client, int, int] | None:
+def hurry(sid: str) -> bytes:
+    """Return what stands before no request: a poll of a session is answered now."""
+    return _START.pack(0, len(sid)) + sid.encode("ascii")
+
+
+def read_preface(data: bytes) -> tuple[Client | str, int, int] | None:
     """Read what stands before a request.
 
     Returns:
         The client, the size of the request and that of the preface; None if more of it
-        is still to come.
+        is still to come. Before no request stands the id of a session.
 
     Raises:
         ValueError: It is none.
@@ -80,7 +88,8 @@ def read_preface(data: bytes) -> tuple[Client, int, int] | None:
     end = _START.size + length
     if len(data) < end:
         return None
-    return _decode(data[_START.size : end]), size, end
+    about = data[_START.size : end]
+    return (_decode(about) if size else about.decode("ascii")), size, end
 
 
 def _told(address: IAddress) -> _Address:

@@ -18,9 +18,10 @@ from typing_extensions import override
 
 from txengineio.cluster.forwarding.preface import UNKNOWN, read_preface
 from txengineio.reactor import AnyReactor
+from txengineio.server.engine import Engine
+from txengineio.server.transports.polling import PollingTransport
 from txengineio.server.web._twisted import NegotiatedChannel
 from txengineio.server.web.channel import EngineIOChannel
-from txengineio.server.web.incoming_request import IReceivesRequests
 from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite
 
@@ -58,6 +59,8 @@ class ForwardedChannel(EngineIOChannel):
                     self._kept = data
                     return
                 data = data[end:]
+                if not self._left:
+                    continue
             piece, data = data[: self._left], data[self._left :]
             self._left -= len(piece)
             super().dataReceived(piece)
@@ -75,7 +78,11 @@ class ForwardedChannel(EngineIOChannel):
             return 0
         if found is None:
             return 0
-        self._client, self._left, end = found
+        client, self._left, end = found
+        if isinstance(client, str):
+            self.site.poll_again(client)
+        else:
+            self._client = client
         return end
 
     @override
@@ -125,11 +132,18 @@ class ForwardedSite(EngineIOSite):
 
     protocol = _forwarded_channel
 
-    def __init__(self, engine: IReceivesRequests, reactor: AnyReactor) -> None:
+    def __init__(self, engine: Engine, reactor: AnyReactor) -> None:
         super().__init__(EngineIOResource(engine), {"/": engine}, reactor, watch=True)
+        self._engine = engine
         # The other node closes them; a request must not meet the end of its connection.
         self.timeOut = None
         self.channels: WeakSet[ForwardedChannel] = WeakSet()
+
+    def poll_again(self, sid: str) -> None:
+        """Answer the parked poll of a session: its client goes on by another node."""
+        session = self._engine.sessions.get(sid)
+        if session is not None and isinstance(session.transport, PollingTransport):
+            session.transport.answer_with_noop()
 
     def close(self) -> None:
         """Drop the connections, and the requests on them."""

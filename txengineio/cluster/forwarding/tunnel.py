@@ -7,6 +7,7 @@ takes it. The end of one is the end of the other.
 from __future__ import annotations
 
 import typing
+from collections import Counter
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
@@ -46,6 +47,7 @@ class TunnelEnd(Protocol):
 
     Args:
         clock: Where time comes from.
+        carried: Where bytes are counted: ``out`` by this connection, and ``in`` by it.
     """
 
     # Twisted's interfaces do not say what a stream transport can do.
@@ -55,8 +57,11 @@ class TunnelEnd(Protocol):
     _giving_up: IDelayedCall | None = None
     _is_lost = False
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(
+        self, clock: IReactorTime, carried: Counter[str] | None = None
+    ) -> None:
         self._clock = clock
+        self._carried = Counter() if carried is None else carried
 
     @override
     def connectionMade(self) -> None:
@@ -69,6 +74,7 @@ class TunnelEnd(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write to this connection."""
+        self._carried["out"] += len(data)
         if self._writes_directly:
             write_directly(self.transport, data)
         else:
@@ -76,6 +82,7 @@ class TunnelEnd(Protocol):
 
     @override
     def dataReceived(self, data: bytes) -> None:
+        self._carried["in"] += len(data)
         if self._other is not None:
             self._other.write(data)
 

@@ -238,6 +238,7 @@ class MachinesCluster:
         if port is None or self._machines is None:
             return
         self._joined.stop()
+        await self._machines.release()
         await self._machines.leave()
         self._engine.elsewhere = None
         await maybeDeferred(port.stopListening)

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as StreamProtocol
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -39,7 +40,12 @@ from txengineio.server.engine import Engine
 from txengineio.server.registry import node_of
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["Machines", "Neighbours"]
+__all__ = ["RELEASE_TIMEOUT", "Machines", "Neighbours"]
+
+RELEASE_TIMEOUT: Final = 2.0
+"""Seconds that a node which leaves gives others to answer what it has forwarded."""
+
+_LOOK_AGAIN: Final = 0.05
 
 
 class Neighbours(Protocol):
@@ -202,6 +208,20 @@ class Machines:
             problem=problem,
         )
 
+    async def release(self) -> None:
+        """Let requests for others' sessions come to their end, and clients elsewhere.
+
+        It takes as long as the nodes of the sessions do, up to `RELEASE_TIMEOUT`.
+        """
+        forwarders = [peer.forwarder for peer in self._peers.values()]
+        for each in forwarders:
+            each.release()
+        began = self.seconds()
+        while any(each.is_busy() for each in forwarders):
+            if not 0 <= self.seconds() - began < RELEASE_TIMEOUT:
+                return
+            await deferLater(self._reactor, _LOOK_AGAIN)
+
     def leave(self) -> Deferred[None]:
         """Be no member any more; then drop what is under way to and from the others."""
         membership = self._membership
@@ -291,8 +311,8 @@ class Machines:
         """Return what forwards requests to a node."""
         failed = partial(self._link_failed, peer)
         link = self._link_to(peer.name, peer.address, failed)
-        counts = self.counts.forwarded
-        return Forwarder(link, self._reactor, counts, self._engine.serve_here)
+        give_back = self._engine.serve_here
+        return Forwarder(link, self._reactor, self.counts, give_back)
 
     def _link_failed(self, peer: _Peer, problem: LinkFailed) -> None:
         self.counts.links[problem.problem] += 1
