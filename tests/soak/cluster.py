@@ -18,7 +18,7 @@ from random import Random
 from typing_extensions import override
 
 from tests.soak.cluster_server import ClusterServer
-from tests.soak.history import Event, Session
+from tests.soak.history import NEAR, Event, Failure, Session
 from tests.soak.supervised import Worker
 from tests.soak.workers import Harm, WorkersSoak, main
 
@@ -42,7 +42,7 @@ class ClusterSoak(WorkersSoak):
     """
 
     things = "nodes and Redis"
-    killing = ("kill", "replace")
+    killing = ("kill",)
     allowance = LINKS
     bystanders_of_a_kill = 24
     """All clients at most: a request of each may be on its way through the node."""
@@ -137,21 +137,34 @@ class ClusterSoak(WorkersSoak):
             super()._unanswered(session)
 
     @override
+    def _failed_attempts(self) -> list[Failure]:
+        """Leave out those at a node that lets nobody in, before the proxy knows."""
+        return [
+            each
+            for each in super()._failed_attempts()
+            if not any(going.covers(each.at, NEAR) for going in self._cluster.goings)
+        ]
+
+    @override
     def _judge(self, within: float) -> None:
         for session in self.sessions:
             # A WebSocket may go through another node, too.
             session.has_moved = False
-            session.was_cut_off = self._was_cut_off(session)
+            if session.ends and not session.is_complete:
+                session.was_cut_off = self._was_cut_off(session, session.ends[0])
         super()._judge(within)
 
-    def _was_cut_off(self, session: Session) -> bool:
-        """Whether its node did not answer the others for long when it ended."""
+    def _was_cut_off(self, session: Session, ended: float) -> bool:
+        """Whether its node did not answer the others for long when it ended.
+
+        Or whether it was a WebSocket, perhaps through a node that came to its end.
+        """
         return any(
-            stall.node == session.node
-            and not session.is_complete
-            and bool(session.ends)
-            and stall.since <= session.ends[0] <= stall.until + session.patience
+            stall.node == session.node and stall.covers(ended, session.patience)
             for stall in self._cluster.stalls
+        ) or (
+            "-polling-" not in session.client
+            and any(each.covers(ended, NEAR) for each in self._cluster.goings)
         )
 
 

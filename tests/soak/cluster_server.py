@@ -33,9 +33,6 @@ _ROOT = Path(__file__).parents[2]
 _RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
 _PAUSE = 0.05
 _DEADLINE = 60.0
-_ENDING = 1.5
-"""Seconds in which a node that drains closes the connections of others."""
-
 _PROXY = """
 defaults
     mode http
@@ -60,7 +57,7 @@ backend nodes
 
 @dataclass(slots=True)
 class Stall:
-    """A time in which a node did not answer the others for long.
+    """A time in which a node did not answer the others for long, or was to end.
 
     Attributes:
         node: The node.
@@ -71,6 +68,10 @@ class Stall:
     node: str
     since: float
     until: float = float("inf")
+
+    def covers(self, moment: float, patience: float) -> bool:
+        """Whether something was its consequence that was noticed at a moment."""
+        return self.since <= moment <= self.until + patience
 
 
 class ClusterServer:
@@ -86,6 +87,7 @@ class ClusterServer:
             what was on its way through one could be lost.
         stalls: When nodes did not answer the others, for so long that these may have
             given up.
+        goings: When nodes that were replaced came to their end.
         ledger: The file that the application writes.
         redis: Where they find each other.
     """
@@ -95,6 +97,7 @@ class ClusterServer:
     def __init__(self, nodes: int, folder: Path) -> None:
         self.fates: dict[str, Fate] = {}
         self.stalls: list[Stall] = []
+        self.goings: list[Stall] = []
         self.ledger = folder / "ledger"
         self.redis = RedisServer(
             shutil.which("redis-server") or "redis-server",
@@ -195,10 +198,12 @@ class ClusterServer:
         closed = self._links[worker.slot].close()
         await closed.asFuture(asyncio.get_running_loop())
         now = time.monotonic()
-        self.fates.setdefault(worker.node, Fate(Event.KILLED, now, now))
-        # What goes through it ends a little before the process does.
-        for mark, moment in (("end", now - _ENDING), ("after", now)):
-            self.fates[f"{mark} {worker.node}"] = Fate(Event.KILLED, moment, moment)
+        fate = self.fates.setdefault(worker.node, Fate(Event.KILLED, now, now))
+        if fate.event is Event.RETIRED:
+            self.goings.append(Stall(worker.node, fate.since, now))
+        else:
+            # Others notice what went through it a little later.
+            self.fates[f"after {worker.node}"] = Fate(Event.KILLED, now, now)
         if status not in (0, -signal.SIGTERM, -signal.SIGKILL):
             self._problems.append(f"{worker.node} ended with {status}")
         if not self._is_ending:
@@ -252,9 +257,7 @@ class ClusterServer:
 
     def replace(self, worker: Worker) -> None:
         """Let a node come to its end, and another one take its place."""
-        now = time.monotonic()
-        self.fates[worker.node] = Fate(Event.RETIRED, now)
-        self.fates[f"before {worker.node}"] = Fate(Event.KILLED, now, now)
+        self.fates[worker.node] = Fate(Event.RETIRED, time.monotonic())
         self._processes[worker.node].terminate()
 
     async def stop_for(self, worker: Worker, seconds: float) -> None:

@@ -93,7 +93,7 @@ class Session:
         ends: When the client was told that it is over, each time.
         is_complete: Whether the client has left by itself, when all was there.
         has_moved: Whether it was a WebSocket at last.
-        was_cut_off: Whether the others could not reach its node for long when it ended.
+        was_cut_off: Whether it may have ended as its way to the node was cut off.
         patience: Seconds in which the client may not notice that a request has failed.
         detail: How it ended, for people.
     """

@@ -256,11 +256,15 @@ class WorkersSoak:
                 return
             await asyncio.sleep(0.2)
 
+    def _failed_attempts(self) -> list[Failure]:
+        """List the attempts to open a session that have come to nothing."""
+        return self._failures
+
     def _judge(self, within: float) -> None:
         fates = self._server.fates
         ledgers = read_ledgers(self._server.ledger)
         self.problems += check(self.sessions, ledgers, fates)
-        self.problems += check_failures(self._failures, fates)
+        self.problems += check_failures(self._failed_attempts(), fates)
         for session, seconds in returns(self.sessions, fates):
             self.back.append(seconds)
             if seconds > within:
@@ -290,7 +294,7 @@ def _say(soak: WorkersSoak) -> None:
     _tell(f"done to {soak.things}: {dict(soak.done)}")
     _tell(f"sessions of others that a kill ended: {soak.bystanders}")
     if cut_off := sum(each.was_cut_off for each in soak.sessions):
-        _tell(f"sessions that ended while their node was cut off for long: {cut_off}")
+        _tell(f"sessions that ended as their way to the node was cut off: {cut_off}")
     if soak.back:
         slowest = max(soak.back)
         _tell(
