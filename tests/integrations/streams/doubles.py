@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -22,6 +23,7 @@ class RecordingSession:
     Attributes:
         sent: The messages.
         events: The calls beside `send`.
+        on_send: Called once a message was sent.
     """
 
     remote_address = "192.0.2.1"
@@ -29,9 +31,12 @@ class RecordingSession:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.events: list[Any] = []
+        self.on_send: Callable[[], object] | None = None
 
     def send(self, message: bytes) -> bool:
         self.sent.append(message)
+        if self.on_send is not None:
+            self.on_send()
         return True
 
     def close(self, discard: bool = False) -> Deferred[CloseReason]:

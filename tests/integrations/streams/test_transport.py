@@ -87,6 +87,50 @@ def test_what_a_producer_writes_goes_out_before_the_end(
     assert session.events[1:] == ["unregister", "close"]
 
 
+@pytest.mark.parametrize(
+    ("end", "messages", "events"),
+    [
+        ("loseConnection", [], ["close"]),
+        ("loseWriteConnection", [END_OF_STREAM], []),
+        ("getHost", [], []),
+    ],
+)
+def test_what_is_done_during_a_write_comes_after_it(
+    transport: StreamTransport,
+    session: RecordingSession,
+    end: str,
+    messages: list[bytes],
+    events: list[str],
+) -> None:
+    def act() -> None:
+        session.on_send = None
+        transport.write(b"b")
+        getattr(transport, end)()
+
+    session.on_send = act
+    part = b"a" * MAX_MESSAGE
+    transport.write(part + part)
+    assert session.sent == [part, part, b"b", *messages]
+    assert session.events == events
+
+
+def test_an_abort_during_a_write_is_the_end(
+    transport: StreamTransport, session: RecordingSession
+) -> None:
+    session.on_send = transport.abortConnection
+    transport.write(b"a")
+    assert session.events == ["discard"]
+
+
+def test_a_half_close_is_told_once(
+    transport: StreamTransport, session: RecordingSession
+) -> None:
+    transport.loseWriteConnection()
+    transport.registerProducer(cast(Any, object()), True)
+    transport.unregisterProducer()
+    assert session.sent == [END_OF_STREAM]
+
+
 def test_a_half_close_waits_for_a_producer(
     transport: StreamTransport, session: RecordingSession
 ) -> None:

@@ -7,6 +7,7 @@ one direction only.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -65,6 +66,8 @@ class StreamTransport:
         self._peer = peer
         self._half_closing = False
         self._takes_no_more = False
+        self._unsent: deque[bytes] = deque()
+        self._is_sending = False
         self._producer: IProducer | None = None
         self._paused: Deferred[None] | None = None
 
@@ -75,7 +78,19 @@ class StreamTransport:
         if self._takes_no_more:
             return
         for start in range(0, len(data), MAX_MESSAGE):
-            self.session.send(bytes(data[start : start + MAX_MESSAGE]))
+            self._unsent.append(bytes(data[start : start + MAX_MESSAGE]))
+        if not self._is_sending:
+            self._send_all()
+
+    def _send_all(self) -> None:
+        # A producer that is told to pause meanwhile may write, or close: as with TCP,
+        # that comes after all of this.
+        self._is_sending = True
+        while self._unsent:
+            self.session.send(self._unsent.popleft())
+        self._is_sending = False
+        if not self.aborted:
+            self._end_when_produced()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces of bytes as one."""
@@ -119,14 +134,14 @@ class StreamTransport:
         self.resumeProducing()
 
     def _end_when_produced(self) -> None:
-        if self._producer is not None:
+        if self._producer is not None or self._is_sending:
             return
         if self.disconnecting:
             self._takes_no_more = True
             # A paused reader would keep the goodbye of the peer back, too.
             self.resumeProducing()
             self.session.close()
-        elif self._half_closing:
+        elif self._half_closing and not self._takes_no_more:
             self._takes_no_more = True
             self.session.send(END_OF_STREAM)
 
