@@ -6,8 +6,9 @@ from http.cookiejar import CookieJar
 from typing import Any
 
 from treq.cookies import scoped_cookie
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
-from twisted.web.client import Agent
+from twisted.web.client import Agent, ResponseFailed
 
 from tests.client.network import Network, RawServer, error_of, result_of
 from tests.client.test_connect import answer
@@ -83,7 +84,7 @@ def test_a_body_that_breaks_off_is_an_error() -> None:
     getting = client.get()
     client.network.connections[0].lose()
     client.network.flush()
-    error_of(getting)
+    assert isinstance(error_of(getting), ResponseFailed)
     client.end()
 
 
@@ -91,7 +92,7 @@ def test_cancelling_drops_the_connection_while_a_body_arrives() -> None:
     client = Client(answer(b"12345")[:-2])
     getting = client.get()
     getting.cancel()
-    error_of(getting)
+    assert isinstance(error_of(getting), CancelledError)
     client.end()
 
 
