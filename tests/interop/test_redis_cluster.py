@@ -17,6 +17,7 @@ from tests.cluster.machines.test_machines import is_unknown, until
 from tests.conftest import RequireProgram
 from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.relay import Relay
+from tests.interop.sentinels import watched_redis
 from txengineio.cluster.machines.joining import RedisCluster
 from txengineio.cluster.redis import membership, register
 from txengineio.server.engine import Engine
@@ -133,6 +134,34 @@ async def test_no_session_ends_while_redis_is_away(redis: RedisServer) -> None:
         )
         assert heard == [b"4for some\x1e4for all", b"4for all", b"4for all"]
         assert [len(node.engine.sessions) for node in nodes] == [2, 2, 2]
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_session_ends_while_sentinels_choose_another_redis(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    program = require_redis(require_program)
+    with watched_redis(program, tmp_path) as watched:
+        async with running(watched.url, "n0", "n1", "n2") as nodes:
+            sessions = await with_clients(nodes, open_all)
+            await until(watched.is_ready)
+            watched.master.kill()
+            await until(lambda: {node.state for node in nodes} == {"degraded"})
+            while not watched.has_failed_over():
+                await with_clients(
+                    nodes, lambda *clients: ask_all_for(sessions, *clients)
+                )
+            await until(lambda: {node.state for node in nodes} == {"ok"})
+            assert nodes[0].engine.broadcast("for all") == 1
+            heard = await with_clients(
+                nodes, lambda *clients: [clients[0].ask(each)[1] for each in sessions]
+            )
+            assert heard == [b"4for all"] * 3
+            assert [node.peers for node in nodes] == [
+                {"n1", "n2"},
+                {"n0", "n2"},
+                {"n0", "n1"},
+            ]
 
 
 @pytest.fixture

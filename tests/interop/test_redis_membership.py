@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.interop.launch import LOOPBACK
 from tests.interop.recorder import reactor
 from tests.interop.redis_server import RedisServer, free_port, require_redis
 from tests.interop.relay import Relay
+from tests.interop.sentinels import watched_redis
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import Member
 from txengineio.cluster.redis import membership, register
@@ -355,55 +356,16 @@ async def test_a_name_is_taken_once(redis: RedisServer) -> None:
         await all_hear_all(nodes, "still")
 
 
-def is_replicated(client: Any) -> bool:
-    return bool(client.info()["master_link_status"] == "up")
-
-
-async def failed_over(sentinel: RedisServer, port: int) -> None:
-    def is_master() -> bool:
-        with sentinel.client() as client:
-            answer: Any = client.execute_command(
-                "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"
-            )
-        return int(answer[1]) == port
-
-    await until(is_master, step=0.2)
-
-
 @pytest_twisted.ensureDeferred
 async def test_sentinels_lead_to_the_new_master(program: str, tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("one", "two", "sentinel")]
-    for folder in folders:
-        folder.mkdir()
-    with ExitStack() as stack:
-        one = stack.enter_context(RedisServer(program, folders[0]))
-        replica = ["--replicaof", LOOPBACK, str(one.port)]
-        two = stack.enter_context(RedisServer(program, folders[1], replica))
-        with two.client() as client:
-            await until(lambda: is_replicated(client))
-        configuration = folders[2] / "sentinel.conf"
-        configuration.write_text(
-            f"sentinel monitor main {LOOPBACK} {one.port} 1\n"
-            "sentinel down-after-milliseconds main 500\n"
-            "sentinel failover-timeout main 2000\n"
-        )
-        options = [str(configuration), "--sentinel"]
-        with RedisServer(program, folders[2], options) as sentinel:
-            nowhere = free_port()
-            url = (
-                f"redis+sentinel://{LOOPBACK}:{nowhere},{LOOPBACK}:{sentinel.port}/main"
-            )
-            async with three_nodes(url) as nodes:
-                await all_hear_all(nodes, "hello")
-                with sentinel.client() as client:
-                    await until(
-                        lambda: client.execute_command("SENTINEL", "REPLICAS", "main"),
-                        step=0.2,
-                    )
-                one.kill()
-                await failed_over(sentinel, two.port)
-                await whole_again(nodes)
-                assert members_in(two) == {"a", "b", "c"}
+    with watched_redis(program, tmp_path) as watched:
+        async with three_nodes(watched.url) as nodes:
+            await all_hear_all(nodes, "hello")
+            await until(watched.is_ready, step=0.2)
+            watched.master.kill()
+            await until(watched.has_failed_over, step=0.2)
+            await whole_again(nodes)
+            assert members_in(watched.replica) == {"a", "b", "c"}
 
 
 @pytest_twisted.ensureDeferred
