@@ -60,7 +60,7 @@ NOBODY = "127.0.0.1:1"
 
 # What needs a network, rights or a system that a test has not: syntax only.
 NOT_RUN = {"cd", "echo", "git", "kill", "npm", "pip", "redis-cli", "systemctl"}
-NOT_RUN |= {"chmod", "haproxy", "openssl", "redis-server"}
+NOT_RUN |= {"chmod", "haproxy", "kubectl", "openssl", "redis-server"}
 # What programs serve, and npm puts into the folder of a reader's program.
 INSTALLED = "node_modules/engine.io-client/dist/engine.io.min.js"
 # tests/interop/test_redis_outside.py runs what wants Redis, and these commands.

@@ -257,7 +257,8 @@ class ClusterServer:
 
     def replace(self, worker: Worker) -> None:
         """Let a node come to its end, and another one take its place."""
-        self.fates[worker.node] = Fate(Event.RETIRED, time.monotonic())
+        now = time.monotonic()
+        self.fates[worker.node] = Fate(Event.RETIRED, now, has_left=True)
         self._processes[worker.node].terminate()
 
     async def stop_for(self, worker: Worker, seconds: float) -> None:
