@@ -157,15 +157,15 @@ class ClusterSoak(WorkersSoak):
     def _was_cut_off(self, session: Session, ended: float) -> bool:
         """Whether its node did not answer the others for long when it ended.
 
-        Or whether it was a WebSocket, perhaps through a node that came to its end.
+        Or, if it was perhaps a WebSocket or about to become one, another node through
+        which that went.
         """
-        return any(
-            stall.node == session.node and stall.covers(ended, session.patience)
-            for stall in self._cluster.stalls
-        ) or (
-            "-polling-" not in session.client
-            and any(each.covers(ended, NEAR) for each in self._cluster.goings)
-        )
+        stalls = self._cluster.stalls
+        if "-polling-" in session.client:
+            stalls = [each for each in stalls if each.node == session.node]
+        else:
+            stalls = stalls + self._cluster.goings
+        return any(each.covers(ended, session.patience) for each in stalls)
 
 
 if __name__ == "__main__":
