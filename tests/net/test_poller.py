@@ -30,6 +30,7 @@ from tests.conftest import FlushLoggedErrors
 from tests.net.descriptors import Descriptors, Pair, Recorder, pair, served
 from txengineio.net import poller as module
 from txengineio.net.poller import Poller, poller_of
+from txengineio.net.read_size import LARGE
 from txengineio.net.turns import TURN
 from txengineio.net.watched_connection import WatchedConnection
 
@@ -205,11 +206,11 @@ def test_a_large_message_comes_in_pieces(reactor: Descriptors) -> None:
     with watched(reactor) as connection:
         connection.peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         sent = 0
-        while sent < 300_000:
-            sent += connection.peer.send(b"x" * (300_000 - sent))
+        while sent < 2 * LARGE:
+            sent += connection.peer.send(b"x" * (2 * LARGE - sent))
             reactor.turn()
-        assert b"".join(connection.protocol.data) == b"x" * 300_000
-        assert max(map(len, connection.protocol.data)) <= module._READ_SIZE
+        assert b"".join(connection.protocol.data) == b"x" * 2 * LARGE
+        assert max(map(len, connection.protocol.data)) <= LARGE
 
 
 def test_what_comes_meanwhile_is_read_in_the_same_turn(reactor: Descriptors) -> None:

@@ -36,6 +36,7 @@ from zope.interface import implementer
 
 from txengineio.net._twisted import is_aborting
 from txengineio.net.direct_writes import has_unsent_bytes
+from txengineio.net.read_size import prepare_reads
 from txengineio.net.turns import TURN
 from txengineio.reactor import steady_seconds
 
@@ -47,13 +48,6 @@ _IN: Final[int] = getattr(select, "EPOLLIN", 1)
 _OUT: Final[int] = getattr(select, "EPOLLOUT", 4)
 _ERR: Final[int] = getattr(select, "EPOLLERR", 8)
 _HUP: Final[int] = getattr(select, "EPOLLHUP", 16)
-
-_READ_SIZE: Final = 131_000
-"""Bytes that are read at a time: a message of 64 kB in one piece.
-
-From 128 KiB on the C library asks the kernel for new memory each time, which takes
-longer than to read twice.
-"""
 
 _AT_ONCE: Final = 64
 """Connections that are asked for at a time."""
@@ -138,6 +132,7 @@ class Poller:
         self._is_going_round = False
         self._leaving: list[Any] = []
         self._seconds = steady_seconds(reactor)
+        self._read_size = prepare_reads()
         # How much time connections have taken, while more comes than can be read.
         self._taken: dict[int, float] = {}
         self._total = 0.0
@@ -165,7 +160,12 @@ class Poller:
         """Read from the connections that something has come for."""
         self._is_going_round = True
         try:
-            self._read_all()
+            ready = self._epoll.poll(0, _AT_ONCE)
+            if self._is_quiet and len(ready) == 1:
+                # Hardly ever would there be more: the reactor looks soon enough.
+                self._read_one(*ready[0])
+            else:
+                self._read_all(ready)
         finally:
             self._is_going_round = False
 
@@ -173,29 +173,47 @@ class Poller:
         """Give a connection what was read of it before it was one."""
         self._is_going_round = True
         try:
-            transport.protocol.dataReceived(data)
-        except BaseException as problem:
-            self._log.failure("{transport} is dropped", transport=transport)
-            self._drop(transport, problem)
+            self._hand_over(transport, data)
         finally:
             self._is_going_round = False
         while self._leaving:
             self._let_go(self._leaving.pop())
 
-    def _read_all(self) -> None:
+    def _read_one(self, descriptor: int, event: int) -> None:
+        """Read from the only connection that something has come for.
+
+        As `_go_round` does it, but nobody waits for whom it would be timed: at low load
+        that is 7 % of a short message.
+        """
+        transport = self._transports.get(descriptor)
+        if event != _IN or transport is None:
+            self._act(transport, descriptor, event)
+        else:
+            try:
+                data = transport.socket.recv(self._read_size)
+            except OSError as problem:
+                self._not_read(transport, problem)
+            else:
+                self._hand_over(transport, data)
+        while self._leaving:
+            self._let_go(self._leaving.pop())
+
+    def _hand_over(self, transport: Any, data: bytes) -> None:
+        if not data:
+            self._drop(transport, CONNECTION_DONE)
+            return
+        try:
+            transport.protocol.dataReceived(data)
+        except BaseException as problem:
+            self._log.failure("{transport} is dropped", transport=transport)
+            self._drop(transport, problem)
+
+    def _read_all(self, ready: list[tuple[int, int]]) -> None:
+        """Read from these connections, and look for others, for a while."""
         began = now = self._seconds()
         end = began + TURN
-        count = 0
-        for _ in range(_ROUNDS):
-            if not (began <= now < end and self._transports):
-                break
-            # epoll is round-robin: descriptors already reported come after those not
-            # yet reported.
-            ready = self._epoll.poll(0, _AT_ONCE)
-            if not ready:
-                # All have had what they wanted.
-                self._rest(count)
-                return
+        count = rounds = 0
+        while ready:
             if self._is_saturated and self._taken:
                 # Those that ask for little come before those that ask for much. At all
                 # other times the order is that in which they have come.
@@ -206,16 +224,19 @@ class Poller:
                     self._let_go(self._leaving.pop())
                 now = self._seconds()
             count += len(ready)
-            if count == 1 and self._is_quiet:
-                # Hardly ever would there be more: the reactor looks soon enough.
-                self._rest(count)
+            rounds += 1
+            if rounds == _ROUNDS or not (began <= now < end and self._transports):
+                self._is_quiet = False
+                self._is_saturated = bool(self._transports)
+                self._grow_old(now - began)
                 return
-        self._is_quiet = False
-        self._is_saturated = bool(self._transports)
-        self._grow_old(now - began)
+            # epoll is round-robin: descriptors already reported come after those not
+            # yet reported.
+            ready = self._epoll.poll(0, _AT_ONCE)
+        self._rest(count)
 
     def _rest(self, count: int) -> None:
-        """Go back to the reactor: after this many reads, nothing is waiting."""
+        """Go back to the reactor: all have had what they wanted, in so many reads."""
         self._is_quiet = count <= 1
         self._is_saturated = False
         self._taken.clear()
@@ -239,7 +260,7 @@ class Poller:
         self, ready: list[tuple[int, int]], now: float, end: float
     ) -> float:
         """Read from connections as long as it is their turn; return the time."""
-        transports, seconds = self._transports, self._seconds
+        transports, seconds, size = self._transports, self._seconds, self._read_size
         began = before = now
         # What may still be read untimed; and whether that was done since `before`.
         credit, is_stale = 0, False
@@ -249,7 +270,7 @@ class Poller:
                 self._act(transport, descriptor, event)
                 continue
             try:
-                data = transport.socket.recv(_READ_SIZE)
+                data = transport.socket.recv(size)
             except OSError as problem:
                 self._not_read(transport, problem)
                 continue
