@@ -3,7 +3,8 @@
 A read may bring thousands of tiny messages, and what they cost is not in their bytes.
 So a connection works for a `SHARE` at most. What it has read and not yet parsed by then
 waits in a queue, and meanwhile nothing more is read from that peer; the reactor has its
-timers, newcomers and other services, and comes back to the queue once a turn.
+timers, newcomers and other services, and comes back to the queue once a turn. A peer
+that waits for an answer waits for about a share of each peer that floods.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from txengineio.reactor import steady_seconds
 
 __all__ = ["SHARE", "TURN", "Turns", "turns_of"]
 
-SHARE: Final = 0.002
+SHARE: Final = 0.001
 """Seconds after which a connection lets others go first."""
 
 TURN: Final = 0.005

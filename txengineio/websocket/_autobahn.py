@@ -152,8 +152,15 @@ class Connection(WebSocketProtocol):
         if self.state != _CLOSED and not self._is_paused and self.reader.has_unread():
             self.owner.read_on(self.read_in_turns)
             self.writer.flush()
-            if not self.reader.has_unread() and not self._is_paused:
-                self.transport.resumeProducing()
+            if not self.reader.has_unread():
+                # Not at once: it has had its share of this turn.
+                self.factory.turns.wait(self._read_more)
+
+    def _read_more(self) -> None:
+        # TLS had decrypted something, perhaps, which has been kept meanwhile.
+        is_read = self.state == _CLOSED or not self.reader.has_unread()
+        if is_read and not self._is_paused:
+            self.transport.resumeProducing()
 
     def pause_reading(self) -> None:
         """Read nothing more."""
@@ -293,8 +300,7 @@ class Connection(WebSocketProtocol):
 class ServerConnection(Connection, WebSocketServerProtocol):  # type: ignore[misc]  # as Autobahn's own classes
     """The connection of one WebSocket of a server.
 
-    The opening request has been read already, so that it starts with `accept`, and
-    never parses one.
+    It starts with `accept`: the opening request has been read already.
     """
 
     encode_frame = staticmethod(encode_frame)
@@ -471,8 +477,7 @@ class ClientConnection(Connection, WebSocketClientProtocol):  # type: ignore[mis
 def _native_masker() -> Callable[[bytes, bytes, int], bytes] | None:
     """Return Autobahn's extension for masking; None where it was built without.
 
-    Autobahn keeps it behind an object that takes longer to make than most payloads take
-    to mask.
+    Autobahn's object around it takes longer to make than most payloads to mask.
     """
     extension: Any = None
     with suppress(ImportError):
