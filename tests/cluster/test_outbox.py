@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs
 from tests.cluster.nodes import LinkReactor, linked
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.links import Receiver
-from txengineio.cluster.outbox import LOG_INTERVAL, MAX_QUEUED, Outbox
+from txengineio.cluster.outbox import MAX_QUEUED, Outbox
 from txengineio.cluster.packets import (
     MAX_MESSAGE,
     PIECE,
@@ -23,6 +23,7 @@ from txengineio.cluster.packets import (
     pieces_of,
 )
 from txengineio.cluster.pieces import Message
+from txengineio.cluster.seldom import LOG_INTERVAL
 
 
 @dataclass

@@ -33,6 +33,7 @@ from txengineio.net.turns import turns_of
 
 __all__ = [
     "MAX_WAITING",
+    "TAKES_NOTHING",
     "Door",
     "OwnLink",
     "Receiver",
@@ -57,7 +58,8 @@ _BACKLOG: Final = 128
 _CREDENTIALS: Final = struct.Struct("iII")
 """Process, user and group."""
 
-_TAKES_NOTHING: Final = {errno.EAGAIN, errno.ENOBUFS}
+TAKES_NOTHING: Final = {errno.EAGAIN, errno.ENOBUFS}
+"""The errors of a link whose other end takes no more for now."""
 _TOO_MANY: Final = errno.ETOOMANYREFS
 
 
@@ -334,7 +336,7 @@ class Sender(OwnLink):
             self._try_again(problem.errno)
 
     def _try_again(self, error: int | None) -> None:
-        if error in _TAKES_NOTHING:
+        if error in TAKES_NOTHING:
             self._reactor.addWriter(self)
         elif error == _TOO_MANY:
             # The kernel does not tell when fewer are under way.

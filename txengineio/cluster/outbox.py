@@ -6,7 +6,6 @@ moves need not wait until the other node has read the messages before it.
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,22 +19,18 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.cluster.links import OwnLink
+from txengineio.cluster.links import TAKES_NOTHING, OwnLink
 from txengineio.cluster.packets import MAX_MESSAGE, hello_packet, pieces_of, send
+from txengineio.cluster.seldom import SeldomLog
 from txengineio.net.turns import turns_of
 
-__all__ = ["LOG_INTERVAL", "MAX_QUEUED", "Outbox"]
+__all__ = ["MAX_QUEUED", "Outbox"]
 
 MAX_QUEUED: Final = 8 << 20
 """Bytes that may wait for a node."""
 
-LOG_INTERVAL: Final = 60.0
-"""Seconds between two lines in the log about one node that takes nothing."""
-
 _OVERHEAD: Final = 256
 """Bytes that a message costs while it waits, beside its own, at most."""
-
-_TAKES_NOTHING: Final = {errno.EAGAIN, errno.ENOBUFS}
 
 Packets = Iterator[Sequence[bytes | memoryview]]
 
@@ -74,8 +69,7 @@ class Outbox(OwnLink):
         # The packets of the first message, and the next one of them.
         self._packets: Packets = iter(())
         self._next: Sequence[bytes | memoryview] | None = None
-        self._log_at = self._turns.seconds()
-        self._unlogged = 0
+        self._seldom = SeldomLog(self._log, self._turns.seconds)
         super().__init__(reactor, link, ended)
         with suppress(OSError):
             # If the other node is gone, the reactor says so.
@@ -106,7 +100,7 @@ class Outbox(OwnLink):
                     return
             self._reactor.removeWriter(self)
         except OSError as problem:
-            if problem.errno in _TAKES_NOTHING:
+            if problem.errno in TAKES_NOTHING:
                 self._reactor.addWriter(self)
             else:
                 self.connectionLost(Failure(CONNECTION_LOST))
@@ -137,18 +131,13 @@ class Outbox(OwnLink):
 
     def _drop(self, reason: str, size: int) -> bool:
         self._counts[reason] += 1
-        now = self._turns.seconds()
-        if now < self._log_at:
-            self._unlogged += 1
-            return False
-        self._log.warn(
-            "a message of {size} bytes to node {node} is dropped ({reason}), {waiting} "
-            "bytes wait for it; so were {others} others since the last such line",
+        self._seldom.warn(
+            "dropped",
+            "a message of {size} bytes to node {node} is dropped ({reason}): {waiting} "
+            "bytes wait for it",
             size=size,
             node=self._node,
             reason=reason,
             waiting=self.waiting,
-            others=self._unlogged,
         )
-        self._log_at, self._unlogged = now + LOG_INTERVAL, 0
         return False
