@@ -85,6 +85,7 @@ class ClusterServer:
         port: Where the proxy listens.
         fates: What has become of each node; and, with names that no node has, when
             what was on its way through one could be lost.
+        outages: From when to when nobody served: never, as nodes are not harmed so.
         stalls: When nodes did not answer the others, for so long that these may have
             given up.
         goings: When nodes that were replaced came to their end.
@@ -96,6 +97,7 @@ class ClusterServer:
 
     def __init__(self, nodes: int, folder: Path) -> None:
         self.fates: dict[str, Fate] = {}
+        self.outages: list[tuple[float, float]] = []
         self.stalls: list[Stall] = []
         self.goings: list[Stall] = []
         self.ledger = folder / "ledger"

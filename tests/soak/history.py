@@ -185,9 +185,19 @@ def check_failures(failures: Iterable[Failure], fates: Mapping[str, Fate]) -> li
 
 
 def returns(
-    sessions: Iterable[Session], fates: Mapping[str, Fate]
+    sessions: Iterable[Session],
+    fates: Mapping[str, Fate],
+    outages: Sequence[tuple[float, float]],
 ) -> Iterator[tuple[Session, float]]:
-    """Tell after how many seconds each client of a killed node had a session again."""
+    """Tell after how many seconds each client of a killed node had a session again.
+
+    While nobody serves, nobody can be back: these seconds do not count.
+
+    Args:
+        sessions: All sessions that a client has opened.
+        fates: What has become of each node, by names.
+        outages: From when to when no node served.
+    """
     places: dict[int, list[Session]] = {}
     for session in sessions:
         places.setdefault(session.place, []).append(session)
@@ -195,7 +205,12 @@ def returns(
         for lost, after in itertools.pairwise(mine):
             fate = fates.get(lost.node, Fate())
             if fate.event is Event.KILLED and lost.ends and not lost.is_complete:
-                yield lost, after.opened - fate.dead
+                begin, end = fate.dead, after.opened
+                nobody = sum(
+                    max(0.0, min(end, until) - max(begin, since))
+                    for since, until in outages
+                )
+                yield lost, end - begin - nobody
 
 
 def bystanders(

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.soak.history import Event, Fate
@@ -26,12 +27,14 @@ _WORKER = r"worker w(\d+) \(pid (\d+)\)"
 _READY = re.compile(rf"{_WORKER} is ready: node (\w+)")
 _DIED = re.compile(rf"{_WORKER} (?:has .*: killed|ended: \w+)$")
 _LEFT = re.compile(rf"{_WORKER} has left")
+_LEAVES = re.compile(r"^(\S+) .*\[w(\d+)\] Handing over to node (\w+)")
 _ROLLED = re.compile(r"All workers are replaced|keeps its worker")
 _PAUSE = 0.05
 _LATE = 1.0
 """Seconds by which the log may tell later than clients notice."""
 
 _DEADLINE = 60.0
+_STAMP = "%Y-%m-%dT%H:%M:%S%z"
 
 
 @dataclass(slots=True)
@@ -43,12 +46,17 @@ class Worker:
         pid: Its id.
         node: The name that its sessions begin with.
         has_ended: Whether it is known to be gone.
+        is_stopped: Whether it is stopped now.
+        leaves_since: When it began to tell its sessions goodbye, or up to a second
+            before; None if it did not.
     """
 
     slot: int
     pid: int
     node: str
     has_ended: bool = False
+    is_stopped: bool = False
+    leaves_since: float | None = None
 
 
 class SupervisedServer:
@@ -63,6 +71,7 @@ class SupervisedServer:
         port: Where it listens.
         workers: All that have served so far, by their nodes.
         fates: What has become of those to whom something has happened.
+        outages: From when to when no worker served.
         ledger: The file that the application writes.
     """
 
@@ -71,6 +80,7 @@ class SupervisedServer:
     def __init__(self, workers: int, timeout: float, folder: Path) -> None:
         self.workers: dict[str, Worker] = {}
         self.fates: dict[str, Fate] = {}
+        self.outages: list[tuple[float, float]] = []
         self.ledger = folder / "ledger"
         self._temporary = folder / "tmp"
         self._temporary.mkdir()
@@ -79,7 +89,8 @@ class SupervisedServer:
         self._timeout = timeout
         self._read = 0
         self._text = ""
-        self._rolls_since: float | None = None
+        self._rolls = False
+        self._nobody_since: float | None = None
 
     async def start(self) -> None:
         environment = {
@@ -133,6 +144,9 @@ class SupervisedServer:
         if found := _READY.search(line):
             node = found[3]
             self.workers[node] = Worker(int(found[1]), int(found[2]), node)
+            self._look_who_serves()
+        elif found := _LEAVES.search(line):
+            self._leaves(int(found[2]), found[3], _moment_of(found[1]))
         elif found := _DIED.search(line):
             # One that had not begun to serve is nobody's.
             if worker := self._by_pid(int(found[2])):
@@ -140,31 +154,45 @@ class SupervisedServer:
         elif found := _LEFT.search(line):
             if worker := self._by_pid(int(found[2])):
                 worker.has_ended = True
-                since = self._rolls_since or 0.0
+                since = worker.leaves_since or 0.0
                 left = Fate(Event.RETIRED, since, has_left=True)
                 self.fates.setdefault(worker.node, left)
         elif _ROLLED.search(line):
-            self._rolls_since = None
+            self._rolls = False
 
     def _by_pid(self, pid: int) -> Worker | None:
         found = [each for each in self.workers.values() if each.pid == pid]
         return found[-1] if found else None
 
+    def _leaves(self, slot: int, successor: str, since: float) -> None:
+        """Note that a worker tells its sessions goodbye; it may be dead by now."""
+        others = (each for each in self.workers.values() if each.slot == slot)
+        *_, worker = (each for each in others if each.node != successor)
+        worker.leaves_since = since
+        known = self.fates.get(worker.node)
+        if known is not None:
+            since = min(since, known.since)
+            self.fates[worker.node] = replace(known, since=since, has_left=True)
+
     def _died(self, worker: Worker, since: float) -> None:
         if worker.has_ended:
             return
         worker.has_ended = True
+        self._look_who_serves()
         known = self.fates.get(worker.node)
         if known is None:
-            known = self._killed(since, 0.0)
+            known = _killed(worker, since, 0.0)
         self.fates[worker.node] = replace(known, dead=time.monotonic())
 
-    def _killed(self, since: float, dead: float) -> Fate:
-        """Return the fate of a worker that may have been leaving already."""
-        rolls_since = self._rolls_since
-        if rolls_since is None:
-            return Fate(Event.KILLED, since, dead)
-        return Fate(Event.KILLED, min(since, rolls_since), dead, has_left=True)
+    def _look_who_serves(self) -> None:
+        """Note from when to when nobody does."""
+        now = time.monotonic()
+        if any(not each.is_stopped for each in self.living()):
+            if self._nobody_since is not None:
+                self.outages.append((self._nobody_since, now))
+                self._nobody_since = None
+        elif self._nobody_since is None:
+            self._nobody_since = now
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds, of the log or otherwise."""
@@ -178,7 +206,7 @@ class SupervisedServer:
     @property
     def is_settled(self) -> bool:
         """Whether one worker serves in each slot, and none is being replaced."""
-        return self._rolls_since is None and len(self.living()) == self._count
+        return not self._rolls and len(self.living()) == self._count
 
     def living(self) -> list[Worker]:
         """List the workers that serve, for all that is known."""
@@ -195,10 +223,14 @@ class SupervisedServer:
         """Stop a worker for a while; one that is too long it does not survive."""
         if seconds >= self._timeout:
             now = time.monotonic()
-            self.fates[worker.node] = self._killed(now, now + self._timeout)
+            self.fates[worker.node] = _killed(worker, now, now + self._timeout)
         self._send(worker, signal.SIGSTOP)
+        worker.is_stopped = True
+        self._look_who_serves()
         await asyncio.sleep(seconds)
         self._send(worker, signal.SIGCONT)
+        worker.is_stopped = False
+        self._look_who_serves()
 
     def _send(self, worker: Worker, number: signal.Signals) -> None:
         # One that has just ended has no id any more, or somebody else has it.
@@ -211,9 +243,9 @@ class SupervisedServer:
 
     def roll(self) -> None:
         """Have all workers replaced, unless that is under way."""
-        if self._rolls_since is not None:
+        if self._rolls:
             return
-        self._rolls_since = time.monotonic()
+        self._rolls = True
         self._process.send_signal(signal.SIGHUP)
 
     # --- what there is of it ----------------------------------------------------------
@@ -255,3 +287,19 @@ class SupervisedServer:
         if self._process.returncode is None:
             # The workers find out, and end by themselves.
             self._process.kill()
+
+
+def _killed(worker: Worker, since: float, dead: float) -> Fate:
+    """Return the fate of a worker, which may have been leaving already."""
+    if worker.leaves_since is None:
+        return Fate(Event.KILLED, since, dead)
+    return Fate(Event.KILLED, min(since, worker.leaves_since), dead, has_left=True)
+
+
+def _moment_of(stamp: str) -> float:
+    """Return the time of a line in the log, on the clock of `Session`.
+
+    The log has whole seconds.
+    """
+    ago = datetime.now(UTC) - datetime.strptime(stamp, _STAMP)
+    return time.monotonic() - ago.total_seconds()

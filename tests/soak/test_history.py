@@ -209,9 +209,12 @@ def test_how_long_clients_of_killed_nodes_were_without_a_session() -> None:
     lost = good_session(is_complete=False)
     after = good_session(opened=12.5, sid="w1a-abc")
     other = good_session(opened=11.0, place=2)
-    assert [*returns([lost, other, after], KILLED)] == [(lost, 2.5)]
+    assert [*returns([lost, other, after], KILLED, ())] == [(lost, 2.5)]
+    # Nobody can be back while nobody serves.
+    outages = [(9.0, 10.5), (11.0, 11.5), (12.0, 20.0), (30.0, 40.0)]
+    assert [*returns([lost, after], KILLED, outages)] == [(lost, 1.0)]
     # One that had left by then has lost nothing.
-    assert [*returns([good_session(), after], KILLED)] == []
+    assert [*returns([good_session(), after], KILLED, ())] == []
 
 
 def test_who_is_cut_off_may_end_and_must_be_told_once_all_the_same() -> None:

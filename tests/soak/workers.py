@@ -65,6 +65,7 @@ class Server(Protocol):
 
     port: int
     fates: dict[str, Fate]
+    outages: list[tuple[float, float]]
     ledger: Path
 
     @property
@@ -265,7 +266,7 @@ class WorkersSoak:
         ledgers = read_ledgers(self._server.ledger)
         self.problems += check(self.sessions, ledgers, fates)
         self.problems += check_failures(self._failed_attempts(), fates)
-        for session, seconds in returns(self.sessions, fates):
+        for session, seconds in returns(self.sessions, fates, self._server.outages):
             self.back.append(seconds)
             if seconds > within:
                 late = f"{session.client}: was back {seconds:.1f} s after a kill"

@@ -191,6 +191,9 @@ class BaseSession(Consumer):
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
         """End the session, once all messages have left.
 
+        What the peer sends meanwhile is dropped; its POSTs are acknowledged all the
+        same, as by the reference.
+
         Args:
             discard: Drop what was sent but has not left, and wait for nothing.
 
