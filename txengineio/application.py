@@ -46,6 +46,10 @@ class AnySession(TypingProtocol):
         """The session's id: a credential, never to be shown whole."""
 
     @property
+    def short_id(self) -> str:
+        """What people get to see of the id: it tells sessions from others."""
+
+    @property
     def upgraded(self) -> bool:
         """Whether the session has moved from polling to WebSocket."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from typing_extensions import override
 
@@ -16,6 +17,7 @@ from tests.server.conftest import NewServer
 from tests.session.sessions import open_session
 from tests.wiring import Server
 from txengineio.application import EngineIOProtocol
+from txengineio.errors import TransportError
 from txengineio.server.session import Session
 
 
@@ -34,6 +36,21 @@ def test_it_knows_where_its_client_came_from() -> None:
 
 
 # --- what is left of one --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("node", ["n1w0aaa", None])
+def test_a_log_tells_sessions_of_one_node_apart(node: str | None) -> None:
+    server = Server.new(node_name=node)
+    session = server.open_polling().session
+    prefix = "" if node is None else f"{node}-"
+    short = session.short_id
+    assert short.startswith(prefix)
+    assert len(short) == len(prefix) + 6
+    with capturedLogs() as events:
+        session.transport_failed(TransportError("broken"))
+    (said,) = [formatEvent(event) for event in events]
+    assert said.startswith(f"session {short}… on polling ended: ")
+    assert session.id not in said
 
 
 def use_websocket(server: Server) -> None:

@@ -38,7 +38,8 @@ class PacketLog:
     """Logs the packets of chosen sessions, of servers and clients, at the level info.
 
     Each line has the first six characters of the session's id, which is a credential,
-    and ``<-`` for what was received or ``->`` for what is sent.
+    after the name of its node if that has one, and ``<-`` for what was received or
+    ``->`` for what is sent.
 
     Args:
         chosen: Which sessions: ``all``; an address or a network, of the client for a
@@ -143,7 +144,7 @@ class PacketLog:
         }
 
     def _say(self, session: AnySession, happened: str) -> None:
-        sid, transport = session.id[:6], session.transport.name
+        sid, transport = session.short_id, session.transport.name
         if self._write is not None:
             self._write(f"session {sid}… on {transport} {happened}")
             return

@@ -19,7 +19,7 @@ from txengineio.server.interfaces import ISlot
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
 from txengineio.server.web.incoming_request import IncomingRequest
-from txengineio.session.base import BaseSession
+from txengineio.session.base import SHOWN, BaseSession
 from txengineio.session.interfaces import IPacketTransport, ISessionOwner
 from txengineio.session.traffic import Traffic
 
@@ -148,6 +148,13 @@ class Session(BaseSession, Generic[UserT]):
         self.slot: ISlot | None = None
         if engine.statistics is not None:
             self.traffic = Traffic(engine.clock.seconds())
+
+    @property
+    @override
+    def short_id(self) -> str:
+        # All ids of this process begin with its name, if it has one.
+        node = self.engine.options.node_name
+        return self.id[: SHOWN + (0 if node is None else len(node) + 1)]
 
     @property
     @override

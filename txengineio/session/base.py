@@ -6,7 +6,7 @@ what could not be sent in between. Whatever ends it goes through `Session.end`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -46,7 +46,13 @@ from txengineio.session.receive_queue import MAX_PENDING_MESSAGES, ReceiveQueue
 from txengineio.session.send_queue import SendQueue
 from txengineio.session.traffic import Traffic
 
-__all__ = ["GOODBYE_TIMEOUT", "BaseSession"]
+__all__ = ["GOODBYE_TIMEOUT", "SHOWN", "BaseSession"]
+
+SHOWN: Final = 6
+"""Characters of a session's id that people get to see: the id is a credential.
+
+The name of a node, which others' ids begin with, too, comes on top.
+"""
 
 GOODBYE_TIMEOUT = 30.0
 """Seconds that a closing session waits for the poll that takes its goodbye."""
@@ -136,6 +142,11 @@ class BaseSession(Consumer):
         self._receive_queue: ReceiveQueue | None = None
         self._when_closed: list[Deferred[CloseReason]] | None = None
         self._close_call: IDelayedCall | None = None
+
+    @property
+    def short_id(self) -> str:
+        """What people get to see of the id: it tells sessions from others."""
+        return self.id[:SHOWN]
 
     @property
     def ping_interval(self) -> float:
@@ -245,7 +256,7 @@ class BaseSession(Consumer):
             self._log.emit(
                 LogLevel.debug if peer_left else LogLevel.info,
                 "session {session}… on {transport} ended: {reason}: {problem}{advice}",
-                session=self.id[:6],
+                session=self.short_id,
                 transport=self.transport.name,
                 reason=reason.value,
                 problem=str(description),

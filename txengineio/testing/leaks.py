@@ -99,7 +99,7 @@ def _described(session: AnySession) -> str:
     side = session.role.value if isinstance(session, BaseSession) else "unknown"
     protocol = session.protocol
     words = [
-        f"{side} session {session.id[:6]}…",
+        f"{side} session {session.short_id}…",
         "without a protocol" if protocol is None else f"of {type(protocol).__name__}",
         f"on {session.transport.name}",
         session.ready_state.value,

@@ -10,7 +10,6 @@ from txengineio.integrations.inspector.selection import (
     PAGE_SIZE,
     Query,
     Selection,
-    shown_id,
 )
 from txengineio.server.session import Session
 
@@ -111,7 +110,7 @@ def test_the_name_of_a_node_is_shown_on_top() -> None:
     server = Server.new(node_name="worker1")
     session = server.open_polling().session
 
-    assert shown_id(session) == session.id[:14]
+    assert session.short_id == session.id[:14]
     assert ids(select(server, Query(own=session.id[:14], search="this"))) == [
         session.id
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.error import ProcessDone
 from twisted.internet.task import Clock
-from twisted.logger import eventAsJSON
+from twisted.logger import capturedLogs, eventAsJSON
 from twisted.python.failure import Failure
 
 from tests.twistd.supervisor.doubles import Log, Owner, Process, assignment, state_of
@@ -71,10 +71,13 @@ def test_others_that_have_its_pipes_do_not_keep_its_end_secret() -> None:
 def test_what_cannot_start_and_does_not_end_is_killed() -> None:
     process, owner, clock = started()
     process.reports(Report.FAILED, "a thread goes on")
-    clock.advance(1.9)
-    assert owner.told == []
-    clock.advance(0.1)
+    with capturedLogs() as events:
+        clock.advance(1.9)
+        assert owner.told == []
+        clock.advance(0.1)
     assert owner.told == ["SIGKILL"]
+    # It has said in one line why it cannot start.
+    assert events == []
 
 
 def test_it_drains_and_waits_until_it_is_dismissed() -> None:

@@ -13,15 +13,14 @@ from operator import itemgetter
 from typing import Any, Final
 
 from txengineio.server.session import Session
+from txengineio.session.base import SHOWN
 from txengineio.session.traffic import Traffic
 
 __all__ = [
     "MAX_LISTED",
     "PAGE_SIZE",
-    "SHOWN",
     "Query",
     "Selection",
-    "shown_id",
     "traffic_of",
 ]
 
@@ -30,12 +29,6 @@ PAGE_SIZE: Final = 100
 
 MAX_LISTED: Final = 1_000
 """Sessions that can be paged through; a search, or another order, finds the others."""
-
-SHOWN: Final = 6
-"""Characters of a session's id that people get to see: the id is a credential.
-
-The name of a node, which others' ids begin with, too, comes on top.
-"""
 
 _MAX_SHOWN: Final = SHOWN + 13
 _MAX_SEARCH: Final = 100
@@ -47,15 +40,9 @@ def traffic_of(session: Session) -> Traffic:
     return session.traffic or _NONE
 
 
-def shown_id(session: Session) -> str:
-    """Return what people get to see of a session's id."""
-    node = session.engine.options.node_name
-    return session.id[: SHOWN + (0 if node is None else len(node) + 1)]
-
-
 _SORTS: Final[dict[str, Callable[[Session], Any]]] = {
     "opened": lambda session: traffic_of(session).opened_at,
-    "id": shown_id,
+    "id": lambda session: session.short_id,
     "transport": lambda session: session.transport.name,
     "address": lambda session: session.remote_address or "",
     "in": lambda session: traffic_of(session).bytes_in,
@@ -144,7 +131,7 @@ class Selection:
             if session.closed is not None:
                 continue
             self.transports[session.transport.name] += 1
-            is_own = shown_id(session) == self._query.own
+            is_own = session.short_id == self._query.own
             if self._words and not self._finds(session, is_own):
                 continue
             self.matching += 1
@@ -158,7 +145,7 @@ class Selection:
     def _finds(self, session: Session, is_own: bool) -> bool:
         address = session.remote_address or "a Unix socket"
         shown = (
-            f"{shown_id(session)} {session.transport.name} {address} "
+            f"{session.short_id} {session.transport.name} {address} "
             f"{session.ready_state.value}{' this page' if is_own else ''}"
         ).casefold()
         return all(word in shown for word in self._words)

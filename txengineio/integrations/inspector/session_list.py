@@ -18,7 +18,6 @@ from txengineio.integrations.inspector.reports import Part, report
 from txengineio.integrations.inspector.selection import (
     Query,
     Selection,
-    shown_id,
     traffic_of,
 )
 from txengineio.server.engine import Engine
@@ -110,8 +109,8 @@ class SessionList:
         traffic = traffic_of(session)
         return {
             "handle": handle,
-            "id": shown_id(session),
-            "own": shown_id(session) == query.own,
+            "id": session.short_id,
+            "own": session.short_id == query.own,
             "transport": session.transport.name,
             "revision": session.protocol_revision,
             "state": session.ready_state.value,

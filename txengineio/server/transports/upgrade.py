@@ -162,7 +162,7 @@ class UpgradeAttempt:
         self._count("failed")
         self._log.info(
             "session {session}… stays on {transport}: its upgrade failed",
-            session=self._session.id[:6],
+            session=self._session.short_id,
             transport=self._session.transport.name,
         )
         self._session.upgrade_attempt = None

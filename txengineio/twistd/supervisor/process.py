@@ -193,11 +193,13 @@ class WorkerProcess(ProcessProtocol):
 
     def _too_late(self, seconds: float) -> None:
         self._deadline = None
-        self._log.error(
-            "{name} has not ended within {seconds:g} s: killed",
-            name=self.name,
-            seconds=seconds,
-        )
+        if self.failure is None:
+            # Otherwise it has said what is wrong.
+            self._log.error(
+                "{name} has not ended within {seconds:g} s: killed",
+                name=self.name,
+                seconds=seconds,
+            )
         self.kill()
 
     def _cancel_deadline(self) -> None:
