@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -38,9 +40,22 @@ def test_messages_are_bytes_of_the_stream() -> None:
     assert session.sent == [b"answer"]
 
 
-def test_a_client_knows_the_name_of_its_server() -> None:
-    _, _, stream = opened(RecordingStream)
-    assert stream.transport.getPeer().hostname == b"192.0.2.1"
+@pytest.mark.parametrize(
+    ("host", "peer"),
+    [
+        ("example.com", HostnameAddress(b"example.com", 8080)),
+        ("192.0.2.1", IPv4Address("TCP", "192.0.2.1", 8080)),
+        ("2001:db8::1", IPv6Address("TCP", "2001:db8::1", 8080)),
+    ],
+)
+def test_a_client_knows_where_its_server_is(host: str, peer: IAddress) -> None:
+    factory = StreamFactory(Factory.forProtocol(RecordingStream))
+    carrier = factory.buildProtocol(HostnameAddress(host.encode(), 8080))
+    session = RecordingSession()
+    session.remote_address = host
+    carrier.makeConnection(session)
+    stream: Any = carrier.stream()
+    assert stream.transport.getPeer() == peer
 
 
 @pytest.mark.parametrize("name", ["x" * 64, "a..b"])
@@ -54,22 +69,22 @@ def test_a_name_that_can_be_none_in_dns_is_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "name", "port"),
+    ("host", "address"),
     [
-        ("example.com:8080", b"example.com", 8080),
-        ("[::1]:80", b"::1", 80),
-        ("", b"", 0),
-        ("example.com:x", b"", 0),
-        ("example.com:99999", b"", 0),
-        ("[::1", b"", 0),
-        ("x" * 64, b"", 0),
+        ("example.com:8080", HostnameAddress(b"example.com", 8080)),
+        ("[::1]:80", IPv6Address("TCP", "::1", 80)),
+        ("192.0.2.1", IPv4Address("TCP", "192.0.2.1", 0)),
+        ("", HostnameAddress(b"", 0)),
+        ("example.com:x", HostnameAddress(b"", 0)),
+        ("example.com:99999", HostnameAddress(b"", 0)),
+        ("[::1", HostnameAddress(b"", 0)),
+        ("x" * 64, HostnameAddress(b"", 0)),
     ],
 )
 def test_a_client_may_write_anything_as_the_name_of_the_server(
-    host: str, name: bytes, port: int
+    host: str, address: IAddress
 ) -> None:
-    address = _called(host)
-    assert (address.hostname, address.port) == (name, port)
+    assert _called(host) == address
 
 
 def test_a_paused_reader_that_aborts_gets_nothing_more() -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import HostnameAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
@@ -40,6 +41,7 @@ class StreamSession(EngineIOProtocol[Any]):
 
     Args:
         factory: The factory of the stream protocol.
+        address: What the application was told of the other side's address.
 
     Attributes:
         wrapped: The stream protocol; None before the session is open, or if the factory
@@ -48,14 +50,17 @@ class StreamSession(EngineIOProtocol[Any]):
 
     _log = Logger()
 
-    def __init__(self, factory: IProtocolFactory) -> None:
+    def __init__(
+        self, factory: IProtocolFactory, address: IAddress | None = None
+    ) -> None:
         self.wrapped: IProtocol | None = None
         self._factory = factory
+        self._address = address
         self._transport: StreamTransport | None = None
 
     @override
     def connectionMade(self) -> None:
-        host, peer = _addresses(self.session)
+        host, peer = _addresses(self.session, self._address)
         self.wrapped = self._factory.buildProtocol(peer)
         if self.wrapped is None:
             self.session.close(discard=True)
@@ -154,7 +159,7 @@ class StreamFactory(Factory):
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> StreamSession:
-        session = StreamSession(self.wrapped)
+        session = StreamSession(self.wrapped, addr)
         session.factory = self
         return session
 
@@ -167,7 +172,7 @@ def _as_of_tcp(closed: Any) -> Failure:
     return Failure(ConnectionLost(str(closed)))
 
 
-def _addresses(session: AnySession) -> tuple[IAddress, IAddress]:
+def _addresses(session: AnySession, told: IAddress | None) -> tuple[IAddress, IAddress]:
     """Return the addresses of this side and of the other one, as far as known."""
     if isinstance(session, Session):
         request = session.request
@@ -176,7 +181,8 @@ def _addresses(session: AnySession) -> tuple[IAddress, IAddress]:
             # A proxy has told the address, but not the port.
             peer = address_of(request.remote_address, 0)
         return _called(request.header("Host") or ""), peer
-    return address_of(None, 0), _named(session.remote_address or "")
+    port = getattr(told, "port", 0)
+    return address_of(None, 0), _named(session.remote_address or "", port)
 
 
 def _certificate(session: AnySession) -> Any:
@@ -186,7 +192,7 @@ def _certificate(session: AnySession) -> Any:
     return session.certificate if isinstance(session, ClientSession) else None
 
 
-def _called(host: str) -> HostnameAddress:
+def _called(host: str) -> IAddress:
     """Return what the client has called this server: it may write anything there."""
     try:
         parts = urlsplit(f"//{host}")
@@ -195,8 +201,13 @@ def _called(host: str) -> HostnameAddress:
         return _named("")
 
 
-def _named(name: str, port: int = 0) -> HostnameAddress:
-    """Return a name as an address: an empty one if it can be none in DNS."""
+def _named(name: str, port: int = 0) -> IAddress:
+    """Return a name, or an address, as TCP tells it.
+
+    The name is an empty one if it can be none in DNS.
+    """
+    if isIPAddress(name) or isIPv6Address(name):
+        return address_of(name, port)
     try:
         return HostnameAddress(name.encode("idna"), port)
     except UnicodeError:
