@@ -310,6 +310,24 @@ def test_what_a_node_that_leaves_waits_for(nodes: TwoNodes) -> None:
     assert nodes.protocol_of(other).messages == ["hello"]
 
 
+def test_a_websocket_that_is_about_to_open_is_not_disturbed(nodes: TwoNodes) -> None:
+    waiting: Deferred[None] = Deferred()
+
+    async def wait(_request: Request) -> None:
+        await waiting
+
+    client = nodes.open()
+    nodes.far.engine.use(wait)
+    websocket = client.open_websocket()
+    assert websocket.opening.is_pending
+    waiting.callback(None)
+    # The answer, after which come frames, is on its way.
+    nodes.forwarder.release()
+    nodes.near.settle()
+    websocket.send("2probe")
+    assert websocket.packets() == ["3probe"]
+
+
 def test_bytes_are_counted(nodes: TwoNodes) -> None:
     client = nodes.open()
     assert client.post(f"4{LARGE}").answer.text == "ok"

@@ -120,8 +120,11 @@ class Carrier(protocol.Protocol):
         if request is None or request.method != b"GET" or self._is_relaying:
             return
         sid = session_of(request.uri)
-        if sid is not None:
-            self.transport.write(hurry(sid))
+        # A WebSocket may have its connection already, and would take this for a frame.
+        if sid is not None and not request.header_values(b"upgrade"):
+            wish = hurry(sid)
+            self._carried["out"] += len(wish)
+            self.transport.write(wish)
 
     def _client_left(self, request: IncomingRequest) -> None:
         if request is self._request:
