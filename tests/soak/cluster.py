@@ -28,6 +28,9 @@ NODES = 3
 LONG = 22.0
 """Seconds that some of what is done may take, and what it does."""
 
+CHECKED = 1.0
+"""Seconds until the proxy knows that a node serves."""
+
 LINKS = 60
 """Descriptors that a node may have beside those of its start: links of others, for some
 time after their last request."""
@@ -72,6 +75,23 @@ class ClusterSoak(WorkersSoak):
         }
         is_there_time = self._end - time.monotonic() > LONG
         return short | long if is_there_time else short
+
+    @override
+    async def _kill(self, worker: Worker, chance: Random) -> None:
+        await self._another_serves(worker)
+        await super()._kill(worker, chance)
+
+    @override
+    async def _replace(self, worker: Worker, chance: Random) -> None:
+        await self._another_serves(worker)
+        await super()._replace(worker, chance)
+
+    async def _another_serves(self, worker: Worker) -> None:
+        """Wait until another node than this one does: clients must find one."""
+        await self._cluster.until(
+            lambda: any(each is not worker for each in self._cluster.serving())
+        )
+        await asyncio.sleep(CHECKED)
 
     async def _replace_all(self, _worker: Worker, _chance: Random) -> None:
         """Replace one after the other, as a rolling update does."""

@@ -234,12 +234,15 @@ class ClusterServer:
     @property
     def is_settled(self) -> bool:
         """Whether all nodes serve, and none is about to end."""
-        return all(
-            not each.has_ended
-            and each.node not in self.fates
-            and "has joined the cluster" in self._log(each.node).read_text("utf-8")
-            for each in self._living.values()
-        )
+        return len(self.serving()) == len(self._living)
+
+    def serving(self) -> list[Worker]:
+        """List the nodes that have joined, and are not about to end."""
+        return [
+            each
+            for each in self.living()
+            if "has joined the cluster" in self._log(each.node).read_text("utf-8")
+        ]
 
     def living(self) -> list[Worker]:
         """List the nodes that serve, for all that is known."""
