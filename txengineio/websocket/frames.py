@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import Final
 
-from txengineio.websocket.masking import apply_mask
+from txengineio.websocket.masking import apply_mask, from_bytes
 
 __all__ = [
     "GOODBYES",
@@ -117,8 +117,8 @@ def encode_masked_frame(content: str | bytes) -> bytes:
     mask = _masks.pop()
     if length < _LENGTH_16:
         # As in `apply_mask`: a call more would cost as much as the rest.
-        number = int.from_bytes(payload, "little")
-        number ^= int.from_bytes((mask * _LONGEST_KEY)[:length], "little")
+        number = from_bytes(payload, "little")
+        number ^= from_bytes((mask * _LONGEST_KEY)[:length], "little")
         return headers[length] + mask + number.to_bytes(length, "little")
     if length <= _MAX_16:
         header = bytes((opcode, _MASKED | _LENGTH_16)) + length.to_bytes(2, "big")
@@ -149,9 +149,9 @@ def lone_masked_text(data: bytes, limit: int) -> str | None:
     ):
         return None
     # As in `apply_mask`: a call more would cost as much as the rest.
-    number = int.from_bytes(data[_MASKED_HEAD:], "little")
+    number = from_bytes(data[_MASKED_HEAD:], "little")
     key = (data[2:_MASKED_HEAD] * _LONGEST_KEY)[:length]
-    number ^= int.from_bytes(key, "little")
+    number ^= from_bytes(key, "little")
     try:
         return number.to_bytes(length, "little").decode()
     except UnicodeDecodeError:

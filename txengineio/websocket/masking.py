@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["apply_mask", "use_native_masker"]
+__all__ = ["apply_mask", "from_bytes", "use_native_masker"]
+
+from_bytes: Final = int.from_bytes
+"""As ``int.from_bytes``: to look that up takes as long as to call it."""
 
 NativeMasker = Callable[[bytes, bytes, int], bytes]
 
@@ -32,5 +35,5 @@ def apply_mask(payload: bytes, mask: bytes, length: int) -> bytes:
     if length >= _NATIVE_FROM and _native is not None:
         return _native(payload, mask, length)
     key = (mask * ((length + 3) >> 2))[:length]
-    number = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")
+    number = from_bytes(payload, "little") ^ from_bytes(key, "little")
     return number.to_bytes(length, "little")

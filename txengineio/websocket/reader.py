@@ -19,7 +19,7 @@ from typing import Final
 from txengineio.websocket.frames import MASK_WIDTH, lone_masked_text, pass_tiny_frames
 from txengineio.websocket.interfaces import IFrameReceiver, IMessageReceiver
 from txengineio.websocket.limits import MAX_PIECES, TINY, Excess, FrameLimits
-from txengineio.websocket.masking import apply_mask
+from txengineio.websocket.masking import apply_mask, from_bytes
 from txengineio.websocket.partial_message import TEXT_OPCODE, PartialMessage
 
 __all__ = ["FRAMES", "SHORT", "End", "FrameReader"]
@@ -243,8 +243,8 @@ class FrameReader:
                 if masked:
                     # As in `apply_mask`: a call more would cost as much as the rest.
                     key = (data[start + 2 : content] * _LONGEST_KEY)[:length]
-                    number = int.from_bytes(payload, "little")
-                    number ^= int.from_bytes(key, "little")
+                    number = from_bytes(payload, "little")
+                    number ^= from_bytes(key, "little")
                     payload = number.to_bytes(length, "little")
             else:
                 content, end = self._long_payload(data, start, length)
