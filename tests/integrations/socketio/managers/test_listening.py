@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import socketio
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python import threadable
 
 from tests.conftest import FlushLoggedErrors
@@ -206,8 +207,12 @@ def test_no_more_waits_to_be_published_than_may(
     world.broker.takes.clear()
     world.servers[0].emit("news", 0)
     assert world.broker.has_come.wait(DEADLINE)
-    for number in range(1, 10):
-        world.servers[0].emit("news", number)
+    with capturedLogs() as logs:
+        for number in range(1, 10):
+            world.servers[0].emit("news", number)
+    # One line for the seven that are dropped.
+    told = "other servers are not told: 2 messages wait to be published"
+    assert [formatEvent(each)[: len(told)] for each in logs] == [told]
     assert len(world.packets(0, 10)) == 10
     world.broker.takes.set()
     # One was under way, and two waited.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from queue import Full, Queue
 from threading import Thread
+from time import monotonic
 from typing import Any, Final
 
 from socketio import PubSubManager
@@ -17,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.threadable import isInIOThread
 from typing_extensions import override
 
+from txengineio.cluster.seldom import SeldomLog
 from txengineio.integrations.socketio.managers.manager import Manager
 from txengineio.session.callbacks import call_guarded
 
@@ -49,6 +51,7 @@ class ReactorPubSubManager(PubSubManager, Manager):  # type: ignore[misc]  # ups
         super().__init__(*arguments, **options)
         self._unpublished: Queue[Any] = Queue(MAX_UNPUBLISHED)
         self._publisher: Thread | None = None
+        self._seldom = SeldomLog(self._log, monotonic)
 
     @override
     def _thread(self) -> None:
@@ -66,7 +69,8 @@ class ReactorPubSubManager(PubSubManager, Manager):  # type: ignore[misc]  # ups
         try:
             self._unpublished.put_nowait(data)
         except Full:
-            self._log.error(
+            self._seldom.warn(
+                "unpublished",
                 "other servers are not told: {count} messages wait to be published",
                 count=MAX_UNPUBLISHED,
             )
