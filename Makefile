@@ -186,12 +186,12 @@ $(VENV)/.installed-test: setup.py pyproject.toml | $(BIN)/python
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-bench: setup.py pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[socketio]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[redis,socketio]'
 	@touch $(VENV)/.installed $@
 
 build/bench/%/.installed-bench: setup.py pyproject.toml
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[socketio]'
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[redis,socketio]'
 	@touch $@
 
 $(VENV)/.installed-docs: setup.py pyproject.toml | $(BIN)/python

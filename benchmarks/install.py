@@ -1,11 +1,13 @@
 """Installs the peers into `.peers/`, once for each set of pinned versions."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -88,6 +90,20 @@ def install_node() -> None:
         _run(["npm", "ci"], directory)
 
     _once("node", [_SOURCES / name for name in _NODE_FILES], install)
+
+
+def find_redis() -> None:
+    """See that what a cluster on Redis needs is here: no part of this suite.
+
+    Raises:
+        PeerMissing: Something is not.
+    """
+    if shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        raise PeerMissing("redis-server is not installed")
+    if find_spec("txredisapi") is None:
+        raise PeerMissing(
+            "txredisapi is not installed: pip install 'txengineio[redis]'"
+        )
 
 
 def install_kernel_echo() -> None:

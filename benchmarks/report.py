@@ -6,7 +6,7 @@ from benchmarks.figures import Sample, ratio, spread
 from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.servers import SERVERS
-from benchmarks.targets import TARGETS, verdicts
+from benchmarks.targets import TARGETS, Verdict, verdicts
 
 _MISSING = "-"
 
@@ -84,8 +84,16 @@ def _verdict_rows(results: Results) -> Iterator[list[str]]:
             verdict.title,
             f"{verdict.measured:.2f}",
             f"{sign} {verdict.bound:.3g}",
-            "met" if verdict.met else "MISSED",
+            _judgement(verdict),
         ]
+
+
+def _judgement(verdict: Verdict) -> str:
+    if verdict.met:
+        return "met"
+    if verdict.out_of_reach:
+        return f"OUT OF REACH: {verdict.most:.2f} for the kernel alone"
+    return "MISSED"
 
 
 def _detail_rows(results: Results) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from benchmarks.install import PeerMissing
 from benchmarks.machine import environment
 from benchmarks.measuring import Timing
 from benchmarks.results import Results
-from benchmarks.rounds import Plan, run
+from benchmarks.rounds import Plan, run, suited
 from benchmarks.scenarios import GROUPS, SCENARIOS, Scenario
 from benchmarks.servers import DEFAULT_SERVERS, SERVERS, Server, own_server, own_twistd
 
@@ -110,6 +110,15 @@ def _installed(servers: Sequence[Server]) -> list[Server]:
     return found
 
 
+def _tell_who_is_left_out(
+    scenarios: Sequence[Scenario], servers: Sequence[Server]
+) -> None:
+    for scenario in scenarios:
+        if not suited(servers, scenario):
+            needed = scenario.needs.value
+            _tell(f"{scenario.name} is left out: no server has what it needs: {needed}")
+
+
 def _write(results: Results, directory: Path, written: str) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.json").write_text(results.to_json())
@@ -124,6 +133,7 @@ def _report(results: Results, directory: Path) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     servers = _installed(arguments.servers)
+    _tell_who_is_left_out(arguments.scenarios, servers)
     results = Results(environment=environment())
     run(_plan(arguments, servers), results, _tell)
     _report(results, arguments.output)

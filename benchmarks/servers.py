@@ -19,6 +19,7 @@ OURS_WORKERS = "ours-workers"
 OURS_ONE_WORKER = "ours-one-worker"
 OURS_CLUSTER = "ours-cluster"
 NODE = "node"
+KERNEL = "kernel"
 OURS_STARTED = "twistd-engineio"
 WEB_STARTED = "twistd-web"
 PYTHON_ENGINEIO = ("aiohttp", "uvicorn")
@@ -121,6 +122,7 @@ def _own_cluster(name: str, title: str) -> Server:
         own_server(name, title, ROOT),
         command=(sys.executable, str(_APPS / "our_cluster.py")),
         features=frozenset({Feature.CLUSTER}),
+        install=install.find_redis,
     )
 
 
@@ -201,7 +203,7 @@ SERVERS = {
             environment={},
         ),
         Server(
-            name="kernel",
+            name=KERNEL,
             title="epoll echo in C",
             command=(str(KERNEL_ECHO),),
             features=_FRAMES | {Feature.POLLING},
@@ -231,10 +233,11 @@ DEFAULT_SERVERS = (
     OURS,
     OURS_WORKERS,
     OURS_ONE_WORKER,
+    OURS_CLUSTER,
     NODE,
     *PYTHON_ENGINEIO,
     "autobahn",
-    "kernel",
+    KERNEL,
     SOCKETIO,
     SOCKETIO_ASYNC,
     SOCKETIO_NODE,

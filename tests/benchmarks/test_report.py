@@ -50,6 +50,15 @@ def test_targets_are_met_or_missed(results: Results) -> None:
     assert "99th percentile, pipelined load: ours / Node's 0.01 ≤ 1 met" in found
 
 
+def test_targets_out_of_reach_are_told_apart_from_those_that_are_missed() -> None:
+    results = Results(environment={})
+    for server, value in ("ours", 40e-6), ("aiohttp", 72e-6), ("kernel", 24e-6):
+        results.add("echo-64k", server, Sample(value))
+    expected = "OUT OF REACH: 3.00 for the kernel alone"
+    title = "echo-64k: python-engineio / ours"
+    assert f"{title} 1.80 ≥ 4.5 {expected}" in lines(results)
+
+
 def test_details_name_unit_spread_and_latencies(results: Results) -> None:
     found = lines(results)
     assert "echo-pipelined: txengineio 3 µs 233% 50 99% 1.00 2.00 3.00 -" in found

@@ -1,6 +1,13 @@
+import shutil
+from pathlib import Path
+
 import pytest
 
+from benchmarks import install
+from benchmarks.rounds import suited
 from benchmarks.run import main
+from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.servers import DEFAULT_SERVERS, SERVERS
 
 
 def test_list_names_scenarios_and_servers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,6 +21,34 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--scenarios", "echo-pipelined,nonsense"])
     assert "unknown: nonsense (there are main, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_each_scenario_has_a_server_if_none_is_named(scenario: Scenario) -> None:
+    assert suited([SERVERS[name] for name in DEFAULT_SERVERS], scenario)
+
+
+def test_a_scenario_without_a_server_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ["--scenarios", "cluster-poll", "--servers", "ours"]
+    assert main(["run", *options, "--output", str(tmp_path)]) == 0
+    told = capsys.readouterr().err
+    assert "cluster-poll is left out: no server has what it needs" in told
+
+
+def test_a_server_that_needs_redis_is_left_out_without(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--scenarios", "cluster-poll", "--output", str(tmp_path)]
+    named = ["run", *options, "--servers", "ours-cluster"]
+    monkeypatch.setattr(install, "find_spec", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: "/bin/redis-server")
+    assert main(named) == 0
+    assert "left out: txredisapi is not installed" in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    assert main(named) == 0
+    assert "left out: redis-server is not installed" in capsys.readouterr().err
 
 
 def test_an_unknown_revision_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

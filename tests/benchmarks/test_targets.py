@@ -53,6 +53,23 @@ def test_a_bound_may_be_reached_exactly() -> None:
     assert not Verdict("", 1.3, 1.2, at_least=False).met
 
 
+def test_a_bound_beyond_what_the_kernel_allows_is_out_of_reach() -> None:
+    assert Verdict("", 2.0, 4.5, at_least=True, most=3.0).out_of_reach
+    assert not Verdict("", 2.0, 2.5, at_least=True, most=3.0).out_of_reach
+    assert not Verdict("", 2.0, 4.5, at_least=True).out_of_reach
+    assert not Verdict("", 2.0, 1.0, at_least=False, most=0.5).out_of_reach
+
+
+def test_what_the_kernel_allows_is_that_of_the_same_scenario() -> None:
+    results = Results(environment={})
+    for server, value in ("ours", 40.0), ("uvicorn", 72.0), ("kernel", 24.0):
+        results.add("echo-64k", server, Sample(value))
+    (verdict,) = verdicts(results)
+    assert verdict.title == "echo-64k: python-engineio / ours"
+    assert verdict.most == 3.0
+    assert verdict.out_of_reach
+
+
 def test_nothing_measured_is_nothing_judged() -> None:
     assert not list(verdicts(Results(environment={})))
 
