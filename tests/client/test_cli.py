@@ -88,6 +88,45 @@ def test_lines_are_sent_and_messages_printed(
     world.assert_nothing_left()
 
 
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_what_comes_with_the_open_packet_is_printed(
+    monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    world = World(initial_packet="welcome")
+    shell = Shell(monkeypatch, world, "connect", "--transport", transport, URL)
+    shell.end()
+    assert shell.printed == b"welcome\n"
+
+
+def test_messages_wait_for_a_reader_that_is_slow(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    session = world.application.only.session
+    shell.transport.producer.pauseProducing()
+    for number in range(50):
+        session.send(f"{number}")
+        world.advance(0.1)
+    assert shell.printed == b""
+    shell.transport.producer.resumeProducing()
+    world.advance(0.5)
+    assert shell.printed.split() == [b"%d" % number for number in range(50)]
+    shell.end()
+    assert result_of(shell.done) == 0
+
+
+def test_messages_of_a_session_that_has_ended_are_still_printed(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    shell.transport.producer.pauseProducing()
+    world.application.only.session.send("last words")
+    world.application.only.session.close()
+    world.advance(0.5)
+    assert shell.printed == b"last words\n"
+    assert result_of(shell.done) == 3
+
+
 def test_packets_are_shown(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
     arguments = ["connect", "--debug-packets", "-t", "websocket", URL]
     shell = Shell(monkeypatch, world, *arguments)
@@ -149,6 +188,8 @@ def test_output_that_nobody_reads_ends_the_command(
     monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     shell = Shell(monkeypatch, world, "connect", URL)
+    # As of standard output, whose end is the last that is heard of it.
+    shell.transport.loseConnection = lambda: None
     shell.terminal.writeConnectionLost()
     world.advance(5)
     assert result_of(shell.done) == 0

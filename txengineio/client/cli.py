@@ -14,7 +14,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+)
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater
@@ -39,11 +43,39 @@ _SESSION_ENDED: Final = 3
 _MAX_LINE: Final = 1 << 30
 
 
+@implementer(IPushProducer)
+class _Output:
+    """What messages wait for: that standard output is there, and takes more."""
+
+    def __init__(self) -> None:
+        self._waiting: Deferred[None] | None = Deferred()
+
+    def when_ready(self) -> Deferred[None] | None:
+        """Return what the next message has to wait for; None for nothing."""
+        return self._waiting
+
+    def pauseProducing(self) -> None:
+        """Let messages wait: whoever reads them takes no more for now."""
+        if self._waiting is None:
+            self._waiting = Deferred()
+
+    def resumeProducing(self) -> None:
+        """Let messages come."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def stopProducing(self) -> None:
+        """Let messages come: nobody reads them any more."""
+        self.resumeProducing()
+
+
 @implementer(IHalfCloseableProtocol)
 class _Terminal(LineReceiver):
     """Standard input and output.
 
     Attributes:
+        output: What messages wait for before they are printed.
         finished: Fires at the end of the input.
         closed: Fires when all output is written.
     """
@@ -52,9 +84,15 @@ class _Terminal(LineReceiver):
     MAX_LENGTH = _MAX_LINE
 
     def __init__(self, line_read: Callable[[bytes], Deferred[Any] | None]) -> None:
+        self.output = _Output()
         self.finished: Deferred[None] = Deferred()
         self.closed: Deferred[None] = Deferred()
         self._line_read = line_read
+
+    @override
+    def connectionMade(self) -> None:
+        self.transport.registerProducer(self.output, True)  # type: ignore[union-attr]
+        self.output.resumeProducing()
 
     @override
     def lineReceived(self, line: bytes) -> None:
@@ -76,12 +114,20 @@ class _Terminal(LineReceiver):
 
     def writeConnectionLost(self) -> None:
         """Finish: nobody reads what is printed."""
+        self.output.stopProducing()
         self.finish()
+        # Without its output, standard input and output never report their end.
+        self._close()
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.output.stopProducing()
         self.finish()
-        self.closed.callback(None)
+        self._close()
+
+    def _close(self) -> None:
+        if not self.closed.called:
+            self.closed.callback(None)
 
     def finish(self) -> None:
         """Consider the input over."""
@@ -92,12 +138,12 @@ class _Terminal(LineReceiver):
 class _Session(EngineIOProtocol):
     """Prints messages."""
 
-    def __init__(self, show: Callable[[str | bytes], None]) -> None:
+    def __init__(self, show: Callable[[str | bytes], Deferred[None] | None]) -> None:
         self._show = show
 
     @override
-    def messageReceived(self, message: str | bytes) -> None:
-        self._show(message)
+    def messageReceived(self, message: str | bytes) -> Deferred[None] | None:
+        return self._show(message)
 
 
 class _Sessions(Factory):
@@ -105,7 +151,7 @@ class _Sessions(Factory):
 
     noisy = False
 
-    def __init__(self, show: Callable[[str | bytes], None]) -> None:
+    def __init__(self, show: Callable[[str | bytes], Deferred[None] | None]) -> None:
         self._show = show
 
     @override
@@ -184,7 +230,14 @@ class _Command:
         flushed: Deferred[None] = self._session.when_flushed()
         return flushed.addErrback(lambda _failure: None)
 
-    def _show(self, message: str | bytes) -> None:
+    def _show(self, message: str | bytes) -> Deferred[None] | None:
+        ready = self._terminal.output.when_ready()
+        if ready is None:
+            self._print(message)
+            return None
+        return ready.addCallback(lambda _: self._print(message))
+
+    def _print(self, message: str | bytes) -> None:
         if isinstance(message, str):
             line = message.encode(errors="replace")
         elif self._options["binary"]:
