@@ -15,6 +15,7 @@ from tests.conftest import FlushLoggedErrors
 from tests.integrations.socketio.harness import opened, wired
 from tests.wiring import Server as Wiring
 from tests.wiring import WebSocketClient
+from txengineio.errors import InvalidOption
 from txengineio.server.transports.websocket import OPEN_PACKET_DELAY
 from txengineio.socketio import AsyncManager, AsyncServer
 
@@ -200,3 +201,8 @@ async def test_a_client_of_socketio_2_is_in_the_main_namespace_unasked() -> None
     opening, welcome = client.packets()
     assert str(opening).startswith("0{")
     assert welcome == "40"
+
+
+def test_a_manager_that_blocks_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="one for asyncio, such as"):
+        wired(AsyncServer, client_manager=socketio.Manager())

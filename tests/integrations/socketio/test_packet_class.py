@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 from socketio import packet
 
 from tests.integrations.socketio.harness import connected, opened, wired
+from txengineio.errors import InvalidOption
 from txengineio.integrations.socketio.packet_class import JSONPacket
 from txengineio.socketio import AsyncServer, Server
 
@@ -133,6 +134,12 @@ def test_attachments_find_their_places() -> None:
 @pytest.mark.parametrize("kind", [Server, AsyncServer])
 def test_servers_use_it_by_default(kind: Any) -> None:
     assert wired(kind)[0].packet_class is JSONPacket
+
+
+@pytest.mark.parametrize("serializer", ["pickle", dict, packet.Packet()])
+def test_what_is_no_serializer_is_refused(serializer: Any) -> None:
+    with pytest.raises(InvalidOption, match="serializer must be 'default', 'msgpack'"):
+        wired(Server, serializer=serializer)
 
 
 def test_another_serializer_stays_as_it_is() -> None:

@@ -327,6 +327,17 @@ def test_a_manager_that_listens_in_a_thread_is_refused() -> None:
     wired(Server, client_manager=socketio.PubSubManager(write_only=True))
 
 
+def test_a_manager_for_asyncio_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="one that is not for asyncio"):
+        wired(Server, client_manager=socketio.AsyncManager())
+
+
+@pytest.mark.parametrize("seconds", ["3", 0, -1, None])
+def test_a_connect_timeout_that_makes_no_sense_is_refused(seconds: Any) -> None:
+    with pytest.raises(InvalidOption, match="connect_timeout must be"):
+        wired(Server, connect_timeout=seconds)
+
+
 def test_a_client_of_socketio_2_is_in_the_main_namespace_unasked() -> None:
     sio, server = wired(Server, allow_eio3=True)
     sio.on("connect", lambda sid, environ: None)

@@ -11,10 +11,13 @@ from socketio import exceptions, packet
 from twisted.logger import Logger
 from typing_extensions import override
 
-from txengineio.errors import PacketDecodeError
+from txengineio.errors import InvalidOption, PacketDecodeError
 from txengineio.integrations.socketio.admin import AsyncioAdmin
 from txengineio.integrations.socketio.concurrency import AsyncioConcurrency
-from txengineio.integrations.socketio.engine_adapter import AsyncEngineAdapter
+from txengineio.integrations.socketio.engine_adapter import (
+    SERVED_BY,
+    AsyncEngineAdapter,
+)
 from txengineio.integrations.socketio.managers.cluster import AsyncClusterManager
 from txengineio.integrations.socketio.packet_class import packet_class_for
 from txengineio.integrations.socketio.packets import (
@@ -50,7 +53,9 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
         super().__init__(
             client_manager=client_manager or AsyncClusterManager(), **options
         )
-        self.packet_class = packet_class_for(self.packet_class)
+        if not isinstance(self.manager, socketio.AsyncManager):
+            expected = "one for asyncio, such as socketio.AsyncRedisManager"
+            raise InvalidOption("client_manager", expected, self.manager)
 
     @property
     def engine(self) -> Engine:
@@ -59,7 +64,27 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
         return adapter.engine
 
     @override
+    def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
+        """Serve it in an application of asyncio, which is not done here.
+
+        Raises:
+            AttributeError: Always; it says what to use.
+        """
+        raise AttributeError(SERVED_BY)
+
+    @property
+    def handle_request(self) -> Any:
+        """What serves requests upstream, and nothing here.
+
+        Raises:
+            AttributeError: At each access; it says what to use.
+        """
+        raise AttributeError(SERVED_BY)
+
+    @override
     def _engineio_server_class(self) -> Callable[..., AsyncEngineAdapter]:
+        # Upstream asks for it once it knows the class of packets.
+        self.packet_class = packet_class_for(self.packet_class)
         return partial(AsyncEngineAdapter, AsyncioConcurrency)
 
     @override

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.application import EngineIOProtocol
+from txengineio.checks import check_duration
 from txengineio.errors import CloseReason, SessionClosed
 from txengineio.integrations.socketio.concurrency import Concurrency, Runner
 from txengineio.integrations.socketio.engine_options import engine_options
@@ -31,6 +32,7 @@ from txengineio.server.session import Session
 
 __all__ = [
     "CONNECT_TIMEOUT",
+    "SERVED_BY",
     "AsyncEngineAdapter",
     "EngineAdapter",
     "SocketIOProtocol",
@@ -38,6 +40,12 @@ __all__ = [
 
 CONNECT_TIMEOUT = 45.0
 """Seconds that a client has to connect to a namespace: ``connectTimeout`` of Node's."""
+
+SERVED_BY: Final = (
+    "servers of txengineio.socketio are served by SocketIOResource(sio) in a site, or "
+    "by twistd socketio"
+)
+"""What to say to who looks for upstream's ways to serve one."""
 
 _OLDER_REVISION: Final = 3
 _CONNECT: Final = str(CONNECT)
@@ -171,7 +179,7 @@ class EngineAdapter:
         reactor: Any = None,
         **options: Any,
     ) -> None:
-        self.connect_timeout = connect_timeout
+        self.connect_timeout = check_duration("connect_timeout", connect_timeout)
         self.sockets: dict[str, SocketIOProtocol] = {}
         self.engine = Engine(
             Factory.forProtocol(lambda: SocketIOProtocol(self)),

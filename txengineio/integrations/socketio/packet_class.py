@@ -15,6 +15,8 @@ import engineio
 from socketio import packet
 from typing_extensions import override
 
+from txengineio.errors import InvalidOption
+
 __all__ = ["JSONPacket", "packet_class_for"]
 
 _MAX_DIGITS: Final = 100
@@ -39,21 +41,30 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _DECODER: Final = json.JSONDecoder(parse_int=_number)
 
 
-def packet_class_for(packet_class: type[Any]) -> type[Any]:
+def packet_class_for(packet_class: Any) -> type[Any]:
     """Return the class of packets for a server whose upstream has chosen one.
 
     Returns:
         `JSONPacket` in the place of the default; for msgpack, a class that the official
         parser understands; any other class as it is, and the default, too, where it
         encodes by a JSON module of the application.
+
+    Raises:
+        InvalidOption: It is no class of packets.
     """
-    if packet_class is packet.Packet and packet.Packet.json is engineio.json:
+    if not isinstance(packet_class, type) or not issubclass(
+        packet_class, packet.Packet
+    ):
+        expected = "'default', 'msgpack', or a subclass of socketio.packet.Packet"
+        raise InvalidOption("serializer", expected, packet_class)
+    chosen: type[Any] = packet_class
+    if chosen is packet.Packet and chosen.json is engineio.json:
         return JSONPacket
-    if _is_msgpack(packet_class):
+    if _is_msgpack(chosen):
         from txengineio.integrations.socketio import msgpack_class  # noqa: PLC0415
 
-        return msgpack_class.msgpack_class_for(packet_class)
-    return packet_class
+        return msgpack_class.msgpack_class_for(chosen)
+    return chosen
 
 
 def _is_msgpack(packet_class: type[Any]) -> bool:

@@ -23,7 +23,7 @@ from txengineio.integrations.socketio.concurrency import (
     Concurrency,
     ReactorConcurrency,
 )
-from txengineio.integrations.socketio.engine_adapter import EngineAdapter
+from txengineio.integrations.socketio.engine_adapter import SERVED_BY, EngineAdapter
 from txengineio.integrations.socketio.events import EventQueue
 from txengineio.integrations.socketio.managers.clients import (
     confirm,
@@ -75,7 +75,6 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         self, client_manager: Any = None, *arguments: Any, **options: Any
     ) -> None:
         super().__init__(client_manager or ClusterManager(), *arguments, **options)
-        self.packet_class = packet_class_for(self.packet_class)
         _check_manager(self.manager)
         self._events = EventQueue(self.engine.options.max_pending_messages)
 
@@ -85,8 +84,19 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
         adapter: EngineAdapter = self.eio
         return adapter.engine
 
+    @property
+    def handle_request(self) -> Any:
+        """What serves requests upstream, and nothing here.
+
+        Raises:
+            AttributeError: At each access; it says what to use.
+        """
+        raise AttributeError(SERVED_BY)
+
     @override
     def _engineio_server_class(self) -> Callable[..., EngineAdapter]:
+        # Upstream asks for it once it knows the class of packets.
+        self.packet_class = packet_class_for(self.packet_class)
         return partial(EngineAdapter, self.concurrency)
 
     # --- what applications call -------------------------------------------------------
@@ -400,7 +410,10 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
 
 
 def _check_manager(manager: Any) -> None:
-    """Raise an error if a manager would change rooms, and send, in its own thread."""
+    """Raise an error if a manager needs asyncio, or changes rooms in a thread."""
+    if isinstance(manager, socketio.AsyncManager):
+        expected = "one that is not for asyncio, such as socketio.RedisManager"
+        raise InvalidOption("client_manager", expected, manager)
     if not isinstance(manager, PubSubManager) or manager.write_only:
         return
     if not isinstance(manager, ReactorPubSubManager):
