@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 
 from typing_extensions import override
 
-from tests.soak.cluster_server import ClusterServer
+from tests.soak.cluster_server import ClusterServer, Stall
 from tests.soak.history import NEAR, Event, Failure, Session
 from tests.soak.supervised import Worker
 from tests.soak.workers import Harm, WorkersSoak, main
@@ -167,6 +167,7 @@ class ClusterSoak(WorkersSoak):
 
     @override
     def _judge(self, within: float) -> None:
+        self._joined = self._cluster.joined()
         for session in self.sessions:
             # A WebSocket may go through another node, too.
             session.has_moved = False
@@ -185,7 +186,22 @@ class ClusterSoak(WorkersSoak):
             stalls = [each for each in stalls if each.node == session.node]
         else:
             stalls = stalls + self._cluster.goings
+        stalls = [*stalls, *self._strange_to_each_other(session)]
         return any(each.covers(ended, session.patience) for each in stalls)
+
+    def _strange_to_each_other(self, session: Session) -> Iterator[Stall]:
+        """List the times in which another node did not know the session's.
+
+        One of them has joined then, and the other one was cut off from Redis.
+        """
+        for cut in self._cluster.cuts:
+            new = {
+                name
+                for name, at in self._joined.items()
+                if cut.since - 1 <= at <= cut.until
+            }
+            if new and session.node in (*new, cut.node):
+                yield cut
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import re
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
@@ -31,6 +33,8 @@ __all__ = ["ClusterServer", "Stall"]
 
 _ROOT = Path(__file__).parents[2]
 _RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
+_JOINED = re.compile(r"^(\S+) .* has joined the cluster", re.M)
+_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _PAUSE = 0.05
 _DEADLINE = 60.0
 _PROXY = """
@@ -89,6 +93,7 @@ class ClusterServer:
         stalls: When nodes did not answer the others, for so long that these may have
             given up.
         goings: When nodes that were replaced came to their end.
+        cuts: When nodes were cut off from Redis, and so did not hear of each other.
         ledger: The file that the application writes.
         redis: Where they find each other.
     """
@@ -100,6 +105,7 @@ class ClusterServer:
         self.outages: list[tuple[float, float]] = []
         self.stalls: list[Stall] = []
         self.goings: list[Stall] = []
+        self.cuts: list[Stall] = []
         self.ledger = folder / "ledger"
         self.redis = RedisServer(
             shutil.which("redis-server") or "redis-server",
@@ -206,10 +212,19 @@ class ClusterServer:
         else:
             # Others notice what went through it a little later.
             self.fates[f"after {worker.node}"] = Fate(Event.KILLED, now, now)
-        if status not in (0, -signal.SIGTERM, -signal.SIGKILL):
+        has_joined = worker.node not in self._without_redis()
+        if has_joined and status not in (0, -signal.SIGTERM, -signal.SIGKILL):
             self._problems.append(f"{worker.node} ended with {status}")
         if not self._is_ending:
             await self._start_node(worker.slot)
+
+    def _without_redis(self) -> list[str]:
+        """List the nodes that could not join, as they did not find Redis in time."""
+        return [
+            name
+            for name in self._processes
+            if "cannot be used: " in self._log(name).read_text(errors="replace")
+        ]
 
     async def watch(self) -> None:
         """Do nothing: each node is watched from its start."""
@@ -290,17 +305,38 @@ class ClusterServer:
 
     async def cut_off(self, worker: Worker, seconds: float) -> None:
         """Let nothing pass for a while between a node and Redis."""
-        await _swallow([self._ways[worker.slot]], seconds)
+        with self._cutting(worker):
+            await _swallow([self._ways[worker.slot]], seconds)
 
     async def isolate(self, worker: Worker, seconds: float) -> None:
         """Do both."""
-        await _swallow([self._links[worker.slot], self._ways[worker.slot]], seconds)
+        relays = [self._links[worker.slot], self._ways[worker.slot]]
+        with self._cutting(worker):
+            await _swallow(relays, seconds)
+
+    @contextmanager
+    def _cutting(self, worker: Worker) -> Iterator[None]:
+        cut = Stall(worker.node, time.monotonic())
+        self.cuts.append(cut)
+        yield
+        cut.until = time.monotonic()
 
     async def swallow_redis(self, seconds: float) -> None:
         """Let nothing pass for a while between Redis and all nodes."""
         await _swallow(self._ways, seconds)
 
     # --- what there is of it ----------------------------------------------------------
+
+    def joined(self) -> dict[str, float]:
+        """Tell when each node has joined, to the second, as its log says."""
+        offset = time.monotonic() - datetime.now(UTC).timestamp()
+        found: dict[str, float] = {}
+        for name in self._processes:
+            line = _JOINED.search(self._log(name).read_text(errors="replace"))
+            if line is not None:
+                at = datetime.strptime(line[1], _TIME)
+                found[name] = at.timestamp() + offset
+        return found
 
     def descriptors(self) -> dict[str, int]:
         """Count the open descriptors of each slot's node."""
