@@ -187,7 +187,8 @@ class ClusterSoak(WorkersSoak):
         else:
             stalls = stalls + self._cluster.goings
         stalls = [*stalls, *self._strange_to_each_other(session)]
-        return any(each.covers(ended, session.patience) for each in stalls)
+        # Of a poll and a POST both may have to fail, and each comes by chance.
+        return any(each.covers(ended, 2 * session.patience) for each in stalls)
 
     def _strange_to_each_other(self, session: Session) -> Iterator[Stall]:
         """List the times in which another node did not know the session's.
