@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from socket import create_server
 
 import pytest
 
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.socket
 
 FRONTS = ["haproxy always", "haproxy never", "nginx keepalive"]
 assert set(FRONTS) <= set(PROXIES)
+LISTEN = f"tcp:0:interface={LOOPBACK}"
 APP = ("--app", "tests.interop.twistd_app:APPLICATION")
 
 
@@ -62,10 +64,10 @@ class Machines:
         self._stack.callback(end, machine)
         return machine
 
-    def fails_to_start(self, name: str) -> str:
+    def fails_to_start(self, name: str, listen: str = LISTEN) -> str:
         """Return what it says, all of it one line."""
         ended = subprocess.run(
-            command("--port", "0", *self._flags(name)),
+            command("--listen", listen, *self._flags(name)),
             cwd=PROJECT,
             capture_output=True,
             text=True,
@@ -286,6 +288,18 @@ def test_requests_go_on_while_redis_is_away(
         assert request(at(one), "/healthz").status == 200
         cluster.redis.start()
         until(lambda: says("ok"), lambda: one.output)
+
+
+def test_who_cannot_listen_for_clients_ends_and_leaves(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    with machines(require_program, tmp_path) as cluster:
+        with create_server((LOOPBACK, 0)) as taken:
+            port = taken.getsockname()[1]
+            said = cluster.fails_to_start("n0", f"tcp:{port}:interface={LOOPBACK}")
+        assert said.endswith("Address already in use")
+        with cluster.redis.client() as client:
+            assert client.keys("*:member:*") == []
 
 
 def test_a_node_serves_when_it_has_joined(

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from typing_extensions import override
 
 from txengineio.errors import JoinFailed
-from txengineio.twistd.turning import Stopped, can_turn, turn_until
+from txengineio.twistd.turning import Stopped, can_turn, turn_last, turn_until
 
 
 class Threads:
@@ -100,3 +100,18 @@ def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
         turn_until(reactor, done)
     assert cancelled == [done]
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_who_turns_for_the_last_time_leaves_no_thread_behind(is_stopped: bool) -> None:
+    reactor = Turning()
+    turn_until(reactor, succeed(None))
+    done: Deferred[None] = Deferred()
+    if is_stopped:
+        reactor.callLater(1, signal.raise_signal, signal.SIGTERM)
+    else:
+        reactor.callLater(1, done.callback, None)
+    turn_last(reactor, done)
+    assert 1 <= reactor.seconds() < 1.2
+    assert done.called
+    assert reactor.threads.told[-1] == "stop"

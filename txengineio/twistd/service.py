@@ -23,7 +23,7 @@ from txengineio.server.health import HealthResource
 from txengineio.server.web.resource import check_engine
 from txengineio.server.web.site import DEFAULT_PATH, engine_site, path_segments
 from txengineio.twistd.endpoints import CannotStart, cannot_listen, url_of
-from txengineio.twistd.turning import Stopped, can_turn, turn_until
+from txengineio.twistd.turning import Stopped, can_turn, turn_last, turn_until
 
 __all__ = ["DEFAULT_DRAIN_TIMEOUT", "EngineIOService"]
 
@@ -175,6 +175,8 @@ class EngineIOService(Service):
         endpoint.listen(site).addCallback(opened).addErrback(failed)
         at_once = False
         if problems:
+            if self.engine.joins is not None and can_turn(self.engine.clock):
+                turn_last(self.engine.clock, self.engine.leave())
             cannot_listen(self.program, description, problems[0].value)
 
     def _served(self, port: IListeningPort, description: str) -> None:

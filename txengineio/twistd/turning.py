@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from txengineio.twistd.signals import STOP_SIGNALS, caught
 
-__all__ = ["Stopped", "can_turn", "turn_until"]
+__all__ = ["Stopped", "can_turn", "turn_last", "turn_until"]
 
 _TURN: Final = 0.05
 """Seconds that the reactor may wait at a time."""
@@ -49,6 +49,21 @@ def turn_until(reactor: Any, done: Deferred[None]) -> None:
             reactor.iterate(_TURN)
         if isinstance(outcome[0], Failure):
             outcome[0].raiseException()
+
+
+def turn_last(reactor: Any, done: Deferred[None]) -> None:
+    """Let a reactor turn that will not run until something is done.
+
+    Its threads end, which would keep the process from ending.
+
+    Args:
+        reactor: The reactor.
+        done: Fires when it is; a signal that is to end the process cancels it.
+    """
+    with suppress(Stopped):
+        turn_until(reactor, done)
+    with suppress(Exception):
+        reactor.getThreadPool().stop()
 
 
 @contextmanager
