@@ -483,9 +483,9 @@ class RedisMembership:
     def _failed(self, failure: Failure) -> None:
         problem = failure.value
         if isinstance(problem, RedisRefused):
-            self._seldom.warn(
-                "refused", "{where}: {problem}", where=self._where, problem=problem
-            )
+            kind, _, _ = str(problem).partition(" ")  # such as OOM
+            text = "{where}: {problem}"
+            self._seldom.warn(kind, text, where=self._where, problem=problem)
             self._degrade(problem)
             if problem.is_elsewhere:
                 # With the next beat.
