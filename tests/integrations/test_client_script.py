@@ -116,6 +116,8 @@ def test_everything_else_goes_on_as_before(package: Path) -> None:
     ("path", "problem"),
     [
         ("nowhere", "path must be a script or a folder that is there, such as"),
+        ("socket.io-client", "after npm install socket.io-client, not"),
+        ("engine.io-client", "after npm install engine.io-client, not"),
         ("empty", r"path must be a folder with dist/socket\.io\.min\.js or"),
         ("README.md", r"path must be a script, whose name ends with \.js, not"),
     ],

@@ -20,10 +20,7 @@ from txengineio.server.web.headers import add_vary
 
 __all__ = ["ClientScript"]
 
-_PRESENT: Final = (
-    "a script or a folder that is there, such as node_modules/socket.io-client after "
-    "npm install socket.io-client"
-)
+_PACKAGES: Final = ("socket.io-client", "engine.io-client")
 _PACKAGE: Final = "a folder with dist/socket.io.min.js or dist/engine.io.min.js"
 _SCRIPT: Final = "a script, whose name ends with .js"
 _SCRIPTS: Final = ("socket.io.min.js", "engine.io.min.js")
@@ -139,10 +136,18 @@ def _find(path: Path) -> list[Path]:
                 return [script, *_other_forms(script)]
         raise InvalidOption("path", _PACKAGE, str(path))
     if not path.is_file():
-        raise InvalidOption("path", _PRESENT, str(path))
+        raise InvalidOption("path", _present(path), str(path))
     if path.suffix != ".js":
         raise InvalidOption("path", _SCRIPT, str(path))
     return [path]
+
+
+def _present(path: Path) -> str:
+    package = path.name if path.name in _PACKAGES else _PACKAGES[0]
+    return (
+        f"a script or a folder that is there, such as node_modules/{package} after "
+        f"npm install {package}"
+    )
 
 
 def _other_forms(script: Path) -> Iterator[Path]:
