@@ -4,6 +4,7 @@ import re
 
 import pytest
 from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 
 from txengineio.integrations.streams.endpoints import (
@@ -27,6 +28,22 @@ def test_strings_of_servers(description: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "endpoint",
+    [
+        r"tcp\:8080\:interface=127.0.0.1",
+        r"tcp\:8080\:backlog=5\:interface=127.0.0.1",
+        r"tcp\:port=8080\:interface\=127.0.0.1",
+    ],
+)
+def test_the_endpoint_below_may_have_words_of_its_own(endpoint: str) -> None:
+    reactor = MemoryReactorClock()
+    description = f"engineio:{endpoint}:path=/pipe/:ping_interval=5"
+    serverFromString(reactor, description).listen(Factory())
+    ((port, _factory, _backlog, interface),) = reactor.tcpServers
+    assert (port, interface) == (8080, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
     "description",
     [
         r"engineio:https\://example.com/pipe/",
@@ -43,6 +60,7 @@ def test_strings_of_clients(description: str) -> None:
     [
         ("engineio:", "a port number or an endpoint"),
         ("engineio:1:2", "found 1:2"),
+        (r"engineio:1:tcp\:2\:backlog=5", r"found 1:tcp:2:backlog=5"),
         (
             r"engineio:tcp\:80:interface=127.0.0.1",
             "interface= goes with a port number only",

@@ -49,7 +49,10 @@ class ServerStringParser:
         Raises:
             ValueError: The string makes no sense.
         """
-        endpoint = _only(args, "a port number or an endpoint, as in engineio:8080")
+        # What Twisted took for an option with a value: tcp\:80\:backlog=5.
+        parts = [name for name in kwargs if ":" in name]
+        words = [*args, *(f"{name}={kwargs.pop(name)}" for name in parts)]
+        endpoint = _only(words, "a port number or an endpoint, as in engineio:8080")
         interface = kwargs.pop("interface", "")
         if endpoint.isdecimal():
             endpoint = f"tcp:{endpoint}"
