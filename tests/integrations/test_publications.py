@@ -193,6 +193,28 @@ def test_what_cannot_be_put_into_wamp_is_said_and_forgotten() -> None:
     assert len(publications) == publications.size == 0
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_very_many_that_are_settled_at_once_do_no_harm(is_refused: bool) -> None:
+    class Picky(RecordingWampSession):
+        @override
+        def publish(self, topic: str, *arguments: Any, options: Any) -> Any:
+            if is_refused:
+                raise SerializationError("no JSON")
+            return super().publish(topic, *arguments, options=options)
+
+    publications = Publications(10_000_000)
+    for number in range(2_000):
+        assert publications.publish("t", number)
+    session = Picky()
+
+    with capturedLogs() as logs:
+        publications.resume(session)
+
+    assert len(logs) == 2_000 * is_refused
+    assert len(session.published) == 2_000 * (not is_refused)
+    assert len(publications) == publications.size == 0
+
+
 def test_pausing_twice_counts_as_once() -> None:
     publications = Publications(10_000)
     first = RecordingWampSession(acknowledges=False)

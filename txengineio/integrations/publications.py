@@ -75,6 +75,7 @@ class Publications:
         # In the order in which they were sent, which is the one to keep.
         self._under_way: dict[_Publication, None] = {}
         self._options = PublishOptions(acknowledge=True)
+        self._is_sending = False
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._under_way)
@@ -125,14 +126,19 @@ class Publications:
         self._waiting.extendleft(reversed(again))
 
     def _send(self) -> None:
+        if self._is_sending:
+            # A publication that is settled at once leaves the next one to the loop.
+            return
+        self._is_sending = True
         while self._session is not None and self._waiting:
             # One that may have broken the connection goes alone, to spare the others.
             window = 1 if self._waiting[0].attempts else WINDOW
             if len(self._under_way) >= window:
-                return
+                break
             publication = self._waiting.popleft()
             self._under_way[publication] = None
             self._send_one(publication)
+        self._is_sending = False
 
     def _send_one(self, publication: _Publication) -> None:
         try:
