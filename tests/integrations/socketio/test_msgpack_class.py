@@ -71,7 +71,7 @@ def test_a_packet_that_disconnects_has_no_data() -> None:
 
 @pytest.mark.skipif(
     not hasattr(MsgPackPacket, "configure"),
-    reason="this python-socketio has no options",
+    reason="a later python-socketio has MsgPackPacket.configure",
 )
 def test_what_upstream_was_configured_with_counts() -> None:
     configured = msgpack_class_for(

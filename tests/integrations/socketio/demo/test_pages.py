@@ -16,12 +16,10 @@ from txengineio.server.web.site import engine_site
 PAGE = Path(pages.__file__).with_name("page")
 
 
-def get(path: str, script: str | None = None) -> Response:
+def get(path: str, script: str | None = None, where: str = "/a/socket.io") -> Response:
     server = Server.new(own_site=True)
-    beside = chat_pages("/a/socket.io", script)
-    server.site = engine_site(
-        server.engine, "/a/socket.io", beside=beside, reactor=server.clock
-    )
+    beside = chat_pages(where, script)
+    server.site = engine_site(server.engine, where, beside=beside, reactor=server.clock)
     return Connection(server.site, server.settle).request("GET", path).answer
 
 
@@ -40,13 +38,22 @@ def test_the_page_knows_where_the_server_and_the_client_are(
     assert "script-src 'self'" in (answer.header("Content-Security-Policy") or "")
 
 
+def test_the_server_may_be_at_the_path_chat() -> None:
+    page = get("/", where="/chat/").text
+    parts = re.findall(r'(?:href|src)="([^":]+)"', page)
+    assert len(parts) == 2
+    assert [get(f"/{part}", where="/chat/").status for part in parts] == [200, 200]
+
+
 def test_what_a_module_imports_is_served() -> None:
-    assert get("/chat/chat.css").header("Content-Type") == "text/css; charset=UTF-8"
+    assert (
+        get("/chat-page/chat.css").header("Content-Type") == "text/css; charset=UTF-8"
+    )
     missing = ["chat.js"]
     served: set[str] = set()
     while missing:
         name = missing.pop()
-        answer = get(f"/chat/{name}")
+        answer = get(f"/chat-page/{name}")
         assert answer.status == 200, name
         served.add(name)
         missing += set(re.findall(r'from "\./(.+?)"', answer.text)) - served

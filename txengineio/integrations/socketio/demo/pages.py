@@ -34,4 +34,5 @@ def chat_pages(path: str, script: str | None = None) -> dict[bytes, Resource]:
     where = f"{path.rstrip('/')}/"
     client = f"{where}{script}" if script else ""
     page = page_of(folder.joinpath("chat.html"), path=where, script=client)
-    return {b"": page, b"chat": parts}
+    # Not "chat": that may well be the path of the server.
+    return {b"": page, b"chat-page": parts}
