@@ -157,6 +157,13 @@ FLAGS = [
     (["--cors-origin", "*", "--cors-credentials"], "--cors-credentials does not go"),
     (["--listen", "tcp:1", "-i", "::"], "--interface goes with --port, not with"),
     (["--inspector", "tcp:1", "--no-inspector"], "--no-inspector does not go with"),
+    (["--path", "/healthz/"], "--path must leave /healthz to the health page"),
+    (["--metrics", "--path", "/metrics"], "--path must leave /metrics to --metrics"),
+    (["--path", "/inspector/"], "--path must leave /inspector to the inspector"),
+    (
+        ["--inspector", "tcp:1", "--app", APP, "--path", "/inspector"],
+        "--path must leave /inspector to the inspector",
+    ),
     (["--inspector", "tcp:1", "--path", "/"], "need a --path other than /"),
     (["--metrics", "--path", "/"], "need a --path other than /"),
 ]

@@ -168,6 +168,24 @@ class ServerOptions(CommandLine):
             and self["listen"] == [self._port_description()]
             and _is_local(self["interface"] or DEFAULT_INTERFACE)
         )
+        self._check_path()
+
+    def _check_path(self) -> None:
+        """Check that the engine does not hide what is served beside it."""
+        has_inspector = self["is_trial"] and self.serves.echoes
+        beside = {
+            "/healthz": ("the health page", True),
+            "/metrics": ("--metrics", self["metrics"]),
+            "/inspector": (
+                "the inspector",
+                self["inspector"] is not None
+                or (has_inspector and not self["no-inspector"]),
+            ),
+        }
+        path = self["path"].rstrip("/")
+        what, is_there = beside.get(path, ("", False))
+        if is_there:
+            raise UsageError(f"--path must leave {path} to {what}")
 
     def _become(self, settings: WorkerSettings) -> None:
         """Take what a worker has of its own, and its share of what is for all."""
