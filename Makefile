@@ -205,6 +205,7 @@ $(CROSSBAR)/.venv/.installed: $(CROSSBAR)/requirements.txt | $(BIN)/python
 
 $(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.json
 	@if command -v npm >/dev/null; then \
+		test -w "$$HOME" || export npm_config_cache="$$PWD/build/npm"; \
 		cd $(PEERS) && npm ci --no-progress && touch node_modules/.installed; \
 	elif [ "$$CI" = true ]; then \
 		echo "npm was not found: install Node.js 20 or newer with npm" >&2; exit 1; \
