@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import json
 import os
 import socket
@@ -111,6 +112,36 @@ async def test_large_and_chunked_bodies_are_whole(nodes: list[Node]) -> None:
             one.http.close()
 
     await with_clients(nodes, work)
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_too_large_to_move_is_forwarded(nodes: list[Node]) -> None:
+    """One read may bring more than a packet takes, behind a proxy for example."""
+
+    def open_both(one: Client, two: Client, _: Client) -> str:
+        session = two.open()
+        assert one.ask("/nothing")[0] == 501
+        return session
+
+    def read_answer(one: Client) -> tuple[int, bytes]:
+        answer = http.client.HTTPResponse(one.http.sock)
+        answer.begin()
+        return answer.status, answer.read()
+
+    clients = [Client(node) for node in nodes]
+    session = await deferToThread(open_both, *clients)
+    (channel,) = nodes[0].site.idle_connections()
+    body = b"4" + b"x" * 900_000
+    head = f"POST {session} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    channel.dataReceived(head.encode() + body)
+    assert await deferToThread(read_answer, clients[0]) == (200, b"ok")
+    said = await deferToThread(clients[0].ask, session)
+    assert said == (200, f"4n1 900000 {'x' * 20!r}".encode())
+    counts = nodes[0].workers.counts
+    # The poll after it moved.
+    assert (counts.forwarded["answered"], counts.moved["out"]) == (1, 1)
+    for client in clients:
+        client.http.close()
 
 
 @pytest_twisted.ensureDeferred
@@ -445,8 +476,21 @@ async def test_two_nodes_of_one_name_are_one_too_many(
     nodes: list[Node], directory: Path
 ) -> None:
     engine = Engine(Named, reactor=CLOCK, node_name="n1")
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(OSError, match="such a node already"):
         Workers(engine, directory, CLOCK).start()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_was_killed_starts_again_at_once(directory: Path) -> None:
+    """Nobody else has to have missed it before."""
+    left = links.new_socket()
+    left.bind(str(directory / "n0"))
+    left.close()
+    node = Node("n0", directory)
+    link = links.open_link(directory / "n0")
+    assert link is not None
+    link.close()
+    await node.stop()
 
 
 def test_what_a_killed_node_leaves_is_cleared_away(directory: Path) -> None:

@@ -183,9 +183,15 @@ def _listen_at(link: socket.socket, path: Path) -> None:
 
     Others take a path at which nobody listens for one that a dead process has left.
 
+    What a killed node has left there is cleared away.
+
     Raises:
         OSError: There is something at that path, or near it.
     """
+    living = open_link(path)
+    if living is not None:
+        living.close()
+        raise FileExistsError(errno.EEXIST, "there is such a node already", str(path))
     unfinished = path.with_name(f".{path.name}")
     link.bind(os.fspath(unfinished))
     try:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from txengineio.cluster.forwarding.pairs import FORWARDED
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.cluster.links import Sender
-from txengineio.cluster.packets import Connection, connection_packet
+from txengineio.cluster.packets import MOVABLE, Connection, connection_packet
 from txengineio.net.accepted import Acceptor, deliver
 from txengineio.net.release import can_be_released, release_socket
 from txengineio.server.engine import Engine
@@ -56,6 +56,8 @@ class Moves:
         transport = channel.transport
         if channel.site not in self.sites or not can_be_released(transport):
             return False
+        if len(received) > MOVABLE:
+            return False
         if sender.is_full:
             self._counts["busy"] += 1
             transport.write(_BUSY)
@@ -75,7 +77,7 @@ class Moves:
         received: bytes,
     ) -> bool:
         """Send a connection away of which nothing was made, if there is room."""
-        if site not in self.sites or sender.is_full:
+        if site not in self.sites or sender.is_full or len(received) > MOVABLE:
             return False
         packet = connection_packet(self.sites.index(site), accepted, received)
         sender.send(packet, accepted)

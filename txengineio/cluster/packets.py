@@ -27,6 +27,7 @@ from typing import Final
 
 __all__ = [
     "MAX_MESSAGE",
+    "MOVABLE",
     "PIECE",
     "Connection",
     "Hello",
@@ -57,8 +58,15 @@ _ABOUT: Final = struct.Struct("!cHQ")
 _PLACE: Final = struct.Struct("!ccII")
 """The tag, the kind of a message, its size, and where in it a piece belongs."""
 
+MOVABLE: Final = 1 << 17
+"""Bytes of what was received that a connection can move with, at most.
+
+They go in one packet, of which Linux takes 208 KiB unless it is told otherwise
+(``net.core.wmem_default``); one read may bring more.
+"""
+
 _LONGEST: Final = 1 << 18
-"""Bytes: more than any packet has, as a packet carries what one read returns."""
+"""Bytes: more than any packet has."""
 
 _MAX_DESCRIPTORS: Final = 4
 # Programs that the application starts meanwhile are not to have them.
