@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 class RunExample(Protocol):

@@ -40,7 +40,11 @@ class Workers(Running):
     def directory(self) -> Path:
         """Where the workers find each other."""
         pid = self.pids()[0]
-        held = {os.readlink(each) for each in self._descriptors(pid)}
+        held = set()
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            # It may have closed one meanwhile.
+            with suppress(FileNotFoundError):
+                held.add(os.readlink(each))
         for line in Path(f"/proc/{pid}/net/unix").read_text("ascii").splitlines():
             # There may be other supervisors, of tests that run at the same time.
             inode, _, path = line.partition("/")
@@ -48,9 +52,6 @@ class Workers(Running):
             if found and f"socket:[{inode.split()[-1]}]" in held:
                 return Path(found[1])
         raise AssertionError("the workers have no directory")
-
-    def _descriptors(self, pid: int) -> list[Path]:
-        return list(Path(f"/proc/{pid}/fd").iterdir())
 
     def open(self) -> str:
         """Open a session; return its target."""

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +18,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RequireProgram
-from tests.connection import make_request
+from tests.connection import make_request, parse_response
 from tests.frames import parse_frames
+from tests.test_plugin import receive
 from tests.wiring import opening_headers
 
 PROJECT = Path(__file__).parents[1]
 GUIDE = (PROJECT / "docs" / "deployment.md").read_text("utf-8")
 RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
-DEADLINE = 30.0
+DEADLINE = 60.0
 POLLING = "/engine.io/?EIO=4&transport=polling"
 WEBSOCKET = "/engine.io/?EIO=4&transport=websocket"
 
@@ -188,11 +188,11 @@ def connect(port: int, target: str, **headers: str) -> socket.socket:
 
 @pytest.mark.socket
 def test_a_server_that_stops_says_so_and_a_second_signal_ends_it(start: Start) -> None:
-    server = start(*twistd("--port", "0", "--drain-timeout", "60"))
+    server = start(*twistd("--port", "0", "--drain-timeout", "600"))
     port = int(server.wait_for(r"served at http://127\.0\.0\.1:(\d+)/")[1])
     server.wait_for("The application is")
     health = connect(port, "/healthz")
-    assert b"ok" in health.recv(4096)
+    assert receive(health, parse_response).endswith(b"ok\n")
     with connect(port, WEBSOCKET, **opening_headers()) as websocket:
         # It answers no close frame: the server would wait for it.
         received = b""
@@ -204,12 +204,11 @@ def test_a_server_that_stops_says_so_and_a_second_signal_ends_it(start: Start) -
 
         assert get(f"http://127.0.0.1:{port}/healthz") == (503, "draining\n")
         assert get(f"http://127.0.0.1:{port}{POLLING}")[0] == 503
-        begin = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         server.wait_for("SIGTERM again: 0 sessions are dropped")
+        # It would wait for its client for ten minutes.
         status = server.end()
     health.close()
-    assert time.monotonic() - begin < 2
     assert status in (0, -signal.SIGTERM)
 
 

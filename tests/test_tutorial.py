@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import RequireProgram
 from tests.interop.servers import HERE, run_client
-from tests.interop.test_proxies import free_port
+from tests.ports import reserved_port
 from tests.test_documentation import TUTORIAL, blocks
 
 pytestmark = pytest.mark.socket
@@ -61,17 +61,17 @@ def test_the_tutorial_leads_to_a_chat(
     for line, expected in zip(said, TESTS_SAY, strict=True):
         assert expected in line
     assert [words[0] for words in left[:-1]] == ["python3", ".venv/bin/pip", "npm"]
-    port = str(free_port())
     server = folder / left[-1][1]
-    server.write_text(server.read_text("utf-8").replace("8080", port), "utf-8")
-    facts = run_client(
-        [node, HERE / "node" / "tutorial.mjs"],
-        server=[sys.executable, server.name],
-        executable=chromium,
-        folder=str(folder),
-        profile=str(tmp_path / "profile"),
-        url=f"http://127.0.0.1:{port}/",
-    )["tutorial"]
+    with reserved_port() as port:
+        server.write_text(server.read_text("utf-8").replace("8080", str(port)), "utf-8")
+        facts = run_client(
+            [node, HERE / "node" / "tutorial.mjs"],
+            server=[sys.executable, server.name],
+            executable=chromium,
+            folder=str(folder),
+            profile=str(tmp_path / "profile"),
+            url=f"http://127.0.0.1:{port}/",
+        )["tutorial"]
     assert facts["trouble"] == []
     assert facts["elsewhere"] == []
     assert facts["statuses"] == [0, 0]

@@ -17,7 +17,7 @@ __all__ = ["CLOCK", "DEADLINE", "HOST", "POLLING", "Client", "Named", "with_clie
 
 HOST: Final = "127.0.0.1"
 POLLING: Final = "/engine.io/?EIO=4&transport=polling"
-DEADLINE: Final = 20.0
+DEADLINE: Final = 60.0
 CLOCK: Any = reactor
 
 

@@ -74,6 +74,15 @@ def nodes(directory: Path) -> Iterator[list[Node]]:
     assert list(directory.iterdir()) == []
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    for _ in range(int(DEADLINE / 0.01)):
+        if holds():
+            return
+        await deferLater(CLOCK, 0.01)
+    pytest.fail("it never happened")
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_connection_goes_to_and_fro(nodes: list[Node]) -> None:
     def work(one: Client, two: Client, _: Client) -> None:
@@ -214,11 +223,7 @@ async def test_a_client_that_leaves_a_forwarded_poll_has_left(
             assert len(nodes[1].engine.sessions) == 1
 
     await with_clients(nodes, work)
-    for _ in range(200):
-        if not nodes[1].engine.sessions:
-            break
-        await deferLater(CLOCK, 0.01)
-    assert not nodes[1].engine.sessions
+    await until(lambda: not nodes[1].engine.sessions)
     assert nodes[0].workers.counts.forwarded == {"left": 1}
 
 
@@ -251,11 +256,8 @@ async def test_a_lost_node_is_known_at_once(nodes: list[Node]) -> None:
     nodes[0].workers.when_left(gone.append)
     assert nodes[0].workers.owner_of("n1-x") in nodes[0].workers.peers()
     nodes[1].workers.stop()
-    for _ in range(200):
-        # It is to hear of the third one, too.
-        if gone and nodes[0].workers.peers():
-            break
-        await deferLater(CLOCK, 0.01)
+    # It is to hear of the third one, too.
+    await until(lambda: gone and nodes[0].workers.peers())
     assert gone == ["n1"]
     assert nodes[0].workers.owner_of("n1-x") is None
     assert [peer.name for peer in nodes[0].workers.peers()] == ["n2"]
@@ -310,10 +312,7 @@ async def test_a_link_that_breaks_while_both_nodes_live_is_opened_once_more(
     before = one.peer("n1")
     assert before is not None
     before.sender.send(b"nonsense")
-    for _ in range(200):
-        if lost:
-            break
-        await deferLater(CLOCK, 0.01)
+    await until(lambda: lost)
     assert one.peer("n1") not in (None, before)
     # The other one has lost nothing, and hears from both again.
     for _ in range(20):
@@ -322,10 +321,7 @@ async def test_a_link_that_breaks_while_both_nodes_live_is_opened_once_more(
     heard: list[bytes] = []
     two.when_told(lambda _name, _kind, payload: heard.append(payload))
     assert one.tell_all(b"x", b"hello") == 2
-    for _ in range(200):
-        if heard:
-            break
-        await deferLater(CLOCK, 0.01)
+    await until(lambda: heard)
     assert heard == [b"hello"]
     assert {peer.name for peer in two.peers()} == {"n0", "n2"}
     assert len(flush_logged_errors(ValueError)) == 1
@@ -431,7 +427,7 @@ async def test_too_many_sockets_under_way_are_tried_again(
         for packet in (b"1", b"2", b"3"):
             sender.send(packet)
         assert sent == []
-        await deferLater(CLOCK, 0.1)
+        await until(lambda: len(sent) == 3)
         assert sent == [b"1", b"2", b"3"]
         sender.close()
         assert ended == []
@@ -537,13 +533,6 @@ async def test_a_message_without_its_end_or_its_sender_is_dropped_and_counted(
     nodes: list[Node], directory: Path, flush_logged_errors: FlushLoggedErrors
 ) -> None:
     counts = nodes[0].workers.counts.told
-
-    async def until(holds: Callable[[], object]) -> None:
-        for _ in range(200):
-            if holds():
-                return
-            await deferLater(CLOCK, 0.05)
-        pytest.fail(str(counts))
 
     def opened() -> socket.socket:
         link = links.open_link(directory / "n0")
@@ -652,8 +641,7 @@ async def test_what_is_new_goes_to_the_successor(nodes: list[Node]) -> None:
     await deferToThread(before, *clients)
     leaving = nodes[0].workers
     leaving.retire("n1")
-    await deferLater(CLOCK, 0.3)
-    assert leaving.counts.moved["out"] >= 2
+    await until(lambda: leaving.counts.moved["out"] >= 2)
     assert nodes[0].site.idle_connections() == []
     await deferToThread(after, *clients)
     for client in clients:

@@ -35,8 +35,8 @@ __all__ = ["Agent", "Outcome", "Ports", "merged", "running"]
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
-START_DEADLINE = 30.0
-DEADLINE = 20.0
+START_DEADLINE = 90.0
+DEADLINE = 60.0
 SYNCS = 4
 """Questions after which a server has handled, and answered, all that was sent before.
 

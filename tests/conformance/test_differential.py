@@ -27,7 +27,7 @@ SCENARIOS = int(os.environ.get("TXENGINEIO_SCENARIOS", "500"))
 """Of each kind; there are two."""
 FIRST_SEED = int(os.environ.get("TXENGINEIO_FIRST_SEED", "0"))
 WORKERS = 4
-HOOK_TIMEOUT = 2.0
+HOOK_TIMEOUT = 10.0
 """Seconds after which what has come to one side only is taken for a difference."""
 
 TIME_LIMIT = 1.5

@@ -22,11 +22,12 @@ from tests.conformance.peers import WEBSOCKET_HEADERS, join, split
 pytestmark = pytest.mark.socket
 
 INTERVAL, TIMEOUT = 0.3, 0.2
-LATE = 0.012
-"""Seconds for two time-outs, a handshake, and three requests."""
-ATTEMPTS = 10
+LATE = 0.1
+"""Seconds for two time-outs, a handshake, and three requests: a few milliseconds, where
+the machine does nothing else."""
+ATTEMPTS = 20
 """All but one may meet a moment in which the machine is busy."""
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,8 @@ __all__ = [
 
 reactor = cast(Any, global_reactor)
 
-DEADLINE = 30.0
-TURNS = 20
+DEADLINE = 60.0
+TURNS = 1000
 
 MODES: dict[str, dict[str, Any]] = {
     "polling": {"transports": ("polling",)},
@@ -50,7 +50,8 @@ class Recorder(EngineIOProtocol):
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
         self.lost: Deferred[CloseReason] = Deferred()
-        self.heartbeats = 0
+        self._heartbeats: list[tuple[int, Deferred[None]]] = []
+        self._beats = 0
         self._wanted: tuple[int, Deferred[None]] | None = None
 
     @override
@@ -59,7 +60,16 @@ class Recorder(EngineIOProtocol):
         self.factory.built.append(self)
 
     def _heartbeat(self) -> None:
-        self.heartbeats += 1
+        self._beats += 1
+        for count, waiting in self._heartbeats:
+            if count == self._beats:
+                waiting.callback(None)
+
+    def has_heartbeats(self, count: int) -> Deferred[None]:
+        """Return a Deferred that fires after so many heartbeats more."""
+        waiting: Deferred[None] = Deferred()
+        self._heartbeats.append((self._beats + count, waiting))
+        return waiting
 
     @override
     def messageReceived(self, message: str | bytes) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from socket import create_server
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pytest
 import redis
 
 from tests.conftest import RequireProgram
 from tests.interop.launch import LOOPBACK
+from tests.ports import reserved_port
 
-__all__ = ["DEADLINE", "RedisServer", "free_port", "require_redis"]
+__all__ = ["DEADLINE", "RedisServer", "require_redis"]
 
 DEADLINE = 30.0
 PACKAGE = "Debian's package redis-server"
@@ -27,14 +28,10 @@ def require_redis(require_program: RequireProgram) -> str:
     return require_program("redis-server", PACKAGE)
 
 
-def free_port() -> int:
-    with create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class RedisServer:
     """A server on the loopback interface; it ends with the ``with`` block.
+
+    One that is used without such a block has to be closed.
 
     Args:
         program: The path of redis-server.
@@ -43,7 +40,7 @@ class RedisServer:
         password: What clients must say.
 
     Attributes:
-        port: Its port, which stays the same.
+        port: Its port, which stays the same, and its own.
     """
 
     def __init__(
@@ -53,7 +50,8 @@ class RedisServer:
         options: Sequence[str] = ("--save", ""),
         password: str | None = None,
     ) -> None:
-        self.port = 0
+        self._stack = ExitStack()
+        self.port = self._stack.enter_context(reserved_port())
         self._program = program
         self._folder = folder
         self._options = list(options)
@@ -73,36 +71,30 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        for _ in range(5):
-            port = self.port or free_port()
-            process = self._process = subprocess.Popen(
-                [
-                    *(self._program, *self._options),
-                    *("--port", str(port), "--bind", LOOPBACK),
-                    *("--dir", str(self._folder)),
-                ],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-            if self._answers(process, port):
-                self.port = port
-                return
-            # Somebody else has got the port in between.
+        process = self._process = subprocess.Popen(
+            [
+                *(self._program, *self._options),
+                *("--port", str(self.port), "--bind", LOOPBACK),
+                *("--dir", str(self._folder)),
+            ],
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        if not self._answers(process):
             self.kill()
-        pytest.fail("redis-server does not start")
+            pytest.fail("redis-server does not start")
 
-    def _answers(self, process: subprocess.Popen[bytes], port: int) -> bool:
+    def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + DEADLINE
-        with redis.Redis(host=LOOPBACK, port=port, password=self._password) as client:
+        with self.client() as client:
             while process.poll() is None and time.monotonic() < deadline:
                 try:
-                    info: Any = client.info()
+                    client.ping()
                 except redis.exceptions.ConnectionError:
                     time.sleep(0.02)
                 else:
-                    # Not one that listens there by chance.
-                    return bool(info["process_id"] == process.pid)
+                    return True
         return False
 
     def kill(self) -> None:
@@ -112,8 +104,17 @@ class RedisServer:
             self._process.wait(DEADLINE)
             self._process = None
 
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._stack.close()
+
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -122,4 +123,4 @@ class RedisServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.kill()
+        self.close()

@@ -6,8 +6,7 @@ a server that has not its session.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +16,8 @@ from tests.conftest import RequireProgram
 from tests.interop.launch import LOOPBACK
 from tests.interop.messages import ECHOES, LARGE, LARGE_LIMIT, digest
 from tests.interop.servers import run_client
-from tests.interop.test_proxies import (
-    DEADLINE,
-    Proxy,
-    command,
-    free_port,
-    open_session,
-    request,
-    wait_until_it_listens,
-)
+from tests.interop.test_proxies import Proxy, command, open_session, request, serving
+from tests.ports import reserved_port
 
 __all__ = ["ENGINE", "PROXIES", "check", "nodes_that_echo", "running_in_front"]
 
@@ -112,22 +104,11 @@ def running_in_front(
     """
     program_name, configuration, detail = PROXIES[name]
     program = require_program(program_name, f"the Debian package {program_name}")
-    port = free_port()
-    path = folder / "configuration"
-    path.write_text(configuration(port, servers, folder, detail), "utf-8")
-    output = folder / "output"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            command(program_name, program, path),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_until_it_listens(process, port, output)
-        yield Proxy(port, program_name, output)
-    finally:
-        process.terminate()
-        process.wait(DEADLINE)
+    path, output = folder / "configuration", folder / "output"
+    with reserved_port() as port:
+        path.write_text(configuration(port, servers, folder, detail), "utf-8")
+        with serving(command(program_name, program, path), port, output):
+            yield Proxy(port, program_name, output)
 
 
 def check(proxy: Proxy, program: list[str | Path], mode: str, **details: Any) -> None:
@@ -151,17 +132,23 @@ def check(proxy: Proxy, program: list[str | Path], mode: str, **details: Any) ->
     assert results["large"]["text_from_server"] == digest("0123456789" * (LARGE // 10))
 
 
-def nodes_that_echo(front: Proxy) -> list[str]:
-    """Let many clients get back what each says, and nothing else; list their nodes."""
+def nodes_that_echo(front: Proxy, openers: Sequence[Proxy] = ()) -> list[str]:
+    """Let many clients get back what each says, and nothing else; list their nodes.
 
-    def echoes(name: str) -> str:
-        session, _ = open_session(front)
+    Args:
+        front: What they talk to.
+        openers: Where they open their sessions, in turn; by default there, too.
+    """
+    places = openers or [front]
+
+    def echoes(client: int) -> str:
+        session, _ = open_session(places[client % len(places)])
         for number in range(20):
-            said = f"4{name} {number}"
+            said = f"4client{client} {number}"
             assert request(front, session, body=said).body == "ok"
             answer = request(front, session)
             assert (answer.status, answer.body) == (200, said)
         return session.rpartition("sid=")[2].partition("-")[0]
 
     with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(echoes, (f"client{number}" for number in range(32))))
+        return list(pool.map(echoes, range(32)))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.launch import LOOPBACK
-from tests.interop.redis_server import RedisServer, free_port
+from tests.interop.redis_server import RedisServer
+from tests.ports import reserved_port
 
 __all__ = ["Watched", "watched_redis"]
 
@@ -77,6 +78,7 @@ def watched_redis(program: str, folder: Path) -> Iterator[Watched]:
         )
         options = [str(configuration), "--sentinel"]
         sentinel = run(RedisServer(program, folders[2], options))
-        hosts = f"{LOOPBACK}:{free_port()},{LOOPBACK}:{sentinel.port}"
+        nowhere = stack.enter_context(reserved_port())
+        hosts = f"{LOOPBACK}:{nowhere},{LOOPBACK}:{sentinel.port}"
         url = f"redis+sentinel://{hosts}/{_NAME}"
         yield Watched(master, replica, sentinel, url)

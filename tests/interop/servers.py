@@ -38,8 +38,8 @@ __all__ = [
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PYTHON_CLIENT = (sys.executable, "-m", "tests.interop.python_client")
-START_DEADLINE = 30.0
-STOP_DEADLINE = 20.0
+START_DEADLINE = 90.0
+STOP_DEADLINE = 60.0
 CLIENT_DEADLINE = 115.0
 
 IS_REFERENCE = os.environ.get("TXENGINEIO_INTEROP_SERVER") == "reference"

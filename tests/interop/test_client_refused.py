@@ -25,6 +25,7 @@ from tests.interop.recorder import (
     reactor,
     sleep,
 )
+from tests.ports import reserved_port
 from txengineio import (
     CloseReason,
     ConnectCause,
@@ -158,7 +159,7 @@ async def test_our_engine_takes_its_time(transport: str) -> None:
 # --- servers that are none, or stall --------------------------------------------------
 
 OPEN_TIMEOUT = 0.6
-HOOK_TIMEOUT = 5.0
+HOOK_TIMEOUT = 30.0
 ACCEPT_WEBSOCKET = b"""HTTP/1.1 101 Switching Protocols\r
 Upgrade: websocket\r
 Connection: Upgrade\r
@@ -214,7 +215,8 @@ async def failure_in_time(scheme: str, transport: str, answer: bytes) -> Connect
     url = f"{scheme}://{server.address}"
     began = reactor.seconds()
     error = await failure_of(url, transport, open_timeout=OPEN_TIMEOUT)
-    assert reactor.seconds() - began < OPEN_TIMEOUT + 1
+    # By default it would be 20 seconds.
+    assert reactor.seconds() - began < OPEN_TIMEOUT + 10
     await server.serving
     return error
 
@@ -306,9 +308,8 @@ async def test_a_server_of_something_else(transport: str) -> None:
 @each_transport
 @pytest_twisted.ensureDeferred
 async def test_a_server_that_is_not_there(transport: str) -> None:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        port = taken.getsockname()[1]
-    error = await failure_of(f"http://{LOOPBACK}:{port}", transport)
+    with reserved_port() as port:
+        error = await failure_of(f"http://{LOOPBACK}:{port}", transport)
     assert error.cause is ConnectCause.REFUSED
     error = await failure_of("http://no-such-host.invalid", transport)
     assert error.cause is ConnectCause.DNS
@@ -326,5 +327,5 @@ async def test_a_server_that_stalls_after_the_handshake() -> None:
     server = Silent(head + body)
     url = f"http://{server.address}"
     client: Any = await in_time(connect(url, Recorders()))
-    assert await in_time(client.lost, 1.0) is CloseReason.PING_TIMEOUT
+    assert await in_time(client.lost) is CloseReason.PING_TIMEOUT
     await server.serving

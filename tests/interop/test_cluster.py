@@ -41,6 +41,9 @@ FRONTS = ["haproxy always", "haproxy never", "nginx keepalive"]
 assert set(FRONTS) <= set(PROXIES)
 LISTEN = f"tcp:0:interface={LOOPBACK}"
 APP = ("--app", "tests.interop.twistd_app:APPLICATION")
+AT_ONCE = 8.0
+"""Seconds, as a busy machine may need some. Who waited until the key of a node has gone
+from Redis would wait for 11 or more."""
 
 
 class Machines:
@@ -186,7 +189,7 @@ def parked_poll(pool: ThreadPoolExecutor, at: Proxy, session: str) -> Future[Ans
     return poll
 
 
-def test_a_killed_node_is_gone_within_a_second_and_may_come_back(
+def test_a_killed_node_is_gone_at_once_and_may_come_back(
     require_program: RequireProgram, tmp_path: Path
 ) -> None:
     with machines(require_program, tmp_path) as cluster:
@@ -202,7 +205,7 @@ def test_a_killed_node_is_gone_within_a_second_and_may_come_back(
             killed.process.kill()
             assert is_unknown(poll.result(20))
             assert is_unknown(request(ours, session, body="4lost"))
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < AT_ONCE
         assert is_unknown(request(ours, session))
         assert request(ours, own, body="4hello").body == "ok"
         assert request(ours, own).body == "4hello"
@@ -229,7 +232,7 @@ def test_a_node_that_hangs_is_gone_for_a_while(
             assert is_unknown(poll.result(30))
         began = time.monotonic()
         assert is_unknown(request(ours, session, body="4lost"))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < AT_ONCE
         hangs.process.send_signal(signal.SIGCONT)
         until(lambda: not is_unknown(request(ours, session, body="4hello")), str)
         assert request(ours, session).body == "4hello"
@@ -257,7 +260,7 @@ def test_workers_are_killed_and_replaced_behind_one_address(
         began = time.monotonic()
         until(lambda: says(sessions[0]) is None, machine.read)
         # Until another worker accepts for it.
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < AT_ONCE
         assert [says(each) for each in sessions[1:]] == ["4hello"] * 2
         machine.logs("is ready", times=4)
         sessions[0] = machine.open_on(0)

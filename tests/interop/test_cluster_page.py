@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import RequireProgram
 from tests.interop.redis_server import require_redis
-from tests.interop.test_proxies import Proxy, free_port, open_session, request
+from tests.interop.test_proxies import Proxy, open_session, request
+from tests.ports import reserved_port
 from tests.supervised import until
 
 pytestmark = pytest.mark.socket
@@ -39,7 +41,16 @@ def site(require_program: RequireProgram, tmp_path: Path) -> Iterator[Proxy]:
     require_redis(require_program)
     require_program("haproxy", "the Debian package haproxy")
     script, configuration = block("sh", "redis-server"), block("cfg", "# haproxy.cfg")
-    ports = {each: str(free_port()) for each in PORTS}
+    with ExitStack() as stack:
+        ports = {each: str(stack.enter_context(reserved_port())) for each in PORTS}
+        yield stack.enter_context(running_site(script, configuration, ports, tmp_path))
+
+
+@contextmanager
+def running_site(
+    script: str, configuration: str, ports: dict[str, str], tmp_path: Path
+) -> Iterator[Proxy]:
+    """Run what the page shows, on other ports."""
     for known, free in ports.items():
         assert f":{known}" in script + configuration or f"port {known}" in script
         script = re.sub(rf"\b{known}\b", free, script)

@@ -12,7 +12,8 @@ import pytest
 
 from tests.interop.certificates import make_certificates
 from tests.interop.launch import LOOPBACK, TLS, Launch
-from tests.interop.servers import ROOT, ServerProcess, port_is_free, running_server
+from tests.interop.servers import ROOT, ServerProcess, running_server
+from tests.ports import reserved_port
 
 pytestmark = pytest.mark.socket
 
@@ -104,11 +105,9 @@ def test_a_bad_certificate_is_told_in_one_line(tmp_path: Path) -> None:
     assert nameless == f"{failed} names no host that it is for\n"
 
 
-def test_no_server_is_status_1(server: ServerProcess) -> None:
-    port = server.port
-    assert port is not None
-    free = next(other for other in range(port + 1, port + 100) if port_is_free(other))
-    status, _, progress = run(b"", f"http://{LOOPBACK}:{free}")
+def test_no_server_is_status_1() -> None:
+    with reserved_port() as port:
+        status, _, progress = run(b"", f"http://{LOOPBACK}:{port}")
     assert status == 1
     assert "the connection was refused" in progress
 

@@ -20,7 +20,7 @@ from tests.interop.servers import HERE, ROOT, port_is_free, run_client
 
 pytestmark = pytest.mark.socket
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 CASE_DEADLINE = 150.0
 RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
 COMMAND = [sys.executable, "-c", RUN_TWISTD, "-n", "--pidfile=", "engineio"]

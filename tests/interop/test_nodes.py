@@ -7,7 +7,6 @@ every request comes to a node that has not its session.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -85,11 +84,13 @@ def test_python_client(proxy: Proxy, mode: str) -> None:
     check(proxy, [*PYTHON_CLIENT], mode, client="asyncio", connection={})
 
 
-def test_many_clients_get_their_own_and_nothing_else(proxy: Proxy) -> None:
-    nodes = nodes_that_echo(proxy)
-    # A connection that has moved stays there, and so do sessions that it opens: where
-    # proxies keep connections, they are not spread evenly.
-    assert len(set(nodes)) > 1
+def test_many_clients_get_their_own_and_nothing_else(
+    proxy: Proxy, nodes: list[ServerProcess], tmp_path: Path
+) -> None:
+    # Not by the proxy: a connection that has moved stays there, and so do sessions that
+    # it opens. Where proxies keep connections, all may be on one node in the end.
+    places = [Proxy(node.port or 0, "none", tmp_path) for node in nodes]
+    assert set(nodes_that_echo(proxy, places)) == {"n0", "n1", "n2"}
 
 
 def test_sessions_of_a_killed_node_are_refused_and_the_others_go_on(
@@ -112,14 +113,13 @@ def test_sessions_of_a_killed_node_are_refused_and_the_others_go_on(
             with ThreadPoolExecutor(1) as pool:
                 parked = pool.submit(request, ours, session)
                 killed.kill()
-                began = time.monotonic()
                 # It had been given away, and goes with its node; or comes too late.
+                # Nothing else would end it for minutes.
                 problem = parked.exception(DEADLINE)
                 if problem is None:
                     assert parked.result().status == 400
                 else:
                     assert isinstance(problem, ConnectionError)
-                assert time.monotonic() - began < 1
         finally:
             killed.close()
         refused = request(ours, session)

@@ -22,6 +22,7 @@ from tests.conftest import RequireProgram
 from tests.interop.launch import LOOPBACK, Launch
 from tests.interop.messages import ECHOES
 from tests.interop.servers import HERE, ServerProcess, run_client, running_server
+from tests.ports import reserved_port
 from txengineio.server.options.engine import EngineOptions
 
 pytestmark = pytest.mark.socket
@@ -50,7 +51,7 @@ ENGINE = {"ping_interval": 300.0, "trusted_proxies": ["127.0.0.1"]}
 SCENARIOS = ["opening", "echoes", "ordered", "close_by_client", "close_by_server"]
 ELSEWHERE = "127.0.0.2"
 POLLING = "/engine.io/?EIO=4&transport=polling"
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 def can_be_elsewhere() -> bool:
@@ -107,13 +108,6 @@ def request(
         return Answer(response.status, response.headers, response.read().decode())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def adapted(name: str, port: int, servers: list[int], folder: Path) -> Path:
     """Put addresses of the tests into a configuration; nothing else is changed."""
     replacements = {
@@ -162,28 +156,37 @@ def running_proxy(
     name: str, program: str, servers: list[int], folder: Path
 ) -> Iterator[Proxy]:
     """Run a proxy; it is stopped at the end, which nothing may keep."""
-    port = free_port()
-    path = adapted(name, port, servers, folder)
     output = folder / "output"
+    with reserved_port() as port:
+        path = adapted(name, port, servers, folder)
+        # HOME is where Caddy keeps things.
+        with serving(command(name, program, path), port, output, HOME=str(folder)):
+            proxy = Proxy(port, name, folder / "log" if name == "nginx" else output)
+            wait_until_it_knows_the_way(proxy)
+            yield proxy
+
+
+@contextmanager
+def serving(
+    command: list[str], port: int, output: Path, **environment: str
+) -> Iterator[None]:
+    """Run a program that listens on a port; what it says goes to a file."""
     with output.open("wb") as file:
         process = subprocess.Popen(
-            command(name, program, path),
+            command,
             stdout=file,
             stderr=subprocess.STDOUT,
-            # Where Caddy keeps things.
-            env={**os.environ, "HOME": str(folder)},
+            env={**os.environ, **environment},
         )
-    proxy = Proxy(port, name, folder / "log" if name == "nginx" else output)
     try:
-        wait_until_it_listens(process, port, output)
-        wait_until_it_knows_the_way(proxy)
-        yield proxy
+        _wait_until_it_listens(process, port, output)
+        yield
     finally:
         process.terminate()
         process.wait(DEADLINE)
 
 
-def wait_until_it_listens(
+def _wait_until_it_listens(
     process: subprocess.Popen[bytes], port: int, output: Path
 ) -> None:
     deadline = time.monotonic() + DEADLINE

@@ -19,9 +19,10 @@ from tests.conftest import RequireProgram
 from tests.interop.certificates import Certificates, make_certificates
 from tests.interop.launch import LOOPBACK
 from tests.interop.recorder import reactor
-from tests.interop.redis_server import RedisServer, free_port, require_redis
+from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.relay import Relay
 from tests.interop.sentinels import watched_redis
+from tests.ports import reserved_port
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import Member
 from txengineio.cluster.redis import membership, register
@@ -136,27 +137,27 @@ def way(
     certificates: Certificates,
 ) -> Iterator[tuple[RedisServer, str]]:
     path = tmp_path / "redis.sock"
-    tls_port = free_port()
-    options = {
-        "tcp": [],
-        "unix": ["--unixsocket", str(path)],
-        "tls": [
-            *("--tls-port", str(tls_port), "--tls-auth-clients", "no"),
-            *("--tls-cert-file", certificates.server),
-            *("--tls-key-file", certificates.server_key),
-            *("--tls-ca-cert-file", certificates.authority),
-        ],
-    }
-    with RedisServer(program, tmp_path, options[request.param], "pass word") as server:
-        yield (
-            server,
-            {
-                "tcp": f"redis://:pass%20word@{LOOPBACK}:{server.port}/3",
-                "unix": f"unix://:pass%20word@{path}?db=3",
-                "tls": f"rediss://:pass%20word@localhost:{tls_port}/3"
-                f"?ca={certificates.authority}",
-            }[request.param],
-        )
+    with reserved_port() as tls_port:
+        options = {
+            "tcp": [],
+            "unix": ["--unixsocket", str(path)],
+            "tls": [
+                *("--tls-port", str(tls_port), "--tls-auth-clients", "no"),
+                *("--tls-cert-file", certificates.server),
+                *("--tls-key-file", certificates.server_key),
+                *("--tls-ca-cert-file", certificates.authority),
+            ],
+        }[request.param]
+        with RedisServer(program, tmp_path, options, "pass word") as server:
+            yield (
+                server,
+                {
+                    "tcp": f"redis://:pass%20word@{LOOPBACK}:{server.port}/3",
+                    "unix": f"unix://:pass%20word@{path}?db=3",
+                    "tls": f"rediss://:pass%20word@localhost:{tls_port}/3"
+                    f"?ca={certificates.authority}",
+                }[request.param],
+            )
 
 
 @pytest_twisted.ensureDeferred
@@ -228,14 +229,16 @@ async def test_a_certificate_that_nobody_trusts_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(membership, "JOIN_TIMEOUT", 1.0)
-    port = free_port()
     options = [
-        *("--tls-port", str(port), "--tls-auth-clients", "no"),
+        *("--tls-auth-clients", "no"),
         *("--tls-cert-file", certificates.other_host),
         *("--tls-key-file", certificates.other_host_key),
         *("--tls-ca-cert-file", certificates.authority),
     ]
-    with RedisServer(program, tmp_path, options):
+    with (
+        reserved_port() as port,
+        RedisServer(program, tmp_path, [*options, "--tls-port", str(port)]),
+    ):
         trusted = f"rediss://localhost:{port}?ca={certificates.authority}"
         assert "localhost" in await problem_of(trusted)
         problem = await problem_of(f"rediss://localhost:{port}")
@@ -330,19 +333,23 @@ async def test_a_network_that_swallows_everything_is_noticed(
 
 @pytest.mark.usefixtures("quick")
 @pytest_twisted.ensureDeferred
-async def test_who_dies_is_gone(redis: RedisServer) -> None:
+async def test_who_dies_is_gone(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with three_nodes(redis.url) as nodes:
         a, b, c = nodes
         # As a process that was killed: its connections end, and it says nothing.
         await c.membership._disconnect()
-        took = await until(lambda: "c" not in a.members and "c" not in b.members, 10)
+        took = await until(lambda: "c" not in a.members and "c" not in b.members)
         assert took > 0.5
+        # Who leaves is gone at once: its key would be there for longer than is waited.
+        monkeypatch.setattr(register, "LIFETIME", int(2 * DEADLINE))
         second = Node("c", redis.url)
         await second.join()
         assert set(second.members) == {"a", "b"}
         await until(lambda: "c" in a.members and "c" in b.members)
         await second.membership.leave()
-        await until(lambda: "c" not in a.members and "c" not in b.members, 1)
+        await until(lambda: "c" not in a.members and "c" not in b.members)
 
 
 @pytest_twisted.ensureDeferred

@@ -311,7 +311,7 @@ def test_clients_of_a_killed_worker_are_back_soon_and_no_other_notices(
         server.stopped()
     assert [problem for client in clients for problem in client.wrong] == []
     assert_others_notice_nothing("w0", clients, kills=2)
-    assert max(client.gap for client in clients) < 5
+    assert max(client.gap for client in clients) < DEADLINE / 4
     opened, ended = counted()
     assert set(opened.values()) == set(ended.values()) == {1}
 
@@ -327,8 +327,9 @@ def test_clients_of_a_stopped_worker_are_back_after_it_was_killed(
         began = time.monotonic()
         os.kill(stopped, signal.SIGSTOP)
         server.logs(f"worker w1 (pid {stopped}) has given no sign of life for 2 s")
-        # 2 seconds, and what the rounds of the supervisor add; and a busy machine.
-        assert time.monotonic() - began < 10
+        # 2 seconds, and what the rounds of the supervisor add; and a busy machine. By
+        # default it would be 30.
+        assert time.monotonic() - began < 20
         server.logs("is ready: node w1", 2)
         until_all_have_echoes(clients)
         finish(clients)

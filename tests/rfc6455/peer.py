@@ -33,7 +33,7 @@ __all__ = [
 NO_CODE: Final = 1005
 """What stands for a close frame without a code: RFC 6455, section 7.4.1."""
 
-DEADLINE: Final = 20.0
+DEADLINE: Final = 60.0
 MASK: Final = b"\x37\xfa\x21\x3d"
 
 Frame = tuple[int, bytes]

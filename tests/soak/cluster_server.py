@@ -16,15 +16,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
 from tests.interop.launch import LOOPBACK
-from tests.interop.redis_server import RedisServer, free_port
+from tests.interop.redis_server import RedisServer
 from tests.interop.relay import Relay
+from tests.ports import reserved_port
 from tests.soak.history import Event, Fate
 from tests.soak.ledger import APPLICATION, VARIABLE
 from tests.soak.supervised import PING_INTERVAL, Worker
@@ -98,8 +99,6 @@ class ClusterServer:
         redis: Where they find each other.
     """
 
-    port: int
-
     def __init__(self, nodes: int, folder: Path) -> None:
         self.fates: dict[str, Fate] = {}
         self.outages: list[tuple[float, float]] = []
@@ -114,7 +113,11 @@ class ClusterServer:
         )
         self._folder = folder
         self._secret = folder / "secret"
-        self._ports = [free_port() for _ in range(nodes)]
+        self._stack = ExitStack()
+        self._stack.callback(self.redis.close)
+        self.port, *self._ports = (
+            self._stack.enter_context(reserved_port()) for _ in range(1 + nodes)
+        )
         # By slots: what leads to a node from the others, and from it to Redis.
         self._links: list[Relay] = []
         self._ways: list[Relay] = []
@@ -133,7 +136,8 @@ class ClusterServer:
         from twisted.internet import reactor  # noqa: PLC0415, TID251
 
         for slot in range(len(self._ports)):
-            self._links.append(Relay(reactor, free_port()))
+            behind = self._stack.enter_context(reserved_port())
+            self._links.append(Relay(reactor, behind))
             self._ways.append(Relay(reactor, self.redis.port))
             self._ways[slot].listen()
             await self._start_node(slot)
@@ -141,7 +145,6 @@ class ClusterServer:
         await self._start_proxy()
 
     async def _start_proxy(self) -> None:
-        self.port = free_port()
         lines = [
             f"    server s{slot} {LOOPBACK}:{port}\n"
             for slot, port in enumerate(self._ports)
@@ -378,7 +381,7 @@ class ClusterServer:
         for process in (*self._processes.values(), self._proxy):
             if process.returncode is None:
                 process.kill()
-        self.redis.kill()
+        self._stack.close()
 
 
 async def _swallow(relays: Iterable[Relay], seconds: float) -> None:

@@ -150,9 +150,8 @@ async def test_a_service_that_is_stopped_meanwhile_does_not_join() -> None:
     engine = engine_of(town)
     service = EngineIOService(engine, LISTEN)
     service.startService()
-    began = CLOCK.seconds()
+    # It would wait for ever for what never comes.
     await service.stopService()
-    assert CLOCK.seconds() - began < 2
     assert town.waiting.called
     assert town.members == {}
     assert service._ports == []

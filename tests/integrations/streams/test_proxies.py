@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +13,8 @@ import pytest_twisted
 from tests.conftest import RequireProgram
 from tests.integrations.streams.scenarios import SCENARIOS
 from tests.integrations.streams.test_endpoints import connect, listen
-from tests.interop.test_proxies import (
-    DEADLINE,
-    command,
-    free_port,
-    wait_until_it_listens,
-)
+from tests.interop.test_proxies import command, serving
+from tests.ports import reserved_port
 from txengineio.errors import ConnectFailed
 
 pytestmark = pytest.mark.socket
@@ -81,19 +76,11 @@ def running_proxy(
     name: str, program: str, server: int, websockets: bool, folder: Path
 ) -> Iterator[int]:
     """Run a proxy in front of a port; yield the port that it listens on."""
-    port = free_port()
     path, output = folder / "configuration", folder / "output"
-    path.write_text(configuration(name, port, server, websockets, folder), "utf-8")
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            command(name, program, path), stdout=file, stderr=subprocess.STDOUT
-        )
-    try:
-        wait_until_it_listens(process, port, output)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(DEADLINE)
+    with reserved_port() as port:
+        path.write_text(configuration(name, port, server, websockets, folder), "utf-8")
+        with serving(command(name, program, path), port, output):
+            yield port
 
 
 each_proxy = pytest.mark.parametrize("proxy", ["nginx", "haproxy"])

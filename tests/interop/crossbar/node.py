@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -23,7 +22,7 @@ __all__ = ["ENVIRONMENT", "Configuration", "CrossbarNode"]
 
 ENVIRONMENT: Final = Path(__file__).with_name(".venv")
 ROOT: Final = Path(__file__).parents[3]
-START_DEADLINE: Final = 60.0
+START_DEADLINE: Final = 90.0
 STOP_DEADLINE: Final = 30.0
 
 Configuration = dict[str, Any]
@@ -34,13 +33,17 @@ class CrossbarNode:
 
     Args:
         folder: Where the copy goes.
+        port: Where it listens; Crossbar.io takes no port 0.
         change: Changes the configuration of the transport's paths.
     """
 
     def __init__(
-        self, folder: Path, change: Callable[[Configuration], None] | None = None
+        self,
+        folder: Path,
+        port: int,
+        change: Callable[[Configuration], None] | None = None,
     ) -> None:
-        self.port = _free_port()
+        self.port = port
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         shutil.copytree(EXAMPLES / "crossbar", folder)
@@ -115,11 +118,3 @@ class CrossbarNode:
             return error.code != 404
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    # Crossbar takes no port 0.
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

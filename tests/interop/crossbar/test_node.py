@@ -12,6 +12,7 @@ from tests.conftest import skip_or_fail
 from tests.examples import RunExample, connected
 from tests.interop.crossbar.node import ENVIRONMENT, Configuration, CrossbarNode
 from tests.interop.servers import HERE, Results, run_client
+from tests.ports import reserved_port
 
 # A node takes some seconds to start.
 pytestmark = [pytest.mark.socket, pytest.mark.timeout(240)]
@@ -32,10 +33,11 @@ def _crossbar() -> None:
 
 @pytest.fixture(scope="module")
 def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrossbarNode]:
-    node = CrossbarNode(tmp_path_factory.mktemp("crossbar") / "node")
-    node.start()
-    yield node
-    node.stop()
+    with reserved_port() as port:
+        node = CrossbarNode(tmp_path_factory.mktemp("crossbar") / "node", port)
+        node.start()
+        yield node
+        node.stop()
 
 
 def ask(node: str, crossbar: CrossbarNode, mode: str, scenario: str) -> Results:
@@ -71,8 +73,17 @@ def test_wamp_component_answers(
         assert facts["trouble"] == []
 
 
-def test_bridge_outlives_the_router(tmp_path: Path, run_example: RunExample) -> None:
-    router = CrossbarNode(tmp_path / "node")
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port for a node of the test's own."""
+    with reserved_port() as port:
+        yield port
+
+
+def test_bridge_outlives_the_router(
+    tmp_path: Path, port: int, run_example: RunExample
+) -> None:
+    router = CrossbarNode(tmp_path / "node", port)
     # The bridge is there first, and so is a client.
     url = run_example("wamp_bridge.py", "0", router.router)
     with connected(url, transports=["websocket"]) as (client, received):
@@ -94,11 +105,13 @@ def test_bridge_outlives_the_router(tmp_path: Path, run_example: RunExample) -> 
                 received.get()
 
 
-def test_node_says_what_is_wrong_with_its_configuration(tmp_path: Path) -> None:
+def test_node_says_what_is_wrong_with_its_configuration(
+    tmp_path: Path, port: int
+) -> None:
     def misspell(paths: Configuration) -> None:
         paths["/"]["extra"]["app"] = "shout:Shuot"
 
-    broken = CrossbarNode(tmp_path / "node", misspell)
+    broken = CrossbarNode(tmp_path / "node", port, misspell)
     broken.launch()
     try:
         broken.wait()

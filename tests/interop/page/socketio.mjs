@@ -16,7 +16,7 @@ const plain = (value) =>
     ? { bytes: [...new Uint8Array(value)] }
     : value;
 const until = async (probe) => {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     const found = await probe();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 25));

@@ -13,7 +13,7 @@ from txengineio.twistd.supervisor.sockets import Binder
 
 HOST: Final = "127.0.0.1"
 REACTOR: Any = reactor
-DEADLINE: Final = 20.0
+DEADLINE: Final = 60.0
 
 
 def bind(description: str, slots: int = 2) -> tuple[Binder, IListeningPort]:

@@ -15,7 +15,7 @@ from txengineio.twistd.supervisor.watchdog import Watchdog
 def hangs():
     time.sleep(60)
 
-watchdog = Watchdog(0.5)
+watchdog = Watchdog(1.0)
 watchdog.start()
 for _ in range(20):
     watchdog.turned()
