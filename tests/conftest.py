@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-pytest_plugins = ["tests.behaviours", "tests.examples"]
+pytest_plugins = ["tests.behaviours", "tests.calling", "tests.examples"]
 
 PEERS = Path(__file__).parent / "interop"
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from tests.calling import in_reactor
 from tests.cluster.clients import (
     CLOCK,
     DEADLINE,
@@ -71,7 +71,7 @@ def nodes(directory: Path) -> Iterator[list[Node]]:
     made = [Node(f"n{number}", directory) for number in range(3)]
     yield made
     for node in made:
-        pytest_twisted.blockon(Deferred.fromCoroutine(node.stop()))
+        in_reactor(node.stop)
     assert list(directory.iterdir()) == []
 
 
