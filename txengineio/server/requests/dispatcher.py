@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from txengineio.errors import Refusal, RequestRejected, advice_in
+from txengineio.errors import ErrorCode, Refusal, RequestRejected, advice_in
 from txengineio.protocol.query import SessionQuery, parse_query, polling_sid
 from txengineio.server.handshake_request import client_address
 from txengineio.server.interfaces import Elsewhere
@@ -62,12 +62,11 @@ class Dispatcher:
     def receive(self, request: IncomingRequest) -> None:
         """Answer a request that has come whole, now or later."""
         elsewhere = self.elsewhere
-        if elsewhere is not None and self._is_elsewhere(request, elsewhere):
-            return
-        if self.middlewares:
+        if not self.middlewares:
+            # It is asked when the look-up has found nothing: that costs others nothing.
+            self._serve(request, elsewhere)
+        elif elsewhere is None or not self._is_elsewhere(request, elsewhere):
             self.serve_here(request)
-        else:
-            self._serve(request)
 
     def serve_here(self, request: IncomingRequest) -> None:
         """Answer a request that no other node answers, now or later."""
@@ -218,7 +217,9 @@ class Dispatcher:
             return None
         return sid
 
-    def _serve(self, request: IncomingRequest) -> None:
+    def _serve(
+        self, request: IncomingRequest, elsewhere: Elsewhere | None = None
+    ) -> None:
         try:
             query, session = self._check(request)
             if session is not None and (query is None or not _moves(query)):
@@ -233,8 +234,11 @@ class Dispatcher:
                 waiting = self._handshakes.admit_move(request, query, session)
             if waiting is not None:
                 waiting.addErrback(self._failed, request)
-        except Exception:
-            self._failed(Failure(), request)
+        except Exception as problem:
+            if elsewhere is None or not (
+                _names_no_session(problem) and self._is_elsewhere(request, elsewhere)
+            ):
+                self._failed(Failure(), request)
 
     # --- refusals ---------------------------------------------------------------------
 
@@ -289,6 +293,13 @@ class Dispatcher:
 def _moves(query: SessionQuery) -> bool:
     """Whether a request that names a session is for moving it."""
     return TRANSPORT_TABLE[query.transport].move is not None
+
+
+def _names_no_session(problem: Exception) -> bool:
+    """Whether a request is refused as the session that it names is not here."""
+    return (
+        isinstance(problem, RequestRejected) and problem.code is ErrorCode.UNKNOWN_SID
+    )
 
 
 def _answered(arrival: ArrivingRequest | None) -> None:
