@@ -46,12 +46,15 @@ def worktree(revision: str, directory: Path) -> Iterator[Path]:
 
 
 def _git(*arguments: str) -> None:
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError as error:
+        raise NoSuchRevision("git was not found: install it") from error
     if done.returncode:
         raise NoSuchRevision(done.stderr.strip())
 

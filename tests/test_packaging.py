@@ -21,6 +21,7 @@ import pytest
 
 import twisted
 import txengineio
+from tests.conftest import RequireProgram
 
 PROJECT = Path(__file__).parents[1]
 FILES = ["LICENSE", "README.md", "pyproject.toml", "setup.py"]
@@ -110,9 +111,9 @@ def wheel(
     return path
 
 
-def files_of_the_clone() -> set[str]:
+def files_of_the_clone(git: str) -> set[str]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=PROJECT, check=False, capture_output=True
+        [git, "ls-files", "-z"], cwd=PROJECT, check=False, capture_output=True
     )
     if listed.returncode:
         pytest.skip("this is no clone: git does not know which files belong to it")
@@ -120,9 +121,9 @@ def files_of_the_clone() -> set[str]:
 
 
 def test_source_distribution_has_all_that_a_clone_has(
-    environment: Environment, tmp_path: Path
+    environment: Environment, require_program: RequireProgram, tmp_path: Path
 ) -> None:
-    names = files_of_the_clone()
+    names = files_of_the_clone(require_program("git", "the Debian package git"))
     project = tmp_path / "project"
     for name in names:
         copy = project / name

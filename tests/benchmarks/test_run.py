@@ -1,13 +1,15 @@
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks import install
+from benchmarks import compare, install
 from benchmarks.rounds import suited
 from benchmarks.run import main
 from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.servers import DEFAULT_SERVERS, SERVERS
+from tests.conftest import RequireProgram
 
 
 def test_list_names_scenarios_and_servers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +53,23 @@ def test_a_server_that_needs_redis_is_left_out_without(
     assert "left out: redis-server is not installed" in capsys.readouterr().err
 
 
-def test_an_unknown_revision_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_revision_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    require_program: RequireProgram,
+    tmp_path: Path,
+) -> None:
+    # What these tests are in may be no clone.
+    git = require_program("git", "the Debian package git")
+    subprocess.run([git, "init", "--quiet", tmp_path], check=True)
+    monkeypatch.setattr(compare, "ROOT", tmp_path)
     assert main(["compare", "no-such-revision", "HEAD"]) == 2
     assert "no-such-revision" in capsys.readouterr().err
+
+
+def test_without_git_nothing_is_compared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["compare", "HEAD~1", "HEAD"]) == 2
+    assert capsys.readouterr().err == "git: git was not found: install it\n"
