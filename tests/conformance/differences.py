@@ -325,11 +325,12 @@ def _refused_before_its_body(case: Case) -> bool:
     ends_scenario=True,
 )
 def _refused_when_complete(case: Case) -> bool:
+    # On a busy machine the other answer may be seen only when this one is too late.
+    so_far = _NOTHING if case.now is case.started else {"status": 408}
     return (
-        isinstance(case.now, Send)
-        and case.now is case.started
-        and case.now.announced is not None
-        and case.got == _NOTHING
+        isinstance(case.started, Send)
+        and case.started.announced is not None
+        and case.got == so_far
         and case.expected.get("status") in {204, 400, 500}
     )
 
