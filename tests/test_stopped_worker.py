@@ -185,12 +185,13 @@ def test_broadcasts_to_a_stopped_worker_take_no_more_memory_than_is_promised(
 def assert_dropped(server: Workers, sent: int) -> None:
     """Assert that what was dropped is counted, and told in one line for each worker."""
     lines = re.findall(
-        r"\[w0\] a message of \d+ bytes to node (w\d)\w+ is dropped \(full\), "
+        r"\[w0\] a message of \d+ bytes to node (w\d)\w+ is dropped \(full\): "
         r"(\d+) bytes wait for it",
         server.output,
     )
     told: dict[str, Any] = dict(lines)
     assert len(told) == len(lines), lines
+    assert "w2" in told, server.output
     assert int(told["w2"]) <= MAX_QUEUED
     _, metrics = server.ask("/metrics")
     dropped = re.search(
