@@ -23,7 +23,7 @@ from txengineio.cluster.packets import (
     pieces_of,
 )
 from txengineio.cluster.pieces import Message
-from txengineio.cluster.seldom import LOG_INTERVAL
+from txengineio.observing.seldom import LOG_INTERVAL
 
 
 @dataclass

@@ -19,7 +19,6 @@ for another node's session is given to it, socket and all.
 ``workers``        one machine's nodes: finding each other, giving connections away
 ``messages``       what engines say to each other, as bytes
 ``questions``      what they ask each other, and the wait for the answer
-``seldom``         lines in the log about what happens often
 ``channels``       the listeners to other nodes' messages
 ``joined_engine``  one engine among others: what concerns the sessions of all
 =================  =====================================================================

@@ -21,8 +21,8 @@ from zope.interface import implementer
 
 from txengineio.cluster.links import TAKES_NOTHING, OwnLink
 from txengineio.cluster.packets import MAX_MESSAGE, hello_packet, pieces_of, send
-from txengineio.cluster.seldom import SeldomLog
 from txengineio.net.turns import turns_of
+from txengineio.observing.seldom import SeldomLog
 
 __all__ = ["MAX_QUEUED", "Outbox"]
 

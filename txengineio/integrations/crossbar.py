@@ -47,9 +47,9 @@ from txengineio.application import EngineIOProtocol, factory_of
 from txengineio.errors import InvalidOption
 from txengineio.integrations.wamp import WampBridge
 from txengineio.loading import load_application, load_object
+from txengineio.server.child_resource import ChildResource
 from txengineio.server.engine import Engine
 from txengineio.server.web import resource
-from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.site import DEFAULT_PATH, path_segments
 
 __all__ = ["STOP_TIMEOUT", "EngineIOResource", "EngineIORootResource"]

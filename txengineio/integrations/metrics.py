@@ -43,10 +43,10 @@ from txengineio.integrations.cluster_metrics import (
     machine_families,
     node_families,
 )
+from txengineio.server.child_resource import ChildResource
 from txengineio.server.cluster import Cluster
 from txengineio.server.engine import Engine
 from txengineio.server.statistics import ROUND_TRIP_BOUNDS
-from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.resource import check_engine
 
 __all__ = ["EngineMetrics", "MetricsResource"]

@@ -9,6 +9,7 @@
 ``draining``           ending all of them, at once or by and by
 ``ports``              the ports that an engine has opened itself
 ``health``             the page for load balancers
+``child_resource``     resources that type checkers let be children of others
 ``handshake_request``  what is kept of the request that opened a session
 ``statistics``         what an engine counts once somebody wants to know
 ``interfaces``         what its parts may ask of each other, and of other processes

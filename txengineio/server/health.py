@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 from twisted.web.http import Request
 
+from txengineio.server.child_resource import ChildResource
 from txengineio.server.cluster import Cluster
-from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.resource import check_engine
 
 __all__ = ["HealthResource", "TakesSessions"]

@@ -23,7 +23,7 @@ from txengineio.cluster.forwarding.request_writer import (
     write_request,
     write_unfinished,
 )
-from txengineio.cluster.seldom import SeldomLog
+from txengineio.observing.seldom import SeldomLog
 from txengineio.reactor import MIN_DELAY
 from txengineio.server.cluster import ClusterCounts
 from txengineio.server.web.incoming_request import IncomingRequest

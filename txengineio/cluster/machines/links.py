@@ -37,10 +37,10 @@ from txengineio.cluster.machines.challenge import (
     Verdict,
 )
 from txengineio.cluster.machines.transports import binding_of, watch_over
-from txengineio.cluster.seldom import SeldomLog
 from txengineio.net.accepted import serve_socket
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.release import can_be_released, release_socket
+from txengineio.observing.seldom import SeldomLog
 from txengineio.server.requests.session_limits import neighbourhood
 
 __all__ = [

@@ -16,7 +16,7 @@ from txengineio.cluster.redis.frames import BadFrame, Frame, Own, Seal
 from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
 from txengineio.cluster.redis.numbers import Heard, Said
 from txengineio.cluster.redis.register import Keys
-from txengineio.cluster.seldom import SeldomLog
+from txengineio.observing.seldom import SeldomLog
 
 __all__ = ["MAX_WAITING", "Bus", "BusUser"]
 

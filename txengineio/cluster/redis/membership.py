@@ -46,8 +46,8 @@ from txengineio.cluster.redis.members import Members
 from txengineio.cluster.redis.numbers import Said
 from txengineio.cluster.redis.register import LIFETIME, Held, Keys, Register
 from txengineio.cluster.redis.tasks import Tasks
-from txengineio.cluster.seldom import SeldomLog
 from txengineio.errors import JoinFailed
+from txengineio.observing.seldom import SeldomLog
 
 __all__ = ["DEAF_BEATS", "JOIN_TIMEOUT", "RENEW_BEATS", "RedisMembership"]
 

@@ -36,7 +36,7 @@ from txengineio.cluster.redis.frames import (
     encode_member,
 )
 from txengineio.cluster.redis.numbers import Said
-from txengineio.cluster.seldom import SeldomLog
+from txengineio.observing.seldom import SeldomLog
 
 __all__ = ["HOLD", "LIFETIME", "RELEASE", "START", "Held", "Keys", "Register"]
 

@@ -29,8 +29,8 @@ from txengineio.errors import InvalidOption
 from txengineio.integrations.inspector.cluster_list import ClusterList, sessions_of
 from txengineio.integrations.inspector.selection import Query
 from txengineio.integrations.pages import answer_page, page_of, parts_of
+from txengineio.server.child_resource import ChildResource
 from txengineio.server.engine import Engine
-from txengineio.server.web.child_resource import ChildResource
 from txengineio.server.web.resource import check_engine
 from txengineio.server.web.site import DEFAULT_PATH
 

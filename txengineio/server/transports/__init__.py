@@ -6,8 +6,7 @@
 ``polling_states``  its tables: which request may come when, and what is done
 ``posts``           the POST that is here, and its acknowledgement
 ``newcomers``       clients that open a session and do not come back
-``payloads``        the contents of answers to polls and of bodies of POSTs
-``jsonp``           the same for clients that can only load scripts
+``payloads``        the contents of answers to polls and of bodies of POSTs; JSONP
 ``bodies``          the packets of a POST: their limit, and their way to the session
 ``answers``         what belongs to an answer beside its payload
 ``refusals``        requests that break the rules of a transport

@@ -15,6 +15,5 @@
 ``headers``           headers of answers that others have set
 ``_twisted``          what is private in Twisted
 ``resource``          an engine in any site
-``child_resource``    resources that type checkers let be children of others
 ====================  ===============================================================
 """

@@ -9,7 +9,7 @@ from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
 from txengineio.errors import InvalidOption
-from txengineio.server.web.child_resource import ChildResource
+from txengineio.server.child_resource import ChildResource
 from txengineio.server.web.incoming_request import IReceivesRequests
 from txengineio.server.web.strict_channel import problem_with
 

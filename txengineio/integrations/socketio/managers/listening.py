@@ -18,8 +18,8 @@ from twisted.logger import Logger
 from twisted.python.threadable import isInIOThread
 from typing_extensions import override
 
-from txengineio.cluster.seldom import SeldomLog
 from txengineio.integrations.socketio.managers.manager import Manager
+from txengineio.observing.seldom import SeldomLog
 from txengineio.session.callbacks import call_guarded
 
 __all__ = ["MAX_UNPUBLISHED", "ReactorPubSubManager"]

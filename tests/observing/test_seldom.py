@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.logger import Logger, capturedLogs, formatEvent
 
-from txengineio.cluster.seldom import LOG_INTERVAL, SeldomLog
+from txengineio.observing.seldom import LOG_INTERVAL, SeldomLog
 
 
 def test_one_line_a_minute_tells_of_the_others() -> None:
