@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -40,6 +42,7 @@ class Endpoint:
         self.connections: list[tuple[Any, StringTransport]] = []
         self.pending: Deferred[Any] | None = None
         self.waits = False
+        self.make_transport: Callable[[], Any] = StringTransport
 
     def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
         self.attempts += 1
@@ -50,7 +53,7 @@ class Endpoint:
             self.pending = connected
             return connected
         protocol: Any = factory.buildProtocol(None)  # type: ignore[arg-type]
-        transport = StringTransport()
+        transport = self.make_transport()
         self.connections.append((protocol, transport))
         protocol.makeConnection(transport)
         connected.callback(protocol)
@@ -294,6 +297,24 @@ def test_a_server_that_is_no_master_is_left() -> None:
     case.clock.advance(LONGEST)
     case.endpoint.answer(b"*1\r\n$6\r\nmaster\r\n+PONG\r\n")
     assert case.connection.is_up
+
+
+def test_what_is_said_does_not_wait_for_the_reactor(case: Case) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(0)
+        reactor = MemoryReactor()
+        transport = Connection(ours, None, reactor)  # type: ignore[arg-type]
+        transport.connected = 1
+        case.endpoint.make_transport = lambda: transport
+        case.connection.start()
+        assert theirs.recv(100) == command(b"PING")
+        case.endpoint.answer(b"+PONG\r\n")
+        said = case.connection.execute("PUBLISH", b"channel", b"message")
+        assert theirs.recv(100) == command(b"PUBLISH", b"channel", b"message")
+        case.endpoint.answer(b":2\r\n")
+        assert said.result == 2
+        assert reactor.writers == set()
 
 
 def test_it_stops_in_any_state() -> None:

@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from txengineio.cluster.redis.interfaces import ConnectionUser, RedisAway, RedisRefused
 from txengineio.cluster.redis.urls import RedisURL
+from txengineio.net.direct_writes import can_write_directly, write_directly
 
 __all__ = ["LOGIN_TIMEOUT", "RedisConnection", "ask_once"]
 
@@ -77,6 +78,23 @@ class _Kept(_Parser):
         self.factory.user.lost(why)
         protocol: Any = super()
         protocol.connectionLost(why)  # Commands that have no answer fail.
+
+
+class _DirectTransport:
+    """A transport that does not wait for the next turn of the reactor to write.
+
+    A broadcast reaches Redis before this node sends it to sessions of its own, which
+    may take a second. Until then the other nodes would have nothing to do.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        write_directly(self._transport, data)
 
 
 class _Commands(_Kept, txredisapi.RedisProtocol):  # type: ignore[misc]
@@ -215,8 +233,11 @@ class RedisConnection:
         """Log in on a connection that was made."""
         self._protocol = protocol
         self._problem = None
-        if ITCPTransport.providedBy(protocol.transport):
-            protocol.transport.setTcpNoDelay(True)
+        transport = protocol.transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+        if can_write_directly(transport):
+            protocol.transport = _DirectTransport(transport)
         logged_in = Deferred.fromCoroutine(self._log_in(protocol))
         logged_in.addTimeout(LOGIN_TIMEOUT, self._clock)
         logged_in.addCallbacks(self._logged_in, self._not_logged_in)
