@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from typing_extensions import override
 
 from tests.connection import make_request
 from tests.frames import CLOSE, CONTINUATION, TEXT, make_frame
 from tests.server.conftest import NewServer
 from tests.wiring import Server
-from txengineio.net.turns import SHARE, TURN, Turns
+from txengineio.net.turns import SHARE, TURN
 from txengineio.testing import RecordingApplication
 
 COST = 0.0001
@@ -71,60 +70,6 @@ def test_messages_on_a_websocket(new_server: NewServer, data: bytes) -> None:
     assert websocket.packets() == ["4b"]
     websocket.close()
     assert websocket.close_code() == 1005
-
-
-class Stepped(Turns):
-    """Gives those that wait their turn when it is told to."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(server.clock)
-        self.waiting: list[Callable[[], None]] = []
-
-    @override
-    def wait(self, go_on: Callable[[], None]) -> None:
-        self.waiting.append(go_on)
-
-    def turn(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for go_on in waiting:
-            go_on()
-
-
-def test_more_is_read_in_the_turn_after_that_in_which_the_rest_was_handled(
-    new_server: NewServer,
-) -> None:
-    server = slow_server(new_server)
-    websocket = server.open_websocket()
-    assert websocket.sid
-    [connection] = server.engine.websockets.connections
-    connection.factory.turns = turns = Stepped(server)
-    connection.dataReceived(MESSAGE * 1000)
-    while len(server.application.only.messages) < 1000:
-        assert not connection.transport.reading
-        turns.turn()
-    # There may be as much to read again.
-    assert not connection.transport.reading
-    turns.turn()
-    assert connection.transport.reading
-    assert turns.waiting == []
-
-
-def test_nothing_more_is_read_for_an_application_that_is_late(
-    new_server: NewServer,
-) -> None:
-    server = slow_server(new_server)
-    websocket = server.open_websocket()
-    assert websocket.sid
-    [connection] = server.engine.websockets.connections
-    connection.factory.turns = turns = Stepped(server)
-    connection.dataReceived(MESSAGE * 1000)
-    while connection.reader.has_unread():
-        turns.turn()
-    connection.pause_reading()
-    turns.turn()
-    assert not connection.transport.reading
-    connection.resume_reading()
-    assert connection.transport.reading
 
 
 def test_a_goodbye_after_many_messages_comes_last(new_server: NewServer) -> None:

@@ -8,14 +8,13 @@ import sys
 
 import pytest
 
-from tests.frames import BINARY, CLOSE, PING, PONG, TEXT, make_frame, parse_frames
+from tests.frames import BINARY, PONG, TEXT, make_frame, parse_frames
 from tests.websocket.peer import Peer
 from txengineio.websocket.frames import (
     encode_frame,
     encode_masked_frame,
     encode_text,
     lone_masked_text,
-    pass_tiny_frames,
     pong_frame,
 )
 
@@ -112,29 +111,3 @@ def test_a_short_text_that_has_come_alone_is_read(text: str) -> None:
 )
 def test_anything_else_is_not_a_short_text_that_has_come_alone(data: bytes) -> None:
     assert lone_masked_text(data, 1000) is None
-
-
-@pytest.mark.parametrize("mask", [b"\x88\x80\x88\x80", None])
-@pytest.mark.parametrize("opcode", [TEXT, 0x0, PING, PONG, 0x3, 0xF])
-def test_tiny_frames_are_passed_whatever_they_hold(
-    opcode: int, mask: bytes | None
-) -> None:
-    sizes = [*range(16), 0, 0, 15]
-    frames = [make_frame(opcode, b"\x88" * size, mask=mask) for size in sizes]
-    data = b"before" + b"".join(frames)
-    assert pass_tiny_frames(data, 6) == len(data)
-    assert pass_tiny_frames(data + frames[5][:-1], 6) == len(data)
-    assert pass_tiny_frames(data + b"\x89", 6) == len(data)
-
-
-@pytest.mark.parametrize("rsv", range(8))
-@pytest.mark.parametrize("fin", [True, False])
-def test_tiny_frames_are_passed_up_to_a_close_frame(rsv: int, fin: bool) -> None:
-    pings = make_frame(PING) * 1000
-    close = make_frame(CLOSE, b"\x03\xe8", rsv=rsv, fin=fin)
-    assert pass_tiny_frames(pings + close + pings, 0) == len(pings)
-
-
-def test_a_larger_frame_is_not_passed() -> None:
-    ping = make_frame(PING, b"a")
-    assert pass_tiny_frames(ping + make_frame(TEXT, b"a" * 16) + ping, 0) == len(ping)

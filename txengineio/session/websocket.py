@@ -127,7 +127,7 @@ class WebSocketTransport:
         connection, session = self.connection, self.session
         if session is None:
             if not connection.reader.receive(data):
-                connection.read_in_turns()
+                connection.read_turns.read()
             return
         if (traffic := session.traffic) is not None:
             traffic.bytes_in += len(data)
@@ -135,7 +135,7 @@ class WebSocketTransport:
         queue.cork()
         try:
             if not connection.reader.receive(data):
-                connection.read_in_turns()
+                connection.read_turns.read()
         finally:
             queue.uncork()
 
@@ -280,8 +280,8 @@ class WebSocketTransport:
 
     def pause_reading(self) -> None:
         """Read nothing more from the connection."""
-        self.connection.pause_reading()
+        self.connection.read_turns.pause()
 
     def resume_reading(self) -> None:
         """Read from the connection again."""
-        self.connection.resume_reading()
+        self.connection.read_turns.resume()

@@ -1,10 +1,13 @@
 """WebSockets: RFC 6455 for both sides. Knows nothing of Engine.IO.
 
 ===================  ====================================================
+``heads``            the first bytes of a frame
 ``frames``           making frames
 ``masking``          the XOR of section 5.3
 ``reader``           bytes in; text, binary and control frames out
+``close_search``     what is of interest after a failure
 ``partial_message``  messages that come in several frames
+``read_turns``       when a connection reads, so that no peer keeps others waiting
 ``writer``           bytes out, in the right order
 ``limits``           what a peer may cost
 ``deflate``          permessage-deflate, RFC 7692

@@ -31,7 +31,6 @@ from twisted.internet.task import Clock
 from typing_extensions import override
 from zope.interface import implementer
 
-from txengineio.net.turns import Turns
 from txengineio.net.watched_connection import leaves_now
 from txengineio.websocket.close_timeout import CloseTimeout
 from txengineio.websocket.deflate import DeflateParameters
@@ -48,6 +47,7 @@ from txengineio.websocket.interfaces import (
 )
 from txengineio.websocket.limits import Excess, protocol_options
 from txengineio.websocket.masking import use_native_masker
+from txengineio.websocket.read_turns import ReadTurns
 from txengineio.websocket.reader import End, FrameReader
 from txengineio.websocket.writer import Writer
 
@@ -104,7 +104,6 @@ class Connection(WebSocketProtocol):
     peer = property(lambda self: str(self.transport.getPeer()))
 
     _last_ping: bytes | None = None
-    _is_paused = False
     _close_timeout: CloseTimeout | None = None
 
     def __init__(self, factory: Any) -> None:
@@ -137,51 +136,22 @@ class Connection(WebSocketProtocol):
             # Pongs, as nothing else has left meanwhile.
             self.writer.flush()
 
-    def read_in_turns(self) -> None:
-        """Read for a while; the rest waits until others have had their turn."""
-        turns: Turns = self.factory.turns
-        began = turns.seconds()
-        while not self.reader.go_on():
-            if turns.is_over(began):
-                self.transport.pauseProducing()
-                turns.wait(self._go_on)
-                break
-
-    def _go_on(self) -> None:
-        # It may be lost by now, or paused: then it is read when it is resumed.
-        if self.state != _CLOSED and not self._is_paused and self.reader.has_unread():
-            self.owner.read_on(self.read_in_turns)
-            self.writer.flush()
-            if not self.reader.has_unread():
-                # Not at once: it has had its share of this turn.
-                self.factory.turns.wait(self._read_more)
-
-    def _read_more(self) -> None:
-        # TLS had decrypted something, perhaps, which has been kept meanwhile.
-        is_read = self.state == _CLOSED or not self.reader.has_unread()
-        if is_read and not self._is_paused:
-            self.transport.resumeProducing()
-
-    def pause_reading(self) -> None:
-        """Read nothing more."""
-        self._is_paused = True
-        self.transport.pauseProducing()
-
-    def resume_reading(self) -> None:
-        """Go on reading, with what is here already."""
-        self._is_paused = False
-        if self.reader.has_unread():
-            self.factory.turns.wait(self._go_on)
-        else:
-            self.transport.resumeProducing()
+    @cached_property
+    def read_turns(self) -> ReadTurns:
+        """When it reads. Most connections never ask: they pay nothing for it."""
+        return ReadTurns(
+            self.owner, self.reader, self.writer, self.transport, self.factory.turns
+        )
 
     def let_go(self) -> None:
         """Let go of everything; the connection is lost, and the owner knows."""
         self.writer.stop()
         if self._close_timeout is not None:
             self._close_timeout.stop()
+        self.reader.ended = End.CLOSED
         # They know this, too: together they would wait for the garbage collector.
         del self.owner, self.reader
+        vars(self).pop("read_turns", None)
 
     # --- for the owner ----------------------------------------------------------------
 
@@ -349,7 +319,6 @@ class ServerConnection(Connection, WebSocketServerProtocol):  # type: ignore[mis
         # Not Autobahn's: that handles timers, which are not used here.
         self.factory.connection_lost(self)
         self.state = _CLOSED
-        self.reader.ended = End.CLOSED
         self.owner.websocket_closed(False)
         self.let_go()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from txengineio.websocket.frames import encode_frame, encode_text
+from txengineio.websocket.heads import COMPRESSED
 
 __all__ = [
     "EXTENSION",
@@ -25,9 +26,6 @@ EXTENSION: Final = "permessage-deflate"
 MIN_WINDOW_BITS: Final = 9
 """RFC 7692 allows 8, which zlib does not do for raw deflate streams."""
 MAX_WINDOW_BITS: Final = 15
-
-_COMPRESSED: Final = 0x40
-"""The first reserved bit of a frame's first byte."""
 
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _PARAMETER: Final = rf';\s*+({_TOKEN})(?:\s*+=\s*+(?:({_TOKEN})|"({_TOKEN})"))?\s*+'
@@ -128,5 +126,5 @@ class Deflater:
         compressed += self._compressor.flush(zlib.Z_SYNC_FLUSH)[:-4]
         frame = bytearray(encode_frame(compressed))
         opcode = encode_frame("")[0] if isinstance(content, str) else frame[0]
-        frame[0] = opcode | _COMPRESSED
+        frame[0] = opcode | COMPRESSED
         return bytes(frame)

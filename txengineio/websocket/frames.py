@@ -3,58 +3,42 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from struct import Struct
 from typing import Final
 
+from txengineio.websocket.heads import (
+    BINARY,
+    LENGTH_16,
+    LENGTH_64,
+    MASK_WIDTH,
+    MASKED,
+    MAX_16,
+    PONG,
+    TEXT,
+)
 from txengineio.websocket.masking import apply_mask, from_bytes
 
 __all__ = [
     "GOODBYES",
-    "MASK_WIDTH",
     "encode_frame",
     "encode_masked_frame",
     "encode_text",
     "lone_masked_text",
-    "pass_tiny_frames",
     "pong_frame",
 ]
 
-_TEXT: Final = 0x81
-_BINARY: Final = 0x82
-_PONG: Final = b"\x8a"
-_LENGTH_16: Final = 126
-_LENGTH_64: Final = 127
-_MAX_16: Final = 0xFFFF
-_MASKED: Final = 0x80
-_MASKED_HEAD: Final = 6
+_MASKED_HEAD: Final = 2 + MASK_WIDTH
+_PONG: Final = bytes((PONG,))
 
-MASK_WIDTH: Final = 4
-"""Bytes of the mask in a client's frame; a server's frame has none."""
-
-_TEXT_HEADERS: Final = [bytes((_TEXT, length)) for length in range(_LENGTH_16)]
-_BINARY_HEADERS: Final = [bytes((_BINARY, length)) for length in range(_LENGTH_16)]
+_TEXT_HEADERS: Final = [bytes((TEXT, length)) for length in range(LENGTH_16)]
+_BINARY_HEADERS: Final = [bytes((BINARY, length)) for length in range(LENGTH_16)]
 _MASKED_TEXT_HEADERS: Final = [
-    bytes((_TEXT, _MASKED | length)) for length in range(_LENGTH_16)
+    bytes((TEXT, MASKED | length)) for length in range(LENGTH_16)
 ]
 _MASKED_BINARY_HEADERS: Final = [
-    bytes((_BINARY, _MASKED | length)) for length in range(_LENGTH_16)
+    bytes((BINARY, MASKED | length)) for length in range(LENGTH_16)
 ]
-
-_TINY_SIZES: Final = range(16)
-
-# The second byte and all that follows, masked or not.
-_TINY_RESTS: Final = b"|".join(
-    rb"\x%02x.{%d}" % (mask | size, (MASK_WIDTH if mask else 0) + size)
-    for size in _TINY_SIZES
-    for mask in (_MASKED, 0)
-)
-# Anything but the opcode of a close frame, whatever bits are before it.
-_NO_CLOSE: Final = b"[^%b]" % b"".join(rb"\x%x8" % bits for bits in range(16))
-_TINY_FRAMES: Final = re.compile(
-    b"(?:%b(?:%b))*+" % (_NO_CLOSE, _TINY_RESTS), re.DOTALL
-)
 
 GOODBYES: Final[Mapping[int | None, bytes]] = {
     None: b"\x88\x00",
@@ -64,7 +48,7 @@ GOODBYES: Final[Mapping[int | None, bytes]] = {
 }
 """A server's close frames with the codes with which nearly every WebSocket ends."""
 
-_LONGEST_KEY: Final = -(-_LENGTH_16 // MASK_WIDTH)
+_LONGEST_KEY: Final = -(-LENGTH_16 // MASK_WIDTH)
 """Repetitions of a mask that suffice where the length is in the second byte."""
 
 _MASKS: Final = Struct(f"{MASK_WIDTH}s" * 256)
@@ -88,16 +72,16 @@ def encode_frame(content: str | bytes) -> bytes:
             payload = content.encode()
         except UnicodeEncodeError:
             payload = _replace_surrogates(content)
-        headers, opcode = _TEXT_HEADERS, _TEXT
+        headers, opcode = _TEXT_HEADERS, TEXT
     else:
         payload = content  # type: ignore[assignment]  # bytes, as the type says
-        headers, opcode = _BINARY_HEADERS, _BINARY
+        headers, opcode = _BINARY_HEADERS, BINARY
     length = len(payload)
-    if length < _LENGTH_16:
+    if length < LENGTH_16:
         return headers[length] + payload
-    if length <= _MAX_16:
-        return bytes((opcode, _LENGTH_16, length >> 8, length & 0xFF)) + payload
-    return bytes((opcode, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+    if length <= MAX_16:
+        return bytes((opcode, LENGTH_16, length >> 8, length & 0xFF)) + payload
+    return bytes((opcode, LENGTH_64)) + length.to_bytes(8, "big") + payload
 
 
 def encode_masked_frame(content: str | bytes) -> bytes:
@@ -107,23 +91,23 @@ def encode_masked_frame(content: str | bytes) -> bytes:
             payload = content.encode()
         except UnicodeEncodeError:
             payload = _replace_surrogates(content)
-        headers, opcode = _MASKED_TEXT_HEADERS, _TEXT
+        headers, opcode = _MASKED_TEXT_HEADERS, TEXT
     else:
         payload = content  # type: ignore[assignment]  # bytes, as the type says
-        headers, opcode = _MASKED_BINARY_HEADERS, _BINARY
+        headers, opcode = _MASKED_BINARY_HEADERS, BINARY
     length = len(payload)
     if not _masks:
         _masks.extend(_MASKS.unpack(os.urandom(_MASKS.size)))
     mask = _masks.pop()
-    if length < _LENGTH_16:
+    if length < LENGTH_16:
         # As in `apply_mask`: a call more would cost as much as the rest.
         number = from_bytes(payload, "little")
         number ^= from_bytes((mask * _LONGEST_KEY)[:length], "little")
         return headers[length] + mask + number.to_bytes(length, "little")
-    if length <= _MAX_16:
-        header = bytes((opcode, _MASKED | _LENGTH_16)) + length.to_bytes(2, "big")
+    if length <= MAX_16:
+        header = bytes((opcode, MASKED | LENGTH_16)) + length.to_bytes(2, "big")
     else:
-        header = bytes((opcode, _MASKED | _LENGTH_64)) + length.to_bytes(8, "big")
+        header = bytes((opcode, MASKED | LENGTH_64)) + length.to_bytes(8, "big")
     return b"".join((header, mask, apply_mask(payload, mask, length)))
 
 
@@ -142,9 +126,9 @@ def lone_masked_text(data: bytes, limit: int) -> str | None:
     length = len(data) - _MASKED_HEAD
     if (
         length < 1
-        or length >= _LENGTH_16
-        or data[1] != _MASKED | length
-        or data[0] != _TEXT
+        or length >= LENGTH_16
+        or data[1] != MASKED | length
+        or data[0] != TEXT
         or length > limit
     ):
         return None
@@ -156,15 +140,6 @@ def lone_masked_text(data: bytes, limit: int) -> str | None:
         return number.to_bytes(length, "little").decode()
     except UnicodeDecodeError:
         return None
-
-
-def pass_tiny_frames(data: bytes, start: int) -> int:
-    """Return where the first frame begins that is large, not whole, or a close frame.
-
-    So it costs little that a peer with which nobody talks any more sends very many.
-    """
-    found = _TINY_FRAMES.match(data, start)
-    return found.end() if found else start
 
 
 def encode_text(text: str) -> bytes:

@@ -6,13 +6,11 @@ Spec: RFC 6455, section 5.4 "Fragmentation"; section 8.1 about text that is not 
 from __future__ import annotations
 
 from codecs import IncrementalDecoder, getincrementaldecoder
-from typing import Final
 
+from txengineio.websocket.heads import TEXT_OPCODE
 from txengineio.websocket.limits import MAX_PIECES
 
-__all__ = ["TEXT_OPCODE", "PartialMessage"]
-
-TEXT_OPCODE: Final = 0x01
+__all__ = ["PartialMessage"]
 
 _Utf8Decoder = getincrementaldecoder("utf-8")
 

@@ -16,32 +16,38 @@ from __future__ import annotations
 from enum import Enum, unique
 from typing import Final
 
-from txengineio.websocket.frames import MASK_WIDTH, lone_masked_text, pass_tiny_frames
+from txengineio.websocket.close_search import close_code, pass_frames
+from txengineio.websocket.frames import lone_masked_text
+from txengineio.websocket.heads import (
+    BINARY,
+    CLOSE,
+    COMPRESSED,
+    FINAL,
+    LENGTH_16,
+    LENGTH_64,
+    MASK_WIDTH,
+    MASKED,
+    PING,
+    PONG,
+    TEXT,
+    TEXT_OPCODE,
+    fragment_head,
+    long_length,
+)
 from txengineio.websocket.interfaces import IFrameReceiver, IMessageReceiver
 from txengineio.websocket.limits import MAX_PIECES, TINY, Excess, FrameLimits
 from txengineio.websocket.masking import apply_mask, from_bytes
-from txengineio.websocket.partial_message import TEXT_OPCODE, PartialMessage
+from txengineio.websocket.partial_message import PartialMessage
 
 __all__ = ["FRAMES", "SHORT", "End", "FrameReader"]
 
-_TEXT: Final = 0x81
-_BINARY: Final = 0x82
-_CLOSE: Final = 0x88
-_PING: Final = 0x89
-_FINAL: Final = 0x80
-_COMPRESSED: Final = 0x40
-_OPCODE: Final = 0x0F
-_LENGTH_16: Final = 126
-_LENGTH_64: Final = 127
-_MAX_16: Final = 0xFFFF
-_MASKED: Final = 0x80
 _CODE_WIDTH: Final = 2
-_LONGEST_KEY: Final = -(-_LENGTH_16 // MASK_WIDTH)
+_LONGEST_KEY: Final = -(-LENGTH_16 // MASK_WIDTH)
 """Repetitions of a mask that suffice where the length is in the second byte."""
 
-_CONTROLS: Final = frozenset((_CLOSE, _PING, 0x8A))
-_FIRST: Final = frozenset((_TEXT, _BINARY, 0x01, 0x02))
-_FIRST_COMPRESSED: Final = frozenset(first | _COMPRESSED for first in _FIRST)
+_CONTROLS: Final = frozenset((CLOSE, PING, PONG))
+_FIRST: Final = frozenset((TEXT, BINARY, 0x01, 0x02))
+_FIRST_COMPRESSED: Final = frozenset(first | COMPRESSED for first in _FIRST)
 _CONTINUATIONS: Final = frozenset((0x80, 0x00))
 
 SHORT: Final = 2048
@@ -224,17 +230,17 @@ class FrameReader:
         Nearly all frames are of this kind. Nothing of another is read.
         """
         size, limit, messages = len(data), self._max_size, self._messages
-        masked = _MASKED if self._mask_width else 0
+        masked = MASKED if self._mask_width else 0
         shortest = 6 if masked else 2
         last = size - shortest
         for _ in range(FRAMES):
             if start > last:
                 break
             opcode = data[start]
-            if opcode != _TEXT and opcode != _BINARY:  # noqa: PLR1714  # twice as fast
+            if opcode != TEXT and opcode != BINARY:  # noqa: PLR1714  # twice as fast
                 break
             length = data[start + 1] - masked
-            if 0 <= length < _LENGTH_16:
+            if 0 <= length < LENGTH_16:
                 content = start + shortest
                 end = content + length
                 if end > size or length > limit:
@@ -251,7 +257,7 @@ class FrameReader:
                 if not content:
                     break
                 payload = self._payload(data, content, end)
-            if opcode == _BINARY:
+            if opcode == BINARY:
                 messages.binary_received(payload)
             else:
                 try:
@@ -272,7 +278,7 @@ class FrameReader:
         """
         if code < 0:
             return 0, 0
-        length, width = _long_length(data, start + 2, code)
+        length, width = long_length(data, start + 2, code)
         content = start + 2 + width + self._mask_width
         if length < 0 or content + length > len(data) or length > self._max_size:
             return 0, 0
@@ -288,7 +294,7 @@ class FrameReader:
             if (
                 self._message is None
                 and self._short_path
-                and data[start] in (_TEXT, _BINARY)
+                and data[start] in (TEXT, BINARY)
             ):
                 break
             start = self._read_frame(data, start)
@@ -303,16 +309,16 @@ class FrameReader:
             return self._keep(data, start, start + 2)
         first, length = data[start], data[start + 1]
         if self._mask_width:
-            length -= _MASKED
+            length -= MASKED
         if not self._is_allowed(first, length):
             self._refuse(data, start, start + 2)
             return start
-        if length >= _LENGTH_16:
-            content += 2 if length == _LENGTH_16 else 8
+        if length >= LENGTH_16:
+            content += 2 if length == LENGTH_16 else 8
         if size < content:
             return self._keep(data, start, content)
-        if length >= _LENGTH_16:
-            length, _ = _long_length(data, start + 2, length)
+        if length >= LENGTH_16:
+            length, _ = long_length(data, start + 2, length)
         is_control = first in _CONTROLS
         if not (is_control or self._has_room(data, start, content, length)):
             return start
@@ -333,8 +339,8 @@ class FrameReader:
             length: The second one, without the bit that says that there is a mask.
         """
         if first in _CONTROLS:
-            return 0 <= length < _LENGTH_16 and not (first == _CLOSE and length == 1)
-        if not 0 <= length <= _LENGTH_64:
+            return 0 <= length < LENGTH_16 and not (first == CLOSE and length == 1)
+        if not 0 <= length <= LENGTH_64:
             return False
         if self._message is not None:
             return first in _CONTINUATIONS
@@ -359,27 +365,27 @@ class FrameReader:
 
     def _take_control(self, data: bytes, start: int, content: int, end: int) -> None:
         first = data[start]
-        if first == _CLOSE:
+        if first == CLOSE:
             if self._short_path and end - content in (0, _CODE_WIDTH):
-                self._frames.close_received(self._code(data, content, end))
+                self._frames.close_received(close_code(data, start))
             else:
                 self._frames.frame_received(data[start:end])
         elif self._is_too_fast():
             return
         elif not self._short_path:
             self._frames.frame_received(data[start:end])
-        elif first == _PING:
+        elif first == PING:
             self._frames.ping_received(self._payload(data, content, end))
 
     def _take_data(  # noqa: C901  # as above
         self, data: bytes, start: int, content: int, end: int
     ) -> None:
         first, length = data[start], end - content
-        is_last = first >= _FINAL
+        is_last = first >= FINAL
         message = self._message
         if message is None:
-            is_ours = self._short_path and not first & _COMPRESSED
-            message = self._message = PartialMessage(first & ~_FINAL, is_ours)
+            is_ours = self._short_path and not first & COMPRESSED
+            message = self._message = PartialMessage(first & ~FINAL, is_ours)
         elif length < TINY and not is_last and self._is_too_fast():
             return
         if message.is_ours:
@@ -389,7 +395,7 @@ class FrameReader:
                 self._refuse(data, start, end)
                 return
         message.count += 1
-        if not message.opcode & _COMPRESSED:
+        if not message.opcode & COMPRESSED:
             message.size += length
         if is_last:
             self._message = None
@@ -407,10 +413,6 @@ class FrameReader:
             return apply_mask(payload, mask, end - content)
         return payload
 
-    def _code(self, data: bytes, content: int, end: int) -> int | None:
-        payload = self._payload(data, content, min(end, content + _CODE_WIDTH))
-        return int.from_bytes(payload, "big") if len(payload) == _CODE_WIDTH else None
-
     # --- what must not be -------------------------------------------------------------
 
     def _refuse(self, data: bytes, start: int, end: int) -> None:
@@ -419,7 +421,7 @@ class FrameReader:
         if message is not None and message.is_ours and message.count:
             # The other parser has to know what came before.
             content = message.content()
-            head = _head(message.opcode, len(content), self._mask_width)
+            head = fragment_head(message.opcode, len(content), self._mask_width)
             self._frames.frame_received(head + content)
         self._frames.violation_received(data[start:end])
 
@@ -444,56 +446,16 @@ class FrameReader:
         return False
 
     def _look_for_close(self, data: bytes, start: int) -> int:
-        """Pass over everything but a close frame, which may break all other rules.
-
-        RFC 6455, section 7.1.7: what comes is not processed any more. That the peer
-        says goodbye only tells that the connection can be closed.
-        """
-        size, start = len(data), pass_tiny_frames(data, start)
-        while size - start >= 2 and self.ended is not End.CLOSED:  # noqa: PLR2004
-            content = start + (6 if data[start + 1] & _MASKED else 2)
-            length = data[start + 1] & ~_MASKED
-            if length >= _LENGTH_16:
-                width = 2 if length == _LENGTH_16 else 8
-                content += width
-                if size < content:
-                    return self._keep(data, start, content)
-                length = int.from_bytes(data[start + 2 : start + 2 + width], "big")
-            end = content + length
-            if data[start] & _OPCODE == _CLOSE & _OPCODE:
-                if size < end and length < _LENGTH_16:
-                    return self._keep(data, start, end)
-                self.ended = End.CLOSED
-                self._frames.close_received(self._code(data, content, end))
-            elif size < end:
-                self._missing = end - size
-            start = pass_tiny_frames(data, min(end, size))
-        if start < size and self.ended is not End.CLOSED:
-            return self._keep(data, start, start + 2)
+        """Read nothing but a close frame; return where to go on."""
+        size = len(data)
+        if self.ended is End.CLOSED:
+            return size
+        start, needed, is_wanted = pass_frames(data, start)
+        if size < needed:
+            if is_wanted:
+                return self._keep(data, start, needed)
+            self._missing = needed - size
+        elif is_wanted:
+            self.ended = End.CLOSED
+            self._frames.close_received(close_code(data, start))
         return size
-
-
-def _long_length(data: bytes, start: int, code: int) -> tuple[int, int]:
-    """Return a length of more than one byte, and its width.
-
-    The length is -1 if it does not have its shortest form, or if there is no such code:
-    that is a masked frame where there must be none.
-    """
-    if code > _LENGTH_64:
-        return -1, 0
-    if code == _LENGTH_64:
-        length = int.from_bytes(data[start : start + 8], "big")
-        return length if length > _MAX_16 else -1, 8
-    length = int.from_bytes(data[start : start + 2], "big")
-    return length if length >= _LENGTH_16 else -1, 2
-
-
-def _head(opcode: int, length: int, mask_width: int) -> bytes:
-    """Return the head of a frame that is not the last, with a mask of zeros."""
-    masked = _MASKED if mask_width else 0
-    head = bytes((opcode, masked | _LENGTH_64)) + length.to_bytes(8, "big")
-    if length < _LENGTH_16:
-        head = bytes((opcode, masked | length))
-    elif length <= _MAX_16:
-        head = bytes((opcode, masked | _LENGTH_16)) + length.to_bytes(2, "big")
-    return head + bytes(mask_width)
