@@ -22,6 +22,7 @@ from tests.doubles import ended_with, has_fired
 from tests.server.conftest import NewServer
 from tests.wiring import Server
 from txengineio.application import EngineIOProtocol
+from txengineio.cluster.machines.joining import RedisCluster
 from txengineio.errors import CloseReason, InvalidOption, LocalProtocolError
 from txengineio.server.engine import Engine
 from txengineio.server.session import IEngine
@@ -318,6 +319,12 @@ def test_listen_takes_the_description_of_an_endpoint() -> None:
     engine.listen(r"tcp6:8080:interface=\:\:1")
     ((port, _factory, _backlog, interface),) = reactor.tcpServers
     assert (port, interface) == (8080, "::1")
+
+
+@pytest.mark.parametrize("wrong", [3, True, "redis://localhost", RedisCluster])
+def test_a_cluster_that_is_none_is_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match="cluster must be a cluster to join"):
+        Engine(RecordingApplication(), reactor=Clock(), cluster=wrong)
 
 
 @pytest.mark.parametrize("wrong", ["8080", "tcp", "tcp:99999", 8080, None, b"tcp:0"])

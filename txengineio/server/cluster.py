@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from twisted.internet.defer import Deferred
 
-__all__ = ["Answer", "Cluster", "ClusterCounts", "Joins", "Peer"]
+from txengineio.errors import InvalidOption
+
+__all__ = ["Answer", "Cluster", "ClusterCounts", "Joins", "Peer", "check_joins"]
 
 Answer = Callable[[str, bytes], bytes | Awaitable[bytes]]
 """Called with the name of a node and its question; returns the answer."""
@@ -75,6 +77,7 @@ class ClusterCounts:
     told: Counter[str] = field(default_factory=Counter)
 
 
+@runtime_checkable
 class Joins(Protocol):
     """What makes an engine one of a cluster: the argument ``cluster`` of `Engine`."""
 
@@ -94,6 +97,14 @@ class Joins(Protocol):
 
     def leave(self) -> Deferred[None]:
         """Leave the cluster, if the engine is in it; fires when that is done."""
+
+
+def check_joins(value: object) -> Joins:
+    """Return what makes an engine one of a cluster."""
+    if isinstance(value, type) or not isinstance(value, Joins):
+        expected = "a cluster to join, such as a RedisCluster, or None"
+        raise InvalidOption("cluster", expected, value)
+    return value
 
 
 class Cluster(Protocol):

@@ -18,7 +18,7 @@ from txengineio.net.endpoints import server_endpoint
 from txengineio.protocol.packets import message_data
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
 from txengineio.server.broadcast import EncodedMessage
-from txengineio.server.cluster import Cluster, Joins
+from txengineio.server.cluster import Cluster, Joins, check_joins
 from txengineio.server.draining import close_all
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import Elsewhere, ListeningPort, ServerEndpoint
@@ -124,7 +124,7 @@ class Engine(EventEmitter):
         if self.options.cors is not None:
             self.use(CorsMiddleware(self.options.cors))
         if cluster is not None:
-            cluster.attach(self)
+            check_joins(cluster).attach(self)
 
     @property
     def sessions(self) -> Mapping[str, Session]:

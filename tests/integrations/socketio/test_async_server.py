@@ -203,6 +203,11 @@ async def test_a_client_of_socketio_2_is_in_the_main_namespace_unasked() -> None
     assert welcome == "40"
 
 
+def test_namespaces_in_a_string_are_refused() -> None:
+    with pytest.raises(InvalidOption, match="namespaces must be a list of names"):
+        wired(AsyncServer, namespaces="/admin")
+
+
 def test_a_manager_that_blocks_is_refused() -> None:
     with pytest.raises(InvalidOption, match="one for asyncio, such as"):
         wired(AsyncServer, client_manager=socketio.Manager())

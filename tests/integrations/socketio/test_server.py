@@ -338,6 +338,23 @@ def test_a_connect_timeout_that_makes_no_sense_is_refused(seconds: Any) -> None:
         wired(Server, connect_timeout=seconds)
 
 
+@pytest.mark.parametrize("namespaces", ["/admin", ["admin"], ["*"], [1], 3, b"/"])
+def test_namespaces_that_make_no_sense_are_refused(namespaces: Any) -> None:
+    with pytest.raises(InvalidOption, match="namespaces must be a list of names"):
+        wired(Server, namespaces=namespaces)
+
+
+@pytest.mark.parametrize("namespaces", ["*", ["/", "/any"], ("/any",), {"/any"}])
+def test_namespaces_are_served_without_handlers(namespaces: Any) -> None:
+    _, server = wired(Server, namespaces=namespaces)
+    assert connected(server, "/any,").packets() == []
+
+
+def test_a_cluster_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="cluster must be a cluster to join"):
+        wired(Server, cluster=3)
+
+
 def test_a_client_of_socketio_2_is_in_the_main_namespace_unasked() -> None:
     sio, server = wired(Server, allow_eio3=True)
     sio.on("connect", lambda sid, environ: None)

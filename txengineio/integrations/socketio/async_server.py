@@ -18,6 +18,7 @@ from txengineio.integrations.socketio.engine_adapter import (
     SERVED_BY,
     AsyncEngineAdapter,
 )
+from txengineio.integrations.socketio.engine_options import check_namespaces
 from txengineio.integrations.socketio.managers.cluster import AsyncClusterManager
 from txengineio.integrations.socketio.packet_class import packet_class_for
 from txengineio.integrations.socketio.packets import (
@@ -56,6 +57,7 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]  # no annotations
         if not isinstance(self.manager, socketio.AsyncManager):
             expected = "one for asyncio, such as socketio.AsyncRedisManager"
             raise InvalidOption("client_manager", expected, self.manager)
+        check_namespaces(self.namespaces)
 
     @property
     def engine(self) -> Engine:

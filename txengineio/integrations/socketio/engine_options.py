@@ -2,12 +2,12 @@
 
 `socketio.Server` passes on what it does not know itself to its engine. Such an option
 means the same here, or is refused by its name; any other option is one of
-`txengineio.Engine`.
+`txengineio.Engine`. What upstream uses without a look at it is checked here, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import Parameter, signature
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from txengineio.errors import InvalidOption
 
-__all__ = ["engine_options", "overriding"]
+__all__ = ["check_namespaces", "engine_options", "overriding"]
 
 _overriding: Final[ContextVar[Mapping[str, Any]]] = ContextVar("overriding")
 
@@ -46,6 +46,23 @@ def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
     translated.pop("cors_credentials", None)
     translated.pop("compression_threshold", None)
     return translated | dict(_overriding.get({}))
+
+
+def check_namespaces(value: object) -> None:
+    """Raise an error if the option ``namespaces`` of a server makes no sense.
+
+    Upstream looks for the name of a namespace in whatever it is given. In the string
+    ``"/admin"`` it finds ``/`` as well.
+    """
+    if value == "*":
+        return
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Collection)
+        or not all(isinstance(name, str) and name.startswith("/") for name in value)
+    ):
+        expected = "a list of names that begin with /, such as ['/', '/chat'], or '*'"
+        raise InvalidOption("namespaces", expected, value)
 
 
 @contextmanager

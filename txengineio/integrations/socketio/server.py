@@ -24,6 +24,7 @@ from txengineio.integrations.socketio.concurrency import (
     ReactorConcurrency,
 )
 from txengineio.integrations.socketio.engine_adapter import SERVED_BY, EngineAdapter
+from txengineio.integrations.socketio.engine_options import check_namespaces
 from txengineio.integrations.socketio.events import EventQueue
 from txengineio.integrations.socketio.managers.clients import (
     confirm,
@@ -76,6 +77,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # it has no annotations
     ) -> None:
         super().__init__(client_manager or ClusterManager(), *arguments, **options)
         _check_manager(self.manager)
+        check_namespaces(self.namespaces)
         self._events = EventQueue(self.engine.options.max_pending_messages)
 
     @property
