@@ -60,6 +60,8 @@ def server_endpoint(reactor: Any, description: object) -> IStreamServerEndpoint:
         WrongEndpoint: It makes no sense, or names a file that cannot be read.
     """
     if not isinstance(description, str):
+        # Not `providedBy`: `Engine.listen` is annotated to take whatever can listen, as
+        # type checkers without a plugin do not see what an object provides.
         if callable(getattr(description, "listen", None)):
             return description  # type: ignore[return-value]  # as was just checked
         raise InvalidOption("endpoint", _EXAMPLES, description)

@@ -14,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
 from zope.interface import implementer
 
+from tests.conftest import FlushLoggedErrors
 from tests.doubles import has_fired
 from tests.twistd.supervisor.doubles import Log, Process, TurningReactor
 from txengineio.twistd.endpoints import CannotStart
@@ -426,14 +427,47 @@ def test_all_stay_if_the_first_new_one_cannot_start(running: Supervised) -> None
         hang_up(running)
         running.processes[-1].reports(Report.FAILED, "a syntax error")
         running.processes[-1].ends(1)
-    assert (
-        "slot 0 keeps its worker, and so do those after it: a syntax error" in log.lines
-    )
+    # The reason is told once.
+    assert [line for line in log.lines if "a syntax error" in line] == [
+        "slot 0 keeps its worker, and so do those after it: a syntax error"
+    ]
     assert [one.has_ended, two.has_ended] == [False, False]
     assert one.orders[1:] == two.orders[1:] == []
     # The next time it may do better.
     hang_up(running)
     assert len(running.processes) == 4
+
+
+def test_a_process_that_cannot_even_be_described_is_replaced_another_time(
+    running: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise ValueError("embedded null byte")
+
+    with Log() as log, monkeypatch.context() as patched:
+        patched.setattr(running.service, "_spawn_process", fails)
+        hang_up(running)
+        running.reactor.advance(0)
+    assert log.lines[-1] == (
+        "slot 0 keeps its worker, and so do those after it: "
+        "worker w0 cannot be started: embedded null byte"
+    )
+    hang_up(running)
+    assert len(running.processes) == 3
+
+
+def test_a_replacement_that_fails_does_not_prevent_the_next_one(
+    running: Supervised,
+    monkeypatch: pytest.MonkeyPatch,
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(running.service.slots[0], "replace", lambda: 1 / 0)
+        hang_up(running)
+    assert len(flush_logged_errors(ZeroDivisionError)) == 1
+    assert len(running.processes) == 2
+    hang_up(running)
+    assert len(running.processes) == 3
 
 
 def test_nothing_is_replaced_before_it_serves(supervised: Supervised) -> None:

@@ -127,8 +127,8 @@ class WorkerProcess(ProcessProtocol):
         self.name = f"worker {label_of(self.slot)} (pid {self.transport.pid})"
         self.order(Order.ASSIGNMENT, self._assignment.to_value())
 
-    def could_not_start(self, problem: OSError) -> None:
-        """Report, a little later, that there is no process: the system made none."""
+    def could_not_start(self, problem: Exception) -> None:
+        """Report, a little later, that there is no process: none could be made."""
         self.state = WorkerState.ENDED
         self.failure = f"{self.name} cannot be started: {problem}"
         self._clock.callLater(0, self._owner.worker_ended, self)

@@ -281,7 +281,8 @@ class SupervisorService(Service):
             self._spawn_process(
                 self._reactor, worker, assignment, sockets, launch.folder
             )
-        except OSError as problem:
+        except Exception as problem:
+            # Whatever it is, the slot must hear that it has no process.
             worker.could_not_start(problem)
         return worker
 
@@ -337,12 +338,14 @@ class SupervisorService(Service):
 
     async def _roll(self) -> None:
         self._is_rolling = True
-        while self._has_to_roll and self.state is SupervisorState.RUNNING:
-            self._has_to_roll = False
-            self._log.info("SIGHUP: each worker is replaced")
-            if await self._replace_all():
-                self._log.info("All workers are replaced")
-        self._is_rolling = False
+        try:
+            while self._has_to_roll and self.state is SupervisorState.RUNNING:
+                self._has_to_roll = False
+                self._log.info("SIGHUP: each worker is replaced")
+                if await self._replace_all():
+                    self._log.info("All workers are replaced")
+        finally:
+            self._is_rolling = False
 
     async def _replace_all(self) -> bool:
         for slot in self.slots:

@@ -216,9 +216,11 @@ class Slot:
         self._changed()
 
     def _tell_failure(self) -> None:
-        # The first time, the supervisor ends, and says why. When it stops, it kills
-        # those that still load, which is no fault of theirs.
-        if self._has_served and self.state is not SlotState.STOPPING:
+        # The first time, the supervisor ends, and says why; when it waits for a
+        # replacement, it says it itself. When it stops, it kills those that still load,
+        # which is no fault of theirs.
+        is_told_by_slot = self._has_served and self._replaced is None
+        if is_told_by_slot and self.state is not SlotState.STOPPING:
             self._log.error("{failure}", failure=self.failure)
 
     def _lost(self, worker: WorkerProcess) -> None:
