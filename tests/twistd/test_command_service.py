@@ -1,4 +1,4 @@
-"""The service of twistd's commands in a worker, which is a member of a cluster, too."""
+"""The service of twistd's commands in a cluster, and in a worker that joins one."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.internet.testing import MemoryReactorClock
 
 from tests.cluster.clients import CLOCK, Named
 from tests.cluster.machines.nodes import MemoryCluster
 from tests.cluster.machines.test_joining import SlowTown
 from tests.conftest import FlushLoggedErrors
+from tests.twistd.supervisor.doubles import Log
+from txengineio.cluster.machines.joining import RedisCluster
+from txengineio.cluster.redis.urls import BadRedisURL
 from txengineio.cluster.workers import Workers
-from txengineio.errors import JoinFailed
+from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
+from txengineio.twistd.cluster_flags import said_of
 from txengineio.twistd.command_service import CommandService
 from txengineio.twistd.supervisor.control import WorkerSettings
-
-pytestmark = pytest.mark.socket
 
 
 def worker_of(folder: Path, town: SlowTown, slot: int) -> CommandService:
@@ -46,6 +49,7 @@ def draining(service: CommandService) -> list[bool]:
     return [peer.draining for peer in cluster.peers()]
 
 
+@pytest.mark.socket
 @pytest_twisted.ensureDeferred
 async def test_a_worker_that_joins_knows_its_neighbours(tmp_path: Path) -> None:
     """It listens for other machines from then on, on behalf of all of this one."""
@@ -74,6 +78,7 @@ async def test_a_worker_that_joins_knows_its_neighbours(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.socket
 @pytest_twisted.ensureDeferred
 async def test_a_worker_that_cannot_join(
     tmp_path: Path, flush_logged_errors: FlushLoggedErrors
@@ -86,3 +91,38 @@ async def test_a_worker_that_cannot_join(
     await until(lambda: flush_logged_errors(JoinFailed))
     await service.stopService()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_the_url_of_the_cluster_names_is_told_with_the_flag(
+    flush_logged_errors: FlushLoggedErrors,
+) -> None:
+    cluster = RedisCluster(
+        "rediss://localhost?ca=/none",
+        listen="tcp:0:interface=127.0.0.1",
+        secret=b"x" * 32,
+    )
+    reactor = MemoryReactorClock()
+    engine = Engine(Named, reactor=reactor, node_name="a", cluster=cluster)
+    service = CommandService(engine, [], "/")
+    with Log() as log:
+        service.startService()
+    assert "the cluster: --cluster: ?ca= names a file of certificates: [" in log.text
+    assert len(flush_logged_errors(InvalidOption)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (JoinFailed("there is no server"), "there is no server"),
+        (BadRedisURL("wrong"), "--cluster: wrong"),
+        (
+            InvalidOption("advertise", "given", None),
+            "--cluster-advertise must be given",
+        ),
+        (InvalidOption("path", "absolute", "x"), "path must be absolute, not 'x'"),
+    ],
+)
+def test_an_argument_of_the_cluster_has_the_name_of_its_flag(
+    error: Exception, said: str
+) -> None:
+    assert said_of(error) == said

@@ -18,7 +18,7 @@ from txengineio.cluster.machines.secret import read_secret
 from txengineio.command_line import NONE, Flag
 from txengineio.errors import InvalidOption
 
-__all__ = ["CLUSTER", "CLUSTER_LISTEN", "cluster_for"]
+__all__ = ["CLUSTER", "CLUSTER_LISTEN", "cluster_for", "said_of"]
 
 CLUSTER_LISTEN: Final = "cluster-listen"
 """The flag for where a node listens for the others."""
@@ -133,10 +133,15 @@ def cluster_for(line: Mapping[str, Any]) -> MachinesCluster | None:
             outside=bool(line["cluster-outside"]),
         )
     except InvalidOption as error:
-        raise UsageError(_said_of(error)) from error
+        raise UsageError(said_of(error)) from error
 
 
-def _said_of(error: InvalidOption) -> str:
-    """Return what is wrong with a flag's value."""
+def said_of(error: object) -> str:
+    """Return what an error says; of an argument of a cluster, by the name of its flag.
+
+    Some is only found out when the cluster is joined, such as what is in a file.
+    """
+    if not isinstance(error, InvalidOption) or error.name not in _FLAGS:
+        return str(error)
     said = str(error).removeprefix(error.name)
     return f"--{_FLAGS[error.name]}{said.removesuffix(', not None')}"

@@ -17,6 +17,7 @@ from txengineio.errors import InvalidOption
 from txengineio.observing.packet_log import PacketLog
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import EngineIOSite
+from txengineio.twistd.cluster_flags import said_of
 from txengineio.twistd.endpoints import CannotStart, url_of
 from txengineio.twistd.service import DEFAULT_DRAIN_TIMEOUT, EngineIOService
 from txengineio.twistd.signals import STOP_SIGNALS, caught
@@ -174,6 +175,10 @@ class CommandService(EngineIOService):
     def _shares_address(self) -> bool:
         """Whether the workers of this machine have one address for other machines."""
         return self.worker is not None and self.engine.joins is not None
+
+    @override
+    def _said_of(self, error: object) -> str:
+        return said_of(error)
 
     @override
     def _application_name(self) -> str:

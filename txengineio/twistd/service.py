@@ -127,7 +127,7 @@ class EngineIOService(Service):
             problem = f"{signal} came before this node had joined the cluster"
             raise CannotStart(f"{self.program}: {problem}") from signal
         except EngineIOError as error:
-            raise CannotStart(f"{self.program}: {error}") from error
+            raise CannotStart(f"{self.program}: {self._said_of(error)}") from error
         self._listen_to_clients()
 
     def _has_joined(self, _result: None) -> None:
@@ -141,7 +141,11 @@ class EngineIOService(Service):
             return
         self._joining = None
         text = "this node serves nobody, as it cannot join the cluster: {why}"
-        self._log.failure(text, failure, why=str(failure.value))
+        self._log.failure(text, failure, why=self._said_of(failure.value))
+
+    def _said_of(self, error: object) -> str:
+        """Return what is said of an error, in the words of whoever made this."""
+        return str(error)
 
     def _listen_to_clients(self) -> None:
         for description, endpoint in self._endpoints:
