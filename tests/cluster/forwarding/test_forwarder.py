@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.logger import LogEvent, capturedLogs, formatEvent
@@ -144,6 +145,28 @@ def test_the_other_node_sees_the_client(nodes: TwoNodes) -> None:
     posted = client.post("4x", headers={"X-Said": "a", "Connection": "X-Hop"})
     assert seen == [("192.0.2.1", 54321, "192.0.2.2", False), ["a"]]
     assert posted.answer.header("X-Seen") == "yes"
+
+
+def test_it_sees_each_client_of_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = two_nodes()
+    seen: list[int] = []
+
+    def look(request: Request) -> None:
+        address: Any = request.getClientAddress()
+        seen.append(address.port)
+
+    nodes.far.engine.use(look)
+    sid = nodes.open().sid
+    seen.clear()
+    clients = [nodes.near.connect() for _ in range(2)]
+    for port, client in enumerate(clients):
+        address = IPv4Address("TCP", "192.0.2.1", port)
+        monkeypatch.setattr(client.transport, "getPeer", lambda given=address: given)
+    target = nodes.near.target(sid=sid)
+    for client in clients * 2:
+        assert client.request("POST", target, b"4x").answer.text == "ok"
+    assert seen == [0, 1, 0, 1]
+    assert len(list(nodes.links())) == 1
 
 
 def test_a_middleware_of_the_other_node_may_answer(nodes: TwoNodes) -> None:

@@ -17,14 +17,15 @@ UNIX = UNIXAddress(None)
 @pytest.mark.parametrize("is_secure", [True, False])
 def test_what_is_said_is_read(peer: IAddress, is_secure: bool) -> None:
     client = Client(peer, V4, is_secure)
-    data = preface(client, 70_000) + b"GET"
+    data = preface(client.encode(), 70_000) + b"GET"
     assert read_preface(data) == (client, 70_000, len(data) - 3)
     for size in range(len(data) - 3):
         assert read_preface(data[:size]) is None
 
 
 def test_a_unix_socket_is_no_address_whatever_its_path() -> None:
-    data = preface(Client(UNIXAddress(b"/run/x"), UNIXAddress(b""), False), 1)
+    client = Client(UNIXAddress(b"/run/x"), UNIXAddress(b""), False)
+    data = preface(client.encode(), 1)
     assert read_preface(data) == (Client(UNIX, UNIX, False), 1, len(data))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import pytest
 from twisted.internet.address import IPv4Address
@@ -11,8 +12,10 @@ from twisted.web.http import Request
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection, make_request
 from tests.wiring import Server
-from txengineio.cluster.forwarding.preface import Client, hurry, preface
+from txengineio.cluster.forwarding.preface import Client, about, hurry, preface
 from txengineio.cluster.forwarding.site import ForwardedSite
+from txengineio.server.interfaces import Elsewhere
+from txengineio.server.web.incoming_request import IncomingRequest
 
 CLIENTS = [
     Client(
@@ -37,7 +40,7 @@ def connection(server: Server) -> Connection:
 
 
 def forwarded(client: Client, request: bytes) -> bytes:
-    return preface(client, len(request)) + request
+    return preface(client.encode(), len(request)) + request
 
 
 @pytest.mark.parametrize("size", [1, 50, 100_000])
@@ -91,6 +94,28 @@ def test_a_request_that_is_kept_does_not_forget_its_client(
     # Not before now does anybody ask.
     assert [each.getClientAddress() for each in kept] == [each.peer for each in CLIENTS]
     assert [each.getHost() for each in kept] == [each.host for each in CLIENTS]
+
+
+def test_a_request_that_is_forwarded_once_more_keeps_its_client(
+    server: Server, connection: Connection
+) -> None:
+    said: list[bytes] = []
+
+    class Third:
+        """Answers for the session."""
+
+        def answers(self, request: IncomingRequest, sid: str) -> bool:
+            said.append(about(request))
+            request.answer(200)
+            return True
+
+    server.engine.elsewhere = cast(Elsewhere, Third())
+    for client in CLIENTS:
+        exchange = connection.expect()
+        request = make_request("GET", server.target(sid="third-x"))
+        connection.send(forwarded(client, request))
+        assert exchange.answer.status == 200
+    assert said == [client.encode() for client in CLIENTS]
 
 
 def test_the_path_does_not_matter(server: Server, connection: Connection) -> None:

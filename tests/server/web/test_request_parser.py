@@ -147,6 +147,20 @@ def test_headers_that_differ_from_the_last_ones_are_looked_at(data: bytes) -> No
     assert whole_request_after(longer, last) is None
 
 
+def test_other_servers_are_sent_what_is_not_about_the_connection() -> None:
+    lines = [b"connection: keep-alive, X-A", b"X-A: 1", b"TE:", b"Te-x: 2", b"x-a:3"]
+    _, _, fields, _ = taken(post(b"Keep-Alive:\t5", *lines, b"Content-Length: 4"))
+    sent = b"\r\nHost: test.example\r\nX-A: 1\r\nTe-x: 2\r\nx-a:3"
+    assert fields.end_to_end() == sent
+    # Which is kept for those that differ in the length alone, and no others.
+    for line, now_sent in ((b"X-A: 1", sent), (b"X-A: 2", sent.replace(b"1", b"2"))):
+        lines[1] = line
+        data = post(b"Keep-Alive:\t5", *lines, b"Content-Length: 3", body=b"4ab")
+        found = whole_request_after(data, {b"POST": fields})
+        assert found is not None
+        assert found[2].end_to_end() == now_sent
+
+
 # --- requests that are left to Twisted ------------------------------------------------
 
 

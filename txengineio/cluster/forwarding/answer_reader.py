@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from txengineio.server.web.responses import ConstantHeaders
 
-__all__ = ["SWITCHING", "AnswerReader", "Head"]
+__all__ = ["SWITCHING", "AnswerReader", "Head", "whole_answer"]
 
 SWITCHING: Final = 101
 
@@ -157,6 +157,22 @@ class AnswerReader:
             self.is_complete = self._is_last_chunk and not self._left_of_chunk
             at = end
         return b"".join(pieces)
+
+
+def whole_answer(data: bytes) -> tuple[Head, bytes] | None:
+    """Take an answer apart that has come whole, to a request that has a body.
+
+    Returns:
+        Its head and its body; None if `AnswerReader` has to read it.
+
+    Raises:
+        ValueError: It is no answer.
+    """
+    raw_head, end, body = data.partition(_END)
+    head = _read_head(raw_head) if end else None
+    if head is None or head.length != len(body) or head.is_chunked:
+        return None
+    return head, body
 
 
 def _begun_size(line: bytes) -> bytes:

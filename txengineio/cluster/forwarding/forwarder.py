@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.cluster.forwarding.carrier import Carrier
-from txengineio.cluster.forwarding.preface import client_of, preface
+from txengineio.cluster.forwarding.preface import about, preface
 from txengineio.cluster.forwarding.request_writer import (
     write_request,
     write_unfinished,
@@ -107,7 +107,7 @@ class Forwarder:
         except ValueError:
             self.give_back(request)
             return
-        data = preface(client_of(request), len(written)) + written
+        data = preface(about(request), len(written)) + written
         carrier = self._take()
         if carrier is not None:
             self._carry(carrier, request, data)
@@ -140,7 +140,7 @@ class Forwarder:
             written = write_unfinished(request)
         except ValueError:
             return
-        data = preface(client_of(request), len(written)) + written
+        data = preface(about(request), len(written)) + written
         carrier = self._take()
         if carrier is not None:
             carrier.send_last(data)

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IAddress
 
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["UNKNOWN", "Client", "client_of", "hurry", "preface", "read_preface"]
+__all__ = ["UNKNOWN", "Client", "about", "hurry", "preface", "read_preface"]
 
 _START: Final = struct.Struct("!IH")
 """The sizes of the request and of what is said about its client, in bytes."""
@@ -50,21 +50,40 @@ class Client(NamedTuple):
     host: IAddress
     is_secure: bool
 
+    def encode(self) -> bytes:
+        """Return what is said about it."""
+        return _encode(_told(self.peer), _told(self.host), self.is_secure)
+
 
 UNKNOWN: Final = Client(UNIXAddress(None), UNIXAddress(None), False)
 """Nobody."""
 
 
-def client_of(request: IncomingRequest) -> Client:
-    """Return the client of a request."""
+def about(request: IncomingRequest) -> bytes:
+    """Return what is said about the client of a request."""
+    if not request.is_plain:
+        return _about(request)
+    # On such a connection each request comes from the same client.
+    channel = request.channel
+    if channel.about_client is None:
+        channel.about_client = _about(request)
+    said: bytes = channel.about_client
+    return said
+
+
+def _about(request: IncomingRequest) -> bytes:
     host: IAddress = request.for_application.getHost()
-    return Client(request.peer(), host, request.is_secure())
+    return Client(request.peer(), host, request.is_secure()).encode()
 
 
-def preface(client: Client, size: int) -> bytes:
-    """Return what stands before a request of so many bytes."""
-    about = _encode(_told(client.peer), _told(client.host), client.is_secure)
-    return _START.pack(size, len(about)) + about
+def preface(said: bytes, size: int) -> bytes:
+    """Return what stands before a request.
+
+    Args:
+        said: What is said about its client.
+        size: Bytes of the request.
+    """
+    return _START.pack(size, len(said)) + said
 
 
 def hurry(sid: str) -> bytes:
@@ -88,8 +107,8 @@ def read_preface(data: bytes) -> tuple[Client | str, int, int] | None:
     end = _START.size + length
     if len(data) < end:
         return None
-    about = data[_START.size : end]
-    return (_decode(about) if size else about.decode("ascii")), size, end
+    said = data[_START.size : end]
+    return (_decode(said) if size else said.decode("ascii")), size, end
 
 
 def _told(address: IAddress) -> _Address:
@@ -105,12 +124,12 @@ def _encode(peer: _Address, host: _Address, is_secure: bool) -> bytes:
 
 
 @lru_cache(_REMEMBERED)
-def _decode(about: bytes) -> Client:
+def _decode(said: bytes) -> Client:
     try:
-        peer, host, is_secure = json.loads(about)
+        peer, host, is_secure = json.loads(said)
         return Client(_address(*peer), _address(*host), bool(is_secure))
     except (KeyError, TypeError) as problem:
-        raise ValueError(f"a preface that says {about!r}") from problem
+        raise ValueError(f"a preface that says {said!r}") from problem
 
 
 def _address(name: str, host: str, port: int) -> IAddress:

@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
-
-from twisted.web.http_headers import Headers
 
 from txengineio.server.transports.opening import wants_websocket
 from txengineio.server.web.incoming_request import IncomingRequest
-from txengineio.server.web.request_parser import ReceivedHeaders
+from txengineio.server.web.request_parser import OF_THE_CONNECTION
 
 __all__ = ["asks_for_tunnel", "write_request", "write_unfinished"]
 
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
 
-_OF_THIS_CONNECTION: Final = frozenset(
-    {
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""Headers that are about the client's connection, or about how its body came: RFC 9110,
-section 7.6.1.
-
-Those that its ``Connection`` names go on: to the client both nodes are one server,
-which reads them. Else it could strip what a proxy has added: ``X-Forwarded-For``.
-"""
-
-_REMEMBERED: Final = 256
-"""Heads that are remembered."""
-
-_CONNECTION: Final = b"Connection: Upgrade\r\n"
-_UPGRADE: Final = b"Upgrade: websocket\r\n"
+_CONNECTION: Final = b"\r\nConnection: Upgrade"
+_UPGRADE: Final = b"\r\nUpgrade: websocket"
 
 
 def asks_for_tunnel(request: IncomingRequest) -> bool:
@@ -85,41 +59,39 @@ def write_unfinished(request: IncomingRequest) -> bytes:
 def _write_head(request: IncomingRequest, length: int | None) -> bytes:
     if not _METHOD.fullmatch(request.method) or not _TARGET.fullmatch(request.uri):
         raise ValueError(f"the first line of {request.method!r} {request.uri!r}")
-    lines = request.header_lines
-    in_vain = _asks_in_vain(request)
-    return b"%b %b %b\r\n%b%b%b\r\n" % (
+    received = request.received_fields
+    fields = _fields(request) if received is None else received.end_to_end()
+    in_vain = not request.is_plain and _asks_in_vain(request)
+    return b"%b %b %b%b%b%b\r\n\r\n" % (
         request.method,
         request.uri,
         # Else the other node takes 1.0 for 1.1: between nodes connections are kept.
         request.version if in_vain else b"HTTP/1.1",
-        _write_fields(request.copy_headers()) if lines is None else _as_sent(lines),
-        _write_upgrade(request) if in_vain or asks_for_tunnel(request) else b"",
-        b"" if length is None else b"Content-Length: %d\r\n" % length,
+        fields,
+        b"" if request.is_plain else _write_upgrade(request, in_vain),
+        b"" if length is None else b"\r\nContent-Length: %d" % length,
     )
 
 
-def _write_upgrade(request: IncomingRequest) -> bytes:
+def _write_upgrade(request: IncomingRequest, in_vain: bool) -> bytes:
     """Ask for a WebSocket no better than the client: RFC 6455, section 4.2.1."""
+    if not in_vain and not asks_for_tunnel(request):
+        return b""
     tokens = b",".join(request.header_values(b"Connection")).lower().split(b",")
     is_named = b"upgrade" in [each.strip() for each in tokens]
     return _CONNECTION + _UPGRADE if is_named else _UPGRADE
 
 
-@lru_cache(_REMEMBERED)
-def _as_sent(lines: bytes) -> bytes:
-    """Return the headers to send for those that came: most clients repeat theirs."""
-    return _write_fields(ReceivedHeaders(lines))
-
-
-def _write_fields(headers: Headers) -> bytes:
+def _fields(request: IncomingRequest) -> bytes:
+    headers = request.copy_headers()
     lines = [
-        b"%b: %b\r\n" % (name, value)
+        b"\r\n%b: %b" % (name, value)
         for name, values in headers.getAllRawHeaders()
-        if name.lower() not in _OF_THIS_CONNECTION
+        if name.lower() not in OF_THE_CONNECTION
         # HTTP/1.0 may have two hosts, and HTTP/1.1 not. Twisted takes the last one.
         for value in (values[-1:] if name.lower() == b"host" else values)
     ]
     if not headers.hasHeader(b"Host"):
         # HTTP/1.0 does without.
-        lines.append(b"Host: \r\n")
+        lines.append(b"\r\nHost: ")
     return b"".join(lines)

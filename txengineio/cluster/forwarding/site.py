@@ -58,6 +58,11 @@ class ForwardedChannel(EngineIOChannel):
                 if not end:
                     self._kept = data
                     return
+                if self._left == len(data) - end:
+                    # One request, and all of it.
+                    self._left = 0
+                    super().dataReceived(data[end:])
+                    return
                 data = data[end:]
                 if not self._left:
                     continue
@@ -82,7 +87,7 @@ class ForwardedChannel(EngineIOChannel):
         if isinstance(client, str):
             self.site.poll_again(client)
         else:
-            self._client = client
+            self._client, self.about_client = client, None
         return end
 
     @override
@@ -138,6 +143,11 @@ class ForwardedSite(EngineIOSite):
         # The other node closes them; a request must not meet the end of its connection.
         self.timeOut = None
         self.channels: WeakSet[ForwardedChannel] = WeakSet()
+
+    @override
+    def engine_at(self, uri: bytes) -> Engine:
+        """Return the engine."""
+        return self._engine
 
     def poll_again(self, sid: str) -> None:
         """Answer the parked poll of a session: its client goes on by another node."""

@@ -31,6 +31,10 @@ _MAX_PATH: Final = 100
 """Characters of a path that the log shows."""
 
 
+class _NobodyHasIt(Exception):
+    """No node has the session of a request."""
+
+
 class Dispatcher:
     """Receives the requests of one engine.
 
@@ -155,16 +159,23 @@ class Dispatcher:
     # --- which session ----------------------------------------------------------------
 
     def _check(
-        self, request: IncomingRequest
+        self, request: IncomingRequest, elsewhere: Elsewhere | None = None
     ) -> tuple[SessionQuery | None, Session | None]:
         """Return what a request asks for, and its session: the one place for both.
 
+        Args:
+            request: The request.
+            elsewhere: Asked at once about an ordinary poll or POST whose session is not
+                here: to make a refusal first takes longer than all the rest.
+
         Returns:
             No query for an ordinary poll or POST of a session whose transport is
-            polling, which needs no further checks.
+            polling, which needs no further checks; and no session, either, if another
+            node answers it.
 
         Raises:
             RequestRejected: It must not get in.
+            _NobodyHasIt: Neither has another node the session.
         """
         query_string = request.uri.partition(b"?")[2]
         query = None
@@ -174,10 +185,14 @@ class Dispatcher:
             sid = query.sid
         session = None if sid is None else self._registry.find(sid)
         if query is None:
-            if (
-                session is not None
-                and session.transport.name == "polling"
-                and session.protocol_revision == 4  # noqa: PLR2004
+            if session is None:
+                assert sid is not None
+                if elsewhere is not None:
+                    if elsewhere.answers(request, sid):
+                        return None, None
+                    raise _NobodyHasIt
+            elif (
+                session.transport.name == "polling" and session.protocol_revision == 4  # noqa: PLR2004
             ):
                 return None, session
             query = parse_query(query_string, self._engine.options.transports)
@@ -221,19 +236,23 @@ class Dispatcher:
         self, request: IncomingRequest, elsewhere: Elsewhere | None = None
     ) -> None:
         try:
-            query, session = self._check(request)
+            query, session = self._check(request, elsewhere)
             if session is not None and (query is None or not _moves(query)):
                 # A call of `taker_of` for each request would cost more.
                 transport: ITakesRequests = session.transport  # type: ignore[assignment]
                 transport.handle(request)
                 return
-            assert query is not None
+            if query is None:
+                return
             if session is None:
                 waiting = self._handshakes.admit(request, query)
             else:
                 waiting = self._handshakes.admit_move(request, query, session)
             if waiting is not None:
                 waiting.addErrback(self._failed, request)
+        except _NobodyHasIt:
+            # It is refused.
+            self._serve(request)
         except Exception as problem:
             if elsewhere is None or not (
                 _names_no_session(problem) and self._is_elsewhere(request, elsewhere)

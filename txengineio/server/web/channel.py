@@ -30,6 +30,8 @@ class EngineIOChannel(TimedChannel):
 
     Attributes:
         writes_directly: Whether there is nothing between the channel and its socket.
+        about_client: What other nodes are told about the client, if anything was; for
+            requests that come whole.
     """
 
     # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
@@ -47,6 +49,7 @@ class EngineIOChannel(TimedChannel):
     site: Any
 
     writes_directly = False
+    about_client: bytes | None = None
 
     # Kept by the site's `TimerWheel`.
     due_bucket: int | None = None

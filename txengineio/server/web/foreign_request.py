@@ -59,7 +59,7 @@ class ForeignRequest:
         return self.header_values(b"Content-Type")[-1:] == [b"application/octet-stream"]
 
     @property
-    def header_lines(self) -> bytes | None:
+    def received_fields(self) -> None:
         return None
 
     def header_values(self, name: bytes) -> Sequence[bytes]:
@@ -109,6 +109,9 @@ class ForeignRequest:
     @property
     def answer_headers(self) -> Headers:
         return self.for_application.responseHeaders
+
+    def has_headers(self) -> bool:
+        return any(self.answer_headers.getAllRawHeaders())
 
     def headers_so_far(self) -> dict[str, Any]:
         return headers_so_far(self.for_application)

@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 
 from txengineio.errors import TransportError
 from txengineio.server.web.body_limits import BodyLimits
+from txengineio.server.web.request_parser import Fields
 
 __all__ = ["IReceivesRequests", "IncomingRequest", "Upload"]
 
@@ -65,11 +66,8 @@ class IncomingRequest(Protocol):
         """Whether the body is said to be ``application/octet-stream``, and no more."""
 
     @property
-    def header_lines(self) -> bytes | None:
-        """The headers as they came: a line end before each of them, and at the end.
-
-        None if they were not kept.
-        """
+    def received_fields(self) -> Fields | None:
+        """The headers of a request that has come whole; None if they were not kept."""
 
     def header_values(self, name: bytes) -> Sequence[bytes]:
         """Return the values of a header, one for each line."""
@@ -102,6 +100,9 @@ class IncomingRequest(Protocol):
     @property
     def answer_headers(self) -> Headers:
         """The headers that the answer has so far."""
+
+    def has_headers(self) -> bool:
+        """Whether there are any."""
 
     def headers_so_far(self) -> dict[str, Any]:
         """Return those headers and cookies of them that make sense on a 101."""

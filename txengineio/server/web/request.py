@@ -378,11 +378,6 @@ class EngineIORequest(LazyRequest):
             return fields.says_binary
         return self.header_values(b"Content-Type")[-1:] == [b"application/octet-stream"]
 
-    @property
-    def header_lines(self) -> bytes | None:
-        fields = self.received_fields
-        return None if fields is None else fields.lines
-
     def header_values(self, name: bytes) -> Sequence[bytes]:
         # Asking the request for all its headers costs more.
         if self.received_fields is not None:

@@ -20,6 +20,7 @@ from typing_extensions import override
 from txengineio.server.web._twisted import PARSED_HEADERS
 
 __all__ = [
+    "OF_THE_CONNECTION",
     "CompleteRequest",
     "Fields",
     "ReceivedHeaders",
@@ -39,6 +40,30 @@ _FIELDS: Final = re.compile(
 _MAX_DIGITS: Final = 18
 _LENGTH: Final = re.compile(
     rb"\r\ncontent-length:[\t ]*([0-9]{1,%d})[\t ]*\r" % _MAX_DIGITS
+)
+
+OF_THE_CONNECTION: Final = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Headers that are about the client's connection, or about how its body came: RFC 9110,
+section 7.6.1.
+
+Those that its ``Connection`` names go on: to the client both nodes are one server,
+which reads them. Else it could strip what a proxy has added: ``X-Forwarded-For``.
+"""
+
+_LINES_OF_THE_CONNECTION: Final = re.compile(
+    rb"\r\n(?:%b):[^\r]*" % b"|".join(sorted(OF_THE_CONNECTION)), re.IGNORECASE
 )
 
 
@@ -62,6 +87,7 @@ class Fields:
 
     __slots__ = (
         "_digits",
+        "_end_to_end",
         "has_origin",
         "is_explorer",
         "length",
@@ -76,6 +102,7 @@ class Fields:
         self.lines = lines
         self.length = length
         self._digits = digits
+        self._end_to_end: bytes | None = None
         self.upgrade = b""
         if b"\r\nupgrade:" in lowered:
             # The value that usual clients send.
@@ -110,6 +137,7 @@ class Fields:
         fields.lines, fields.length = lines, int(digits)
         fields._digits = start, behind
         # None of these can be about the length.
+        fields._end_to_end = self._end_to_end
         fields.upgrade, fields.has_origin = self.upgrade, self.has_origin
         fields.says_binary = self.says_binary
         fields.is_explorer = self.is_explorer
@@ -118,6 +146,16 @@ class Fields:
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a header, in their order."""
         return _values_in(self.lines, name)
+
+    def end_to_end(self) -> bytes:
+        """Return the lines without those of `OF_THE_CONNECTION`.
+
+        There is a line end before each of them, and none at the end.
+        """
+        if self._end_to_end is None:
+            # It is kept for the next request of the connection.
+            self._end_to_end = _LINES_OF_THE_CONNECTION.sub(b"", self.lines)[:-2]
+        return self._end_to_end
 
     def _upgrades(self) -> bytes:
         return b",".join(self.values(b"Upgrade")).lower()
