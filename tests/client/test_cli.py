@@ -119,12 +119,29 @@ def test_messages_of_a_session_that_has_ended_are_still_printed(
     monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     shell = Shell(monkeypatch, world, "connect", URL)
-    shell.transport.producer.pauseProducing()
+    output = shell.transport.producer
+    output.pauseProducing()
     world.application.only.session.send("last words")
     world.application.only.session.close()
     world.advance(0.5)
+    assert shell.said[-1] == "closed: transport close"
+    assert not shell.transport.disconnecting
+    output.resumeProducing()
     assert shell.printed == b"last words\n"
     assert result_of(shell.done) == 3
+
+
+def test_output_that_was_full_can_be_closed(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    shell = Shell(monkeypatch, world, "connect", URL)
+    lose_connection = shell.transport.loseConnection
+    # As of standard output, which resumes its producer when it should close.
+    shell.transport.loseConnection = lambda: (
+        lose_connection() if shell.transport.producer is None else None
+    )
+    shell.end()
+    assert result_of(shell.done) == 0
 
 
 def test_packets_are_shown(monkeypatch: pytest.MonkeyPatch, world: World) -> None:

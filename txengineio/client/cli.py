@@ -77,7 +77,6 @@ class _Terminal(LineReceiver):
     Attributes:
         output: What messages wait for before they are printed.
         finished: Fires at the end of the input.
-        closed: Fires when all output is written.
     """
 
     delimiter = b"\n"
@@ -86,7 +85,7 @@ class _Terminal(LineReceiver):
     def __init__(self, line_read: Callable[[bytes], Deferred[Any] | None]) -> None:
         self.output = _Output()
         self.finished: Deferred[None] = Deferred()
-        self.closed: Deferred[None] = Deferred()
+        self._closed: Deferred[None] = Deferred()
         self._line_read = line_read
 
     @override
@@ -125,9 +124,17 @@ class _Terminal(LineReceiver):
         self.finish()
         self._close()
 
+    def close(self) -> Deferred[None]:
+        """Close input and output; fires when all output is written."""
+        transport: Any = self.transport
+        # Output that was full resumes its producer, in place of closing.
+        transport.unregisterProducer()
+        transport.loseConnection()
+        return self._closed
+
     def _close(self) -> None:
-        if not self.closed.called:
-            self.closed.callback(None)
+        if not self._closed.called:
+            self._closed.callback(None)
 
     def finish(self) -> None:
         """Consider the input over."""
@@ -136,14 +143,23 @@ class _Terminal(LineReceiver):
 
 
 class _Session(EngineIOProtocol):
-    """Prints messages."""
+    """Prints messages.
+
+    Attributes:
+        over: Fires when the session has ended, and its last message is printed.
+    """
 
     def __init__(self, show: Callable[[str | bytes], Deferred[None] | None]) -> None:
         self._show = show
+        self.over: Deferred[None] = Deferred()
 
     @override
     def messageReceived(self, message: str | bytes) -> Deferred[None] | None:
         return self._show(message)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.over.callback(None)
 
 
 class _Sessions(Factory):
@@ -187,7 +203,7 @@ class _Command:
     async def _run(self, attach: Callable[[LineReceiver], object]) -> int:
         options = self._options
         try:
-            protocol = await connect(
+            protocol: Any = await connect(
                 options["url"],
                 _Sessions(self._show),
                 reactor=self._reactor,
@@ -201,8 +217,8 @@ class _Command:
         session.on("upgrade", self._upgraded)
         attach(self._terminal)
         status = await self._talk()
-        self._terminal.transport.loseConnection()  # type: ignore[union-attr]
-        await self._terminal.closed
+        await protocol.over
+        await self._terminal.close()
         return status
 
     async def _talk(self) -> int:
