@@ -17,7 +17,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from tests.doubles import ended_with
-from tests.wiring import Server
+from tests.wiring import Server, opening_headers
 from txengineio.errors import (
     CloseReason,
     ErrorCode,
@@ -118,6 +118,18 @@ def test_a_client_that_does_not_read(log: Log) -> None:
     assert "max_buffered_bytes allows 1000" in formatEvent(log.only())
 
 
+def test_an_upgrade_that_fails_is_told_while_there_is_a_session(log: Log) -> None:
+    server = Server.new()
+    stays, ends = server.open_polling(), server.open_polling()
+    for client in (stays, ends):
+        client.open_websocket().send("2probe")
+    ends.session.close(discard=True)
+    assert not log.events
+    server.advance(11)
+    assert formatEvent(log.only()).endswith("stays on polling: its upgrade failed")
+    assert fields(log.only())["session"] == stays.sid[:6]
+
+
 def test_an_old_client(log: Log) -> None:
     Server.new().request(EIO="3")
 
@@ -133,6 +145,39 @@ def test_a_page_of_another_origin(log: Log) -> None:
     text = formatEvent(log.only())
     assert "https://evil.example" in text
     assert "allowed_origins" in text
+
+
+def test_who_refused_a_client(log: Log) -> None:
+    server = Server.new()
+    server.application.refuse = True
+    server.request()
+    Server.new(allow_request=lambda _request: False).request()
+    Server.new(allow_request=lambda _request: "no entry").request()
+
+    assert [formatEvent(event).partition("refused: ")[2] for event in log.events] == [
+        "Forbidden; the application's factory returned None",
+        "Forbidden; allow_request said no",
+        "Forbidden (message='no entry'); allow_request said no",
+    ]
+
+
+def test_what_a_websocket_lacks(log: Log) -> None:
+    Server.new().request(transport="websocket")
+    assert "Upgrade, which a proxy may have left out" in formatEvent(log.only())
+
+
+def test_headers_and_query_that_ask_for_different_things(log: Log) -> None:
+    Server.new().request(headers=opening_headers())
+    assert "headers ask for a WebSocket, its query for polling" in formatEvent(
+        log.only()
+    )
+
+
+def test_a_session_that_may_not_move(log: Log) -> None:
+    server = Server.new(allow_upgrades=False)
+    client = server.open_polling()
+    server.request(transport="websocket", sid=client.sid, headers=opening_headers())
+    assert "allow_upgrades (--no-allow-upgrades)" in formatEvent(log.only())
 
 
 @pytest.mark.parametrize("own_site", [True, False])

@@ -259,6 +259,7 @@ class RequestRejected(RemoteProtocolError, Refusal):
             for several (``INVALID_ORIGIN``, ``TRANSPORT_MISMATCH`` …).
         message: Shown to the client instead of the code's own text.
         context: What was wrong: the offending value under its own name.
+        hint: What the log adds: who refused it, or what to change.
     """
 
     def __init__(
@@ -268,6 +269,7 @@ class RequestRejected(RemoteProtocolError, Refusal):
         name: str | None = None,
         message: str | None = None,
         context: Mapping[str, Any] | None = None,
+        hint: str = "",
     ) -> None:
         said = {"code": code.value, "message": message or code.message}
         text = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
@@ -278,8 +280,8 @@ class RequestRejected(RemoteProtocolError, Refusal):
             body=text.encode(),
         )
         self.code = code
-        if code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION:
-            self.hint = _OLD_CLIENT
+        old_client = code is ErrorCode.UNSUPPORTED_PROTOCOL_VERSION
+        self.hint = _OLD_CLIENT if old_client else hint
         self.message = message
         self.context: dict[str, Any] = dict(context or {})
         if name is not None:

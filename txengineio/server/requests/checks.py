@@ -26,6 +26,13 @@ __all__ = ["ConnectionErrorEvent", "bad_request", "check_request", "check_revisi
 _FIRST_PRINTABLE: Final = 0x20
 _DELETE: Final = 0x7F
 
+_NO_UPGRADE: Final = (
+    "for a WebSocket there have to be the headers Upgrade: websocket and Connection: "
+    "Upgrade, which a proxy may have left out"
+)
+_NO_MOVES: Final = "allow_upgrades (--no-allow-upgrades) lets no session move"
+_NO_POLL: Final = "its headers ask for a WebSocket, its query for polling"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionErrorEvent:
@@ -86,21 +93,27 @@ def check_request(
             ErrorCode.BAD_HANDSHAKE_METHOD,
             context={"method": request.method.decode("latin-1")},
         )
-    if not _transport_fits(query, session, upgrade, request, options):
-        raise bad_request("TRANSPORT_HANDSHAKE_ERROR")
+    misfit = _misfit(query, session, upgrade, request, options)
+    if misfit:
+        raise RequestRejected(
+            ErrorCode.BAD_REQUEST, name="TRANSPORT_HANDSHAKE_ERROR", hint=misfit
+        )
 
 
-def _transport_fits(
+def _misfit(
     query: SessionQuery,
     session: Session | None,
     upgrade: bool,
     request: IncomingRequest,
     options: EngineOptions,
-) -> bool:
-    """Whether a request is of the kind that its transport takes."""
+) -> str:
+    """Say why a request is not of the kind that its transport takes; empty if it is."""
     if query.transport == "websocket":
-        return upgrade and (session is None or options.allow_upgrades)
-    return not (wants_websocket(request) and "websocket" in options.transports)
+        if not upgrade:
+            return _NO_UPGRADE
+        return "" if session is None or options.allow_upgrades else _NO_MOVES
+    asks_for_both = wants_websocket(request) and "websocket" in options.transports
+    return _NO_POLL if asks_for_both else ""
 
 
 def check_revision(query: SessionQuery, options: EngineOptions) -> None:

@@ -152,7 +152,9 @@ class Handshakes:
             "EngineIOProtocol | None", self._engine.application.buildProtocol(address)
         )
         if protocol is None:
-            raise RequestRejected(ErrorCode.FORBIDDEN)
+            raise RequestRejected(
+                ErrorCode.FORBIDDEN, hint="the application's factory returned None"
+            )
         return protocol
 
     def open_session(

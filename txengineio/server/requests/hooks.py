@@ -52,6 +52,7 @@ async def ask_for_permission(
         ErrorCode.FORBIDDEN,
         message=message,
         context={} if message is None else {"message": message},
+        hint="allow_request said no",
     )
 
 

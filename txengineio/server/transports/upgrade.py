@@ -160,11 +160,12 @@ class UpgradeAttempt:
     def _cancel(self) -> None:
         self._stop_waiting()
         self._count("failed")
-        self._log.info(
-            "session {session}… stays on {transport}: its upgrade failed",
-            session=self._session.short_id,
-            transport=self._session.transport.name,
-        )
+        if self._session.closed is None:
+            self._log.info(
+                "session {session}… stays on {transport}: its upgrade failed",
+                session=self._session.short_id,
+                transport=self._session.transport.name,
+            )
         self._session.upgrade_attempt = None
         self._websocket.session_ended()
 
