@@ -25,8 +25,18 @@ from txengineio.cluster.redis.interfaces import (
 from txengineio.cluster.redis.membership import RedisMembership
 from txengineio.cluster.redis.outside import read_outside
 from txengineio.cluster.redis.register import HOLD, START, Keys
+from txengineio.errors import JoinFailed
 
-__all__ = ["KEYS", "MemoryConnection", "MemoryRedis", "Node", "Recorder"]
+__all__ = [
+    "KEYS",
+    "MemoryConnection",
+    "MemoryRedis",
+    "Node",
+    "Recorder",
+    "failure_of",
+    "joined",
+    "run",
+]
 
 KEYS = Keys("chat", 0)
 
@@ -283,3 +293,31 @@ class Node(Recorder):
         membership = self.membership
         membership._bus._hears.is_up = True
         membership._beat()
+
+
+def run(clock: Clock, seconds: float) -> None:
+    """Let time pass, in steps."""
+    clock.pump([0.25] * int(seconds * 4))
+
+
+def joined(redis: MemoryRedis, *names: str) -> list[Node]:
+    """Let nodes join, one after the other."""
+    nodes = [Node(redis, name) for name in names]
+    for node in nodes:
+        done = node.join()
+        assert done.called
+        assert done.result is None
+    return nodes
+
+
+def failure_of(node: Node, clock: Clock, seconds: float = 0) -> str:
+    """The line that says why a node cannot join; nothing of it is left."""
+    problems: list[str] = []
+    node.join().addErrback(
+        lambda failure: problems.append(str(failure.trap(JoinFailed) and failure.value))
+    )
+    run(clock, seconds)
+    assert len(problems) == 1
+    assert "\n" not in problems[0]
+    assert node.state == "joining"
+    return problems[0]

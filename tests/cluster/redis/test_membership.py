@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from tests.cluster.redis.memory import KEYS, MemoryRedis, Node
+from tests.cluster.redis.memory import (
+    KEYS,
+    MemoryRedis,
+    Node,
+    failure_of,
+    joined,
+    run,
+)
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.redis.bus import MAX_WAITING
 from txengineio.cluster.redis.frames import Frame, Own, Seal
 from txengineio.cluster.redis.members import SILENT_BEATS
 from txengineio.cluster.redis.membership import JOIN_TIMEOUT, RENEW_BEATS, SETTLE_BEATS
 from txengineio.cluster.redis.register import LIFETIME
-from txengineio.errors import JoinFailed
 
 PROMISED = 15
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def redis(clock: Clock) -> MemoryRedis:
-    redis = MemoryRedis(clock)
-    redis.settle()
-    return redis
-
-
-def run(clock: Clock, seconds: float) -> None:
-    clock.pump([0.25] * int(seconds * 4))
-
-
-def joined(redis: MemoryRedis, *names: str) -> list[Node]:
-    nodes = [Node(redis, name) for name in names]
-    for node in nodes:
-        done = node.join()
-        assert done.called
-        assert done.result is None
-    return nodes
-
-
-def failure_of(node: Node, clock: Clock, seconds: float = 0) -> str:
-    """The line that says why a node cannot join; nothing of it is left."""
-    problems: list[str] = []
-    node.join().addErrback(
-        lambda failure: problems.append(str(failure.trap(JoinFailed) and failure.value))
-    )
-    run(clock, seconds)
-    assert len(problems) == 1
-    assert "\n" not in problems[0]
-    assert node.state == "joining"
-    return problems[0]
 
 
 def test_who_joins_knows_all_others_and_they_know_it(redis: MemoryRedis) -> None:
@@ -166,100 +132,6 @@ def test_a_node_that_was_stopped_is_a_member_again(
     assert b.changes == ["+a"]
     b.membership.publish(b"b", b"again")
     assert a.messages == [("b", b"b", b"again")]
-
-
-def test_a_node_whose_name_was_taken_meanwhile_says_so(
-    redis: MemoryRedis, clock: Clock
-) -> None:
-    a, b = joined(redis, "a", "b")
-    # It says so, whatever else Redis has refused within that minute.
-    redis.refuses["EVAL"] = "OOM command not allowed"
-    run(clock, RENEW_BEATS + 1)
-    del redis.refuses["EVAL"]
-    run(clock, RENEW_BEATS + 1)
-    b.stops()
-    run(clock, 2 * PROMISED)
-    second = joined(redis, "b")[0]
-    with capturedLogs() as logs:
-        b.goes_on()
-        run(clock, RENEW_BEATS + 1)
-    # It tells balancers to send nobody.
-    assert b.state == "joining"
-    assert a.members == {"b": second.member}
-    assert a.changes == ["+b", "-b", "+b"]
-    assert second.states == ["ok"]
-    problem = "another node has the name b by now"
-    assert problem in {str(each.get("problem")) for each in logs}
-    # Once it has the name again, it is a member again.
-    second.membership.leave()
-    run(clock, 5)
-    assert b.state == "ok"
-    assert a.changes == ["+b", "-b", "+b", "-b", "+b"]
-
-
-def test_a_node_without_its_name_says_nothing(redis: MemoryRedis, clock: Clock) -> None:
-    a, b = joined(redis, "a", "b")
-    b.stops()
-    run(clock, 2 * PROMISED)
-    second = Node(redis, "b")
-    second.member = replace(second.member, address="second.example:7000")
-    second.join()
-    # Before it has had the time to find out.
-    b.goes_on()
-    b.membership.announce(Load("b", 5, draining=True))
-    assert b.state == "joining"
-    assert not b.membership.publish(b"b", b"")
-    assert not b.membership.tell("a", b"b", b"")
-    b.membership.announce(Load("b", 5))
-    assert b.membership.leave().called
-    run(clock, 2 * PROMISED)
-    assert a.members == {"b": second.member}
-    assert a.changes == ["+b", "-b", "+b"]
-    assert a.messages == []
-
-
-def test_who_leaves_before_it_has_found_out_takes_nobody_along(
-    redis: MemoryRedis, clock: Clock
-) -> None:
-    a, b = joined(redis, "a", "b")
-    b.stops()
-    run(clock, 2 * PROMISED)
-    second = joined(redis, "b")[0]
-    b.goes_on()
-    assert b.state == "ok"
-    assert b.membership.leave().called
-    assert a.members == {"b": second.member}
-    assert a.changes == ["+b", "-b", "+b"]
-    assert clock.getDelayedCalls() != []
-    assert second.membership.leave().called
-    assert a.membership.leave().called
-    assert clock.getDelayedCalls() == []
-
-
-def test_a_name_can_be_taken_only_once(redis: MemoryRedis, clock: Clock) -> None:
-    a, b = joined(redis, "a", "b")
-    problem = failure_of(Node(redis, "b"), clock, RENEW_BEATS + 2)
-    assert problem == "another node of the cluster has the name b"
-    run(clock, RENEW_BEATS + 1)
-    assert a.members == {"b": b.member}
-    assert a.changes == ["+b"]
-    assert b.states == ["ok"]
-    assert [len(each.channels) for each in redis.connections] == [0, 2, 0, 2]
-
-
-def test_the_name_of_a_node_that_has_died_is_free_after_a_while(
-    redis: MemoryRedis, clock: Clock
-) -> None:
-    a, b = joined(redis, "a", "b")
-    b.stops()
-    second = Node(redis, "b")
-    second.join()
-    run(clock, LIFETIME - 1)
-    assert second.state == "joining"
-    run(clock, 2)
-    assert second.state == "ok"
-    assert second.members == {"a": a.member}
-    assert a.changes == ["+b", "-b", "+b"]
 
 
 def test_no_redis_is_told_in_time(redis: MemoryRedis, clock: Clock) -> None:
@@ -574,33 +446,6 @@ def test_what_a_node_has_said_to_itself_counts_once(
         run(clock, 1)
         redis.publish(*probe)
     assert a.state == "degraded"
-
-
-def test_one_whose_successor_is_gone_is_a_later_start_itself(
-    redis: MemoryRedis, clock: Clock
-) -> None:
-    a, b = joined(redis, "a", "b")
-    b.stops()
-    run(clock, 2 * PROMISED)
-    second = joined(redis, "b")[0]
-    second.membership.publish(b"b", b"1")
-    assert second.membership.leave().called
-    b.goes_on()
-    run(clock, RENEW_BEATS + 4)
-    assert b.state == "ok"
-    b.membership.publish(b"b", b"2")
-    b.membership.tell("a", b"b", b"3")
-    assert a.messages == [("b", b"b", b"1"), ("b", b"b", b"2"), ("b", b"b", b"3")]
-    assert a.counts == {}
-
-
-def test_clock_of_redis_may_go_back(redis: MemoryRedis, clock: Clock) -> None:
-    clock.advance(1000)
-    a, b = joined(redis, "a", "b")
-    assert b.membership.leave().called
-    clock.rightNow -= 500
-    (second,) = joined(redis, "b")
-    assert a.members == {"b": second.member}
 
 
 def test_strangers_and_forgers_are_not_heard(redis: MemoryRedis, clock: Clock) -> None:

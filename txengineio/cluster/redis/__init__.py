@@ -8,6 +8,7 @@
 ``frames``         what nodes publish, and the proof that they did
 ``numbers``        how many messages were lost on the way
 ``register``       the members' keys in Redis, and the names of everything there
+``name``           the name of a node, which nobody else has
 ``members``        the other nodes that a node knows, and which are silent
 ``bus``            what a node says and hears: bounded, counted
 ``tasks``          what takes its time, each once at a time

@@ -43,8 +43,9 @@ from txengineio.cluster.redis.frames import (
 )
 from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
 from txengineio.cluster.redis.members import Members
+from txengineio.cluster.redis.name import Name
 from txengineio.cluster.redis.numbers import Said
-from txengineio.cluster.redis.register import LIFETIME, Held, Keys, Register
+from txengineio.cluster.redis.register import Held, Keys, Register
 from txengineio.cluster.redis.tasks import Tasks
 from txengineio.errors import JoinFailed
 from txengineio.observing.seldom import SeldomLog
@@ -134,8 +135,6 @@ class RedisMembership:
         self._tasks = Tasks(self._failed)
         self._heard_itself: Deferred[None] | None = None
         self._problem: RedisAway | RedisRefused | None = None
-        self._has_namesake = False
-        self._has_name = False
         self._has_joined = False
         self._leaving: list[Deferred[None]] | None = None
 
@@ -158,6 +157,7 @@ class RedisMembership:
         self._register = Register(
             self._bus.execute, self._keys, self._seal, self._said, self._seldom
         )
+        self._name = Name(self._register, self._said, self._clock)
         return self._tasks.run("join", self._join)
 
     def leave(self) -> Deferred[None]:
@@ -239,36 +239,18 @@ class RedisMembership:
             self._bus.probe()
         await heard_itself
         try:
-            if await self._take_name() is Held.UNSETTLED:
+            if await self._name.take(self._member) is Held.UNSETTLED:
                 await deferLater(self._clock, SETTLE_BEATS * BEAT)
             await self._catch_up()
         except RedisAway:
             return False
         return True
 
-    async def _take_name(self) -> Held:
-        name = self._member.name
-        for second in range(LIFETIME + 2):
-            held = await self._hold(is_settled=False)
-            if held is not Held.TAKEN:
-                return held
-            if self._has_namesake:
-                break
-            if not second:
-                self._log.info(
-                    "a node {name} is a member, or was one until a moment ago: this "
-                    "one waits for at most {seconds} s",
-                    name=name,
-                    seconds=LIFETIME,
-                )
-            await deferLater(self._clock, 1.0)
-        raise JoinFailed(f"another node of the cluster has the name {name}")
-
     async def _leave(self) -> None:
         if self._beating is not None:
             self._beating.cancel()
             self._beating = None
-        if self._has_name and self._bus.is_up:
+        if self._name.is_held and self._bus.is_up:
             released = Deferred.fromCoroutine(self._release())
             released.addTimeout(LEAVE_TIMEOUT, self._clock)
             released.addErrback(lambda failure: failure.trap(TimeoutError, *_PROBLEMS))
@@ -345,7 +327,7 @@ class RedisMembership:
 
     def namesake(self) -> None:
         """Note that another node has this one's name; see `BusUser`."""
-        self._has_namesake = True
+        self._name.has_namesake = True
 
     def outside(self, data: bytes) -> None:
         """Take what another program has said; see `BusUser`."""
@@ -432,7 +414,7 @@ class RedisMembership:
         await self._hold_name()
         for found in await self._register.others():
             self._read(found)
-        if not self._has_name:
+        if not self._name.is_held:
             return  # It was found out meanwhile that another node has it.
         await self._say_here()
         self._members.listen_again()
@@ -447,23 +429,11 @@ class RedisMembership:
 
     async def _hold_name(self) -> None:
         is_settled = self._beats_ok > SETTLE_BEATS
-        if await self._hold(is_settled) is Held.TAKEN:
+        if await self._name.hold(self._member, is_settled) is Held.TAKEN:
             # It was stopped for so long that its key was gone.
             self._set_state(MembershipState.JOINING)
             name = self._member.name
             raise RedisRefused(f"another node has the name {name} by now")
-
-    async def _hold(self, is_settled: bool) -> Held:
-        if not self._said.incarnation:
-            self._said.begin(await self._register.start())
-        incarnation = self._said.incarnation
-        held = await self._register.hold(self._member, is_settled)
-        if self._said.incarnation == incarnation:
-            self._has_name = held is not Held.TAKEN
-            if not self._has_name:
-                # If it gets the name again, it has to be later than that other one.
-                self._said.end()
-        return held
 
     def _degrade(self, problem: RedisAway | RedisRefused) -> None:
         if self.state is MembershipState.OK:
