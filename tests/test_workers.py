@@ -12,13 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 import twisted
-from tests.connection import make_request, parse_response
+from tests.connection import Response, make_request, parse_response
 from tests.examples import EXAMPLES
 from tests.frames import CLOSE, TEXT, make_frame
 from tests.interop.certificates import make_certificates
@@ -560,35 +560,81 @@ def test_websockets_say_what_they_say_without_workers(
     server.stopped()
 
 
-def test_sessions_over_tls_that_the_workers_do(tmp_path: Path) -> None:
-    files = make_certificates(tmp_path)
-    key = f"privateKey={files.server_key}:certKey={files.server}"
-    context = ssl.create_default_context(cafile=files.authority)
-    with running("--listen", f"ssl:0:interface=127.0.0.1:{key}") as start:
-        server = start()
+class Secure:
+    """Asks workers that do TLS: their connections cannot be moved."""
+
+    def __init__(self, server: Workers, authority: str) -> None:
         server.logs("3 workers serve")
         found = re.search(r"served at https://127\.0\.0\.1:(\d+)/", server.output)
         assert found is not None
-        port = int(found[1])
+        self._port = int(found[1])
+        self._context = ssl.create_default_context(cafile=authority)
 
-        def ask(target: str, body: bytes | None = None) -> str:
-            """Ask on a connection of its own, which cannot be moved."""
+    def connect(self) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", self._port), DEADLINE)
+        return self._context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def ask(self, target: str, body: bytes | None = None) -> str:
+        """Ask on a connection of its own."""
+        with self.connect() as connection:
             method = "GET" if body is None else "POST"
-            with (
-                socket.create_connection(("127.0.0.1", port), DEADLINE) as plain,
-                context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
-            ):
-                secure.sendall(make_request(method, target, body))
-                parsed = parse_response(receive(secure, parse_response))
-            assert parsed is not None
-            return parsed[0].text
+            connection.sendall(make_request(method, target, body))
+            return answer_on(connection).text
 
-        sid = ask(POLLING).partition('"sid":"')[2].partition('"')[0]
-        session = f"{POLLING}&sid={sid}"
-        for number in range(20):
-            assert ask(session, b"4%d" % number) == "ok"
-            assert ask(session) == f"4{number}"
-        assert "Traceback" not in server.stopped()
+    def open(self) -> str:
+        sid = self.ask(POLLING).partition('"sid":"')[2].partition('"')[0]
+        return f"{POLLING}&sid={sid}"
+
+
+def answer_on(connection: socket.socket) -> Response:
+    parsed = parse_response(receive(connection, parse_response))
+    assert parsed is not None
+    return parsed[0]
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[Workers, Secure]]:
+    files = make_certificates(tmp_path)
+    key = f"privateKey={files.server_key}:certKey={files.server}"
+    with running("--listen", f"ssl:0:interface=127.0.0.1:{key}") as start:
+        server = start()
+        yield server, Secure(server, files.authority)
+
+
+def test_sessions_over_tls_that_the_workers_do(
+    secure: tuple[Workers, Secure],
+) -> None:
+    server, clients = secure
+    session = clients.open()
+    for number in range(20):
+        assert clients.ask(session, b"4%d" % number) == "ok"
+        assert clients.ask(session) == f"4{number}"
+    assert "Traceback" not in server.stopped()
+
+
+def test_a_worker_that_leaves_ends_no_poll_of_anothers_session(
+    secure: tuple[Workers, Secure],
+) -> None:
+    server, clients = secure
+    session = clients.open()
+    with ExitStack() as stack:
+        while True:
+            # Whose session it opens tells where a connection is.
+            connection = stack.enter_context(clients.connect())
+            connection.sendall(make_request("GET", POLLING))
+            opened = answer_on(connection).text.partition('"sid":"w')[2]
+            if not session.partition("sid=w")[2].startswith(opened[0]):
+                break
+        connection.sendall(make_request("GET", session))
+        pid = server.pid_of(int(opened[0]))
+        os.kill(pid, signal.SIGTERM)
+        answer = answer_on(connection)
+    assert (answer.status, answer.text) == (200, "6")
+    assert answer.header("Connection") == "close"
+    assert_gone(pid)
+    assert clients.ask(session, b"4hello") == "ok"
+    assert clients.ask(session) == "4hello"
+    assert "Traceback" not in server.stopped()
 
 
 def test_a_certificate_that_is_not_there_is_told_before_anything_starts(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -31,6 +32,7 @@ from tests.conftest import FlushLoggedErrors
 from tests.wiring import opening_headers
 from txengineio.cluster import links, packets
 from txengineio.cluster import workers as workers_module
+from txengineio.cluster.forwarding.releasing import release
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.packets import LostConnection
 from txengineio.cluster.workers import Workers
@@ -616,6 +618,40 @@ async def test_a_node_that_takes_nothing_is_not_waited_for(nodes: list[Node]) ->
         await leaving.flush()
         path.unlink()
     assert CLOCK.seconds() - began < DEADLINE
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_leaves_ends_no_poll_of_anothers_session(
+    nodes: list[Node],
+) -> None:
+    def poll(one: Client, two: Client, _: Client) -> tuple[str, bytes]:
+        session = two.open()
+        line = f"GET {session} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with socket.create_connection((HOST, one.http.port), DEADLINE) as opened:
+            opened.settimeout(DEADLINE)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # In pieces, so that it is forwarded.
+            opened.sendall(line[:30])
+            one.ask("/healthz")
+            opened.sendall(line[30:])
+            return session, opened.recv(4096)
+
+    leaving = nodes[0].workers
+    polling = ensureDeferred(with_clients(nodes, poll))
+    await until(lambda: any(each.is_busy() for each in leaving.forwarders()))
+    await until(lambda: any(map(has_parked_poll, nodes[1].engine.sessions.values())))
+    await release(leaving.forwarders(), CLOCK)
+    leaving.stop()
+    session, answer = await polling
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n6")
+    said = await with_clients([nodes[1]], lambda two: two.ask(session, "4hello"))
+    assert said == (200, b"ok")
+
+
+def has_parked_poll(session: Any) -> bool:
+    return bool(session.transport.writable)
 
 
 @pytest_twisted.ensureDeferred

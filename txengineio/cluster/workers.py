@@ -232,6 +232,10 @@ class Workers:
                 return
             peer.hand_over(channel, b"")
 
+    def forwarders(self) -> list[Forwarder]:
+        """List what forwards requests to the other nodes."""
+        return [peer.forwarder for peer in self._peers.values()]
+
     async def flush(self) -> None:
         """Wait until the others have taken what waits for them, but not for long."""
         for _ in range(_LAST_LOOKS):

@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from typing_extensions import override
 
+from txengineio.cluster.forwarding.releasing import release
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption
 from txengineio.observing.packet_log import PacketLog
@@ -215,6 +216,9 @@ class CommandService(EngineIOService):
         with caught(self.engine.clock, STOP_SIGNALS, self._dropped_by):
             await self.drain()
         await self._stop_listening()
+        if self._workers is not None and self.engine.joins is None:
+            # Otherwise it does so when it leaves, together with the rest.
+            await release(self._workers.forwarders(), self.engine.clock)
         await self.engine.leave()
         if self._workers is not None:
             # What was said when sessions ended, too.

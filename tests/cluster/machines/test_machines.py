@@ -25,8 +25,8 @@ from tests.cluster.clients import (
 from tests.cluster.machines.nodes import MemoryCluster, Node
 from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
-from txengineio.cluster.forwarding import forwarder
-from txengineio.cluster.machines import links, machines
+from txengineio.cluster.forwarding import forwarder, releasing
+from txengineio.cluster.machines import links
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
 
@@ -389,7 +389,7 @@ async def test_a_node_that_leaves_ends_no_poll_of_anothers_session() -> None:
 async def test_a_node_that_leaves_waits_for_others_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machines, "RELEASE_TIMEOUT", 0.3)
+    monkeypatch.setattr(releasing, "RELEASE_TIMEOUT", 0.3)
     async with running("n0", "n1") as (one, two):
         (session,) = await with_clients([two], lambda client: [client.open()])
         for each in two.engine.sessions.values():

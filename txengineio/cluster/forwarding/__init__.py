@@ -11,6 +11,7 @@ its answer comes back the same way. A WebSocket is a tunnel from then on.
 ``tunnel``          two connections, joined for their lives
 ``carrier``         a connection to another node, and the request that it carries
 ``forwarder``       all connections to one other node, and how many requests they carry
+``releasing``       the end of a node that has requests under way at others
 ``pairs``           how such a connection is made on one machine
 ``site``            the other side: requests from other nodes, served as any are
 ==================  ====================================================================

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from txengineio.checks import check_flag
+from txengineio.cluster.forwarding.releasing import release
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.joined_engine import JoinedEngine
 from txengineio.cluster.machines.addresses import (
@@ -238,7 +239,7 @@ class MachinesCluster:
         if port is None or self._machines is None:
             return
         self._joined.stop()
-        await self._machines.release()
+        await release(self._nodes.forwarders(), self._engine.clock)
         await self._machines.leave()
         self._engine.elsewhere = None
         await maybeDeferred(port.stopListening)

@@ -11,7 +11,6 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as StreamProtocol
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -40,12 +39,7 @@ from txengineio.server.engine import Engine
 from txengineio.server.registry import node_of
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["RELEASE_TIMEOUT", "Machines", "Neighbours"]
-
-RELEASE_TIMEOUT: Final = 2.0
-"""Seconds that a node which leaves gives others to answer what it has forwarded."""
-
-_LOOK_AGAIN: Final = 0.05
+__all__ = ["Machines", "Neighbours"]
 
 
 class Neighbours(Protocol):
@@ -208,20 +202,6 @@ class Machines:
             problem=problem,
         )
 
-    async def release(self) -> None:
-        """Let requests for others' sessions come to their end, and clients elsewhere.
-
-        It takes as long as the nodes of the sessions do, up to `RELEASE_TIMEOUT`.
-        """
-        forwarders = [peer.forwarder for peer in self._peers.values()]
-        for each in forwarders:
-            each.release()
-        began = self.seconds()
-        while any(each.is_busy() for each in forwarders):
-            if not 0 <= self.seconds() - began < RELEASE_TIMEOUT:
-                return
-            await deferLater(self._reactor, _LOOK_AGAIN)
-
     def leave(self) -> Deferred[None]:
         """Be no member any more; then drop what is under way to and from the others."""
         membership = self._membership
@@ -252,6 +232,10 @@ class Machines:
     def peers(self) -> list[IPeer]:
         """List the nodes that are known to live."""
         return list(self._peers.values())
+
+    def forwarders(self) -> list[Forwarder]:
+        """List what forwards requests to them."""
+        return [peer.forwarder for peer in self._peers.values()]
 
     def members(self) -> Iterable[str]:
         """List the names of the others that `tell_all` reaches."""

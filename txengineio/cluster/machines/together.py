@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from zope.interface import implementer
 
+from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.machines.machines import Machines
 from txengineio.cluster.membership import MembershipState
@@ -77,6 +78,10 @@ class Together:
 
     def _far_peers(self) -> list[IPeer]:
         return [each for each in self._far.peers() if not self._near.has(each.name)]
+
+    def forwarders(self) -> list[Forwarder]:
+        """List what forwards requests to them."""
+        return [*self._near.forwarders(), *self._far.forwarders()]
 
     def peer(self, name: str) -> IPeer | None:
         """Return the node with a name; None if it is this one, or unknown."""
