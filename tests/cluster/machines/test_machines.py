@@ -27,12 +27,13 @@ from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.forwarding import forwarder, releasing
 from txengineio.cluster.machines import links
+from txengineio.cluster.machines.unproven import LinkFailed, LinkProblem
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
 
 pytestmark = pytest.mark.socket
 
-REFUSED = links.LinkFailed(links.LinkProblem.REFUSED, "")
+REFUSED = LinkFailed(LinkProblem.REFUSED, "")
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from tests.cluster.machines.nodes import MemoryCluster
 from tests.cluster.machines.test_machines import is_unknown, until
 from tests.cluster.machines.town import MemoryMembership, Town
 from tests.interop.certificates import make_certificates
-from txengineio.cluster.machines.links import LinkFailed, LinkProblem
+from txengineio.cluster.machines.unproven import LinkFailed, LinkProblem
 from txengineio.cluster.workers import Workers
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site

@@ -7,7 +7,9 @@ they know the secret.
 ==============  ======================================================================
 ``challenge``   how two nodes prove to each other that they know the secret
 ``secret``      where that comes from
-``links``       connections to other nodes, and those that come from them
+``unproven``    a connection, until both sides are proven
+``links``       connections to other nodes
+``arrivals``    those that come from other nodes, and who is turned away
 ``transports``  what TLS and the kernel do for such a connection
 ``addresses``   where a node listens for others, and where these connect to
 ``lookups``     the question whether an unknown node is a member by now

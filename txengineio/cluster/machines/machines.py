@@ -19,14 +19,11 @@ from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.machines.addresses import client_endpoint
+from txengineio.cluster.machines.arrivals import Arrival, LinkFactory
 from txengineio.cluster.machines.challenge import Credentials
-from txengineio.cluster.machines.links import (
-    Arrival,
-    LinkEndpoint,
-    LinkFactory,
-    LinkFailed,
-)
+from txengineio.cluster.machines.links import LinkEndpoint
 from txengineio.cluster.machines.lookups import LookUps
+from txengineio.cluster.machines.unproven import LinkFailed
 from txengineio.cluster.membership import (
     IMembership,
     IMembershipListener,
