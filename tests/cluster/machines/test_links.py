@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import (
+    ConnectError,
     ConnectingCancelledError,
     ConnectionDone,
     ConnectionRefusedError,
+    NoRouteError,
+    TimeoutError,
 )
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
@@ -25,7 +29,7 @@ from tests.interop.certificates import make_certificates
 from txengineio.cluster.machines.addresses import client_endpoint
 from txengineio.cluster.machines.arrivals import Arrival, LinkFactory
 from txengineio.cluster.machines.challenge import Credentials
-from txengineio.cluster.machines.links import LinkEndpoint
+from txengineio.cluster.machines.links import PATIENCE, LinkEndpoint
 from txengineio.cluster.machines.unproven import LINK_TIMEOUT, LinkFailed, LinkProblem
 
 
@@ -122,13 +126,52 @@ def test_another_failure_is_no_end() -> None:
     assert wire.clock.getDelayedCalls() == []
 
 
-def test_a_node_that_says_nothing() -> None:
+def test_a_node_that_says_nothing_is_called_until_it_must_be_gone() -> None:
     wire = Wire()
-    near = wire.connected()
-    wire.clock.advance(LINK_TIMEOUT)
+    began = wire.clock.seconds()
+    calls = 0
+    while wire.dialled:
+        near = wire.connected()
+        wire.clock.advance(LINK_TIMEOUT)
+        assert near.disconnecting
+        near.protocol.connectionLost(Failure(ConnectionDone()))
+        wire.clock.advance(0.1)
+        calls += 1
+    assert calls == PATIENCE // LINK_TIMEOUT
+    assert wire.clock.seconds() - began < PATIENCE + 1
     assert wire.problem() is LinkProblem.TIMEOUT
-    assert near.disconnecting
-    near.protocol.connectionLost(Failure(ConnectionDone()))
+    assert not wire.problem().is_end
+    assert wire.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError(),
+        NoRouteError(errno.ENETUNREACH, "Network is unreachable"),
+        ConnectError(errno.EHOSTUNREACH, "No route to host"),
+    ],
+)
+def test_a_network_that_stalls_costs_nothing_but_time(error: Exception) -> None:
+    wire = Wire()
+    for _ in range(50):
+        wire.dialled.pop()[1].errback(error)
+        assert wire.outcome == []
+        wire.clock.advance(0.1)
+    pump(wire.connected(), wire.arrives())
+    assert len(wire.arrived) == 1
+    assert wire.problems == []
+    assert wire.clock.getDelayedCalls() == []
+
+
+def test_who_does_not_wait_for_a_network_that_stalls() -> None:
+    wire = Wire()
+    wire.dialled.pop()[1].errback(TimeoutError())
+    wire.connecting.cancel()
+    (failure,) = wire.outcome
+    assert failure.check(CancelledError)
+    assert wire.problems == []
+    assert wire.clock.getDelayedCalls() == []
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,8 @@ class Forwarder:
             self._carry(carrier, request, data)
             return
         connecting = self._connect()
+        # It may take its time, and is in vain if the client does not wait.
+        request.on_lost(lambda _: connecting.cancel())
         connecting.addCallbacks(
             self._connected,
             self._not_connected,
@@ -192,11 +194,11 @@ class Forwarder:
             # That was how its end was found out, or it was given up.
             self._lose(request)
             return
-        self._warn(failure)
         if request.is_gone:
             self.counts["left"] += 1
-        else:
-            self._refuse(request)
+            return
+        self._warn(failure)
+        self._refuse(request)
 
     def _not_told(self, failure: Failure) -> None:
         if not self._is_aborted:

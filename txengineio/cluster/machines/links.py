@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectingCancelledError, ConnectionRefusedError
+from twisted.internet.error import (
+    ConnectingCancelledError,
+    ConnectionRefusedError,
+    TimeoutError,
+)
 from twisted.internet.interfaces import (
     IAddress,
     IProtocol,
@@ -32,14 +37,28 @@ from txengineio.net.accepted import serve_socket
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.release import can_be_released, release_socket
 
-__all__ = ["LinkEndpoint"]
+__all__ = ["PATIENCE", "LinkEndpoint"]
 
 _TRIES: Final = 5
-_PAUSE: Final = 0.1
-"""How often, and after how many seconds, a node is called that closes the connection.
+"""How often a node is called that closes the connection.
 
 The kernel may have taken the call of one that is being killed; the next is refused.
 """
+
+PATIENCE: Final = 15.0
+"""Seconds for which a node is called that does not answer.
+
+By then it is gone, for all that the membership knows, or only the way to it is broken.
+Who waits meanwhile loses nothing, and a refusal would end a session.
+"""
+
+_PAUSE: Final = 0.1
+"""Seconds until it is called again."""
+
+_UNANSWERED: Final = frozenset(
+    {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
+)
+"""What the system says of a network that does not lead there now."""
 
 
 @implementer(IStreamClientEndpoint)
@@ -84,13 +103,15 @@ class LinkEndpoint:
         return failure
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        began = self._clock.seconds()
         tries = _TRIES
         while True:
-            tries -= 1
             try:
                 return await self._try(factory)
             except LinkFailed as failed:
-                if failed.problem is not LinkProblem.CLOSED or not tries:
+                tries -= failed.problem is LinkProblem.CLOSED
+                passed = self._clock.seconds() - began
+                if not _may_pass(failed.problem, tries, passed):
                     raise
             await deferLater(self._clock, _PAUSE)
 
@@ -99,13 +120,27 @@ class LinkEndpoint:
         calling = _Calling(caller, factory, self._clock)
         try:
             await self._endpoint.connect(_Once(calling))
-        except ConnectionRefusedError as error:
-            raise LinkFailed(LinkProblem.REFUSED, str(error)) from error
         except (CancelledError, ConnectingCancelledError):
             raise CancelledError from None
         except Exception as error:
-            raise LinkFailed(LinkProblem.FAILED, str(error)) from error
+            raise LinkFailed(_problem_of(error), str(error)) from error
         return await calling.proven
+
+
+def _problem_of(error: Exception) -> LinkProblem:
+    if isinstance(error, ConnectionRefusedError):
+        return LinkProblem.REFUSED
+    number = getattr(error, "osError", None)
+    if isinstance(error, TimeoutError) or number in _UNANSWERED:
+        return LinkProblem.TIMEOUT
+    return LinkProblem.FAILED
+
+
+def _may_pass(problem: LinkProblem, tries: int, passed: float) -> bool:
+    """Whether to try again, with so many tries left, and after so many seconds."""
+    if problem is LinkProblem.CLOSED:
+        return tries > 0
+    return problem is LinkProblem.TIMEOUT and 0 <= passed < PATIENCE
 
 
 class _Once(Factory):

@@ -31,7 +31,7 @@ class LinkProblem(StrEnum):
     UNKNOWN = "unknown"
     """Another node listens there, and does not know it."""
     TIMEOUT = "timeout"
-    """It does not answer."""
+    """It does not answer, or no way leads there now."""
     UNPROVEN = "unproven"
     """It does not know the secret."""
     CLOSED = "closed"
