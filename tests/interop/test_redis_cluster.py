@@ -211,6 +211,44 @@ async def test_no_session_ends_while_a_node_alone_is_cut_off_from_redis(
     await relay.close()
 
 
+@pytest.mark.usefixtures("quick")
+@pytest_twisted.ensureDeferred
+async def test_who_is_cut_off_from_redis_and_who_joins_meanwhile_know_each_other(
+    redis: RedisServer,
+) -> None:
+    relay = Relay(CLOCK, redis.port)
+    cut_off = RedisNode("n1", f"redis://{HOST}:{relay.listen()}/0")
+    async with running(redis.url, "n0") as (known_to_both,):
+        await cut_off.start()
+        await until(lambda: known_to_both.peers == {"n1"})
+        with redis.client() as client:
+            relay.swallow()
+            key = "txengineio:0:chat:member:n1"
+            await until(lambda: not client.exists(key))
+        await until(lambda: cut_off.state == "degraded")
+        newcomer = RedisNode("n2", redis.url)
+        await newcomer.start()
+        nodes = [known_to_both, cut_off, newcomer]
+        # Each knows both others before a client can come to the newcomer.
+        assert [node.peers for node in nodes] == [
+            {"n1", "n2"},
+            {"n0", "n2"},
+            {"n0", "n1"},
+        ]
+        sessions = await with_clients(nodes, open_all)
+        await with_clients(nodes, lambda *clients: ask_all_for(sessions, *clients))
+        # Links tell of the end of one, too.
+        await newcomer.stop()
+        ask = await with_clients([cut_off], lambda each: each.ask(sessions[2], "4x"))
+        assert is_unknown(ask)
+        assert cut_off.peers == {"n0"}
+        relay.pass_on()
+        await until(lambda: cut_off.state == "ok")
+        assert cut_off.peers == {"n0"}
+        await cut_off.stop()
+    await relay.close()
+
+
 @pytest_twisted.ensureDeferred
 async def test_the_sessions_of_a_node_that_left_are_unknown(redis: RedisServer) -> None:
     async with running(redis.url, "n0", "n1") as nodes:

@@ -36,6 +36,7 @@ class Moves:
     Attributes:
         sites: Whose connections move; all nodes have the same ones in the same order.
         is_taking: Whether a connection of another node is being served.
+        forwarded: What serves the connections that carry requests of other nodes.
     """
 
     def __init__(self, engine: Engine, reactor: Any, counts: Counter[str]) -> None:
@@ -43,7 +44,7 @@ class Moves:
         self.is_taking = False
         self._reactor = reactor
         self._counts = counts
-        self._forwarded = ForwardedSite(engine, reactor)
+        self.forwarded = ForwardedSite(engine, reactor)
         self._acceptors: dict[int, Acceptor] = {}
 
     def idle_connections(self) -> Iterator[Any]:
@@ -118,9 +119,9 @@ class Moves:
 
     def _site(self, number: int) -> EngineIOSite | None:
         if number == FORWARDED:
-            return self._forwarded
+            return self.forwarded
         return self.sites[number] if number < len(self.sites) else None
 
     def stop(self) -> None:
         """Drop the connections of other nodes, and the requests on them."""
-        self._forwarded.close()
+        self.forwarded.close()

@@ -418,6 +418,10 @@ class Workers:
         else:
             give_link(self._reactor, link, peer.sender)
 
+    def hear_greetings(self, hear: Callable[[str], bytes]) -> None:
+        """Have greetings heard that come by links which were given to this node."""
+        self._moves.forwarded.greeted = hear
+
     # --- what an engine and its sites ask ---------------------------------------------
 
     def takes_connection(self, channel: Any, received: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from twisted.internet.address import IPv4Address
@@ -12,7 +12,13 @@ from twisted.web.http import Request
 from tests.conftest import FlushLoggedErrors
 from tests.connection import Connection, make_request
 from tests.wiring import Server
-from txengineio.cluster.forwarding.preface import Client, about, hurry, preface
+from txengineio.cluster.forwarding.preface import (
+    Client,
+    about,
+    hurry,
+    preface,
+    say,
+)
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.server.interfaces import Elsewhere
 from txengineio.server.web.incoming_request import IncomingRequest
@@ -41,6 +47,37 @@ def connection(server: Server) -> Connection:
 
 def forwarded(client: Client, request: bytes) -> bytes:
     return preface(client.encode(), len(request)) + request
+
+
+def test_a_greeting_is_answered_in_between(
+    server: Server, connection: Connection
+) -> None:
+    words = '{"here": ["n1"]}'
+    connection.send(say(words))
+    heard: list[str] = []
+
+    def greeted(words: str) -> bytes:
+        heard.append(words)
+        return b"[]\n"
+
+    site: Any = server.site
+    site.greeted = greeted
+    connection.send(say(words))
+    assert heard == [words]
+    assert b"".join(connection.transport.writes) == b"[]\n"
+    opening = connection.expect()
+    connection.send(forwarded(CLIENTS[0], make_request("GET", server.target())))
+    assert opening.answer.status == 200
+
+
+def test_a_greeting_that_makes_no_sense_ends_the_connection(
+    server: Server, connection: Connection, flush_logged_errors: FlushLoggedErrors
+) -> None:
+    site: Any = server.site
+    site.greeted = json.loads
+    connection.send(say("{nonsense"))
+    assert connection.is_closed
+    assert len(flush_logged_errors(ValueError)) == 1
 
 
 @pytest.mark.parametrize("size", [1, 50, 100_000])

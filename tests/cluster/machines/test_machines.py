@@ -26,7 +26,7 @@ from tests.cluster.machines.nodes import MemoryCluster, Node
 from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.forwarding import forwarder, releasing
-from txengineio.cluster.machines import links
+from txengineio.cluster.machines import greetings, links, unproven
 from txengineio.cluster.machines.unproven import LinkFailed, LinkProblem
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
@@ -87,12 +87,13 @@ async def test_any_node_answers_for_all() -> None:
 
     async with running("n0", "n1", "n2") as nodes:
         await with_clients(nodes, work)
-        for node in nodes:
+        for greeted, node in zip((2, 1, 0), nodes, strict=True):
             assert node.engine.cluster is not None
             assert node.engine.cluster.state == "ok"
             assert node.engine.cluster.counts.forwarded == {"answered": 8}
-            # Connections are used again.
-            assert node.engine.cluster.counts.links == {"accepted": 2}
+            # Connections are used again, except for greetings.
+            links = node.engine.cluster.counts.links
+            assert links == {"accepted": 2 + greeted}
 
 
 @pytest_twisted.ensureDeferred
@@ -251,7 +252,38 @@ async def test_a_link_for_which_no_descriptor_is_left(
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_unknown_node_is_looked_up_once() -> None:
+async def test_a_link_that_stalls_ends_no_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unproven, "LINK_TIMEOUT", 0.2)
+    async with running("n0", "n1") as (one, two):
+        (session,) = await with_clients([two], lambda client: [client.open()])
+        # The kernel accepts connections that the process does not see.
+        two.links.stopReading()
+        asking = with_clients([one], lambda client: client.ask(session, "4x"))
+        asked = Deferred.fromCoroutine(asking)
+        await deferLater(CLOCK, 1)
+        assert not asked.called
+        two.links.startReading()
+        assert await asked == (200, b"ok")
+        assert forwarder_of(one).counts == {"answered": 1}
+        monkeypatch.setattr(links, "PATIENCE", 0.3)
+        forwarder_of(one).close()
+        two.links.stopReading()
+        answer = await with_clients([one], lambda client: client.ask(session, "4x"))
+        assert answer[0] == 503
+        two.links.startReading()
+
+
+async def greets_nobody(*_: object) -> None:
+    """Leave what others know to the membership."""
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_unknown_node_is_looked_up_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(greetings.Greetings, "greet", greets_nobody)
     town = Town()
     town.hidden.add("n1")
     async with running("n0", "n1", town=town) as (one, two):
@@ -267,6 +299,78 @@ async def test_an_unknown_node_is_looked_up_once() -> None:
         nonsense = f"{POLLING}&sid=-unknown"
         assert is_unknown(await with_clients([one], lambda each: each.ask(nonsense)))
         assert town.looked_up == ["n1", "n9"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_is_cut_off_and_who_joins_meanwhile_know_each_other() -> None:
+    town = Town()
+    async with running("n0", "n1", town=town) as (cut_off, known):
+        # What it has said of itself is gone, but links lead to it.
+        lost = town.members.pop("n0")
+        async with running("n2", town=town) as (newcomer,):
+            nodes = [cut_off, known, newcomer]
+            assert [peers_of(node) for node in nodes] == [
+                {"n1", "n2"},
+                {"n0", "n2"},
+                {"n0", "n1"},
+            ]
+            sessions = await with_clients(
+                nodes, lambda *clients: [client.open() for client in clients]
+            )
+
+            def ask_each_other(one: Client, _: Client, two: Client) -> None:
+                assert one.ask(sessions[2], "4x") == (200, b"ok")
+                assert two.ask(sessions[0], "4x") == (200, b"ok")
+
+            await with_clients(nodes, ask_each_other)
+            # It is no member, and there only as long as it can be reached.
+            far: Any = newcomer.cluster._machines
+            stalls = LinkFailed(LinkProblem.TIMEOUT, "")
+            far._link_failed(far.peer("n1"), stalls)
+            far._link_failed(far.peer("n0"), stalls)
+            assert peers_of(newcomer) == {"n1"}
+            town.members["n0"] = lost
+        await until(lambda: peers_of(cut_off) == {"n1"})
+
+
+def peers_of(node: Node) -> set[str]:
+    assert node.engine.cluster is not None
+    return {peer.name for peer in node.engine.cluster.peers()}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_hangs_keeps_no_newcomer_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(greetings, "ANSWER_TIMEOUT", 0.3)
+    town = Town()
+    async with running("n0", "n1", town=town) as (hung, known):
+        hung.links.stopReading()
+        async with running("n2", town=town) as (newcomer,):
+            # It is a member, for all that is known.
+            assert peers_of(newcomer) == {"n0", "n1"}
+        # One that is not even that is not known to newcomers.
+        lost = town.members.pop("n0")
+        async with running("n3", town=town) as (newcomer,):
+            assert peers_of(newcomer) == {"n1"}
+        town.members["n0"] = lost
+        hung.links.startReading()
+        assert peers_of(known) == {"n0"}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_is_to_leave_waits_for_no_answer() -> None:
+    town = Town()
+    async with running("n0", town=town) as (hung,):
+        hung.links.stopReading()
+        newcomer = Node("n1", town)
+        joining = Deferred.fromCoroutine(newcomer.start())
+        await until(lambda: "n1" in town.members)
+        await newcomer.engine.leave()
+        assert "n1" not in town.members
+        await joining
+        await newcomer.stop()
+        hung.links.startReading()
 
 
 @pytest_twisted.ensureDeferred

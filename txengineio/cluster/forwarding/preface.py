@@ -5,8 +5,10 @@ client: its address, the address that it came to, and whether by TLS. The prefac
 that, and the size of the request that follows. It is believed, so that only other nodes
 may connect to a node.
 
-One without a request, which may come before the last request is answered, names a
-session whose client is to poll by another way: its parked poll is answered now.
+One without a request, which may come before the last request is answered, has words
+of the other node itself. They are the id of a session whose client is to poll by
+another way: its parked poll is answered now. Or, if they begin with a brace, they are a
+greeting, which is answered at once.
 """
 
 from __future__ import annotations
@@ -21,10 +23,22 @@ from twisted.internet.interfaces import IAddress
 
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["UNKNOWN", "Client", "about", "hurry", "preface", "read_preface"]
+__all__ = [
+    "MAX_WORDS",
+    "UNKNOWN",
+    "Client",
+    "about",
+    "hurry",
+    "preface",
+    "read_preface",
+    "say",
+]
 
 _START: Final = struct.Struct("!IH")
 """The sizes of the request and of what is said about its client, in bytes."""
+
+MAX_WORDS: Final = (1 << 16) - 1
+"""Bytes that a node may say without a request."""
 
 _REMEMBERED: Final = 4096
 """Clients that are remembered: each sends many requests."""
@@ -88,7 +102,12 @@ def preface(said: bytes, size: int) -> bytes:
 
 def hurry(sid: str) -> bytes:
     """Return what stands before no request: a poll of a session is answered now."""
-    return _START.pack(0, len(sid)) + sid.encode("ascii")
+    return say(sid)
+
+
+def say(words: str) -> bytes:
+    """Return what stands before no request: words of this node."""
+    return _START.pack(0, len(words)) + words.encode("ascii")
 
 
 def read_preface(data: bytes) -> tuple[Client | str, int, int] | None:
@@ -96,7 +115,7 @@ def read_preface(data: bytes) -> tuple[Client | str, int, int] | None:
 
     Returns:
         The client, the size of the request and that of the preface; None if more of it
-        is still to come. Before no request stands the id of a session.
+        is still to come. Before no request stand the words of the other node.
 
     Raises:
         ValueError: It is none.

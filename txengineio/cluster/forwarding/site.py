@@ -6,7 +6,8 @@ client's address, not the other node's.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 from weakref import WeakSet
 
 from twisted.internet.interfaces import IAddress
@@ -26,6 +27,8 @@ from txengineio.server.web.resource import EngineIOResource
 from txengineio.server.web.site import EngineIOSite
 
 __all__ = ["ForwardedSite"]
+
+_GREETING: Final = "{"
 
 
 class ForwardedChannel(EngineIOChannel):
@@ -75,20 +78,36 @@ class ForwardedChannel(EngineIOChannel):
         try:
             found = read_preface(data)
         except ValueError:
-            self._preface_log.failure("the input from another node makes no sense")
-            transport: Any = self.transport
-            transport.abortConnection()
-            # Drop the rest.
-            self.dataReceived = _ignore  # type: ignore[method-assign]
+            self._drop()
             return 0
         if found is None:
             return 0
         client, self._left, end = found
         if isinstance(client, str):
-            self.site.poll_again(client)
-        else:
-            self._client, self.about_client = client, None
+            return end if self._hears(client) else 0
+        self._client, self.about_client = client, None
         return end
+
+    def _hears(self, words: str) -> bool:
+        """Take words of the other node; say whether they make sense."""
+        if not words.startswith(_GREETING):
+            self.site.poll_again(words)
+            return True
+        try:
+            answer = self.site.greeted(words)
+        except ValueError:
+            self._drop()
+            return False
+        transport: Any = self.transport
+        transport.write(answer)
+        return True
+
+    def _drop(self) -> None:
+        self._preface_log.failure("the input from another node makes no sense")
+        transport: Any = self.transport
+        transport.abortConnection()
+        # Drop the rest.
+        self.dataReceived = _ignore  # type: ignore[method-assign]
 
     @override
     def start_handling(self, request: Request) -> None:
@@ -133,6 +152,8 @@ class ForwardedSite(EngineIOSite):
 
     Attributes:
         channels: The connections, without those that have become WebSockets.
+        greeted: Takes the greeting of another node, and returns the answer to it; a
+            ``ValueError`` says that it makes no sense.
     """
 
     protocol = _forwarded_channel
@@ -143,6 +164,7 @@ class ForwardedSite(EngineIOSite):
         # The other node closes them; a request must not meet the end of its connection.
         self.timeOut = None
         self.channels: WeakSet[ForwardedChannel] = WeakSet()
+        self.greeted: Callable[[str], bytes] = _ignore_greeting
 
     @override
     def engine_at(self, uri: bytes) -> Engine:
@@ -160,6 +182,11 @@ class ForwardedSite(EngineIOSite):
         for channel in list(self.channels):
             transport: Any = channel.transport
             transport.abortConnection()
+
+
+def _ignore_greeting(words: str) -> bytes:
+    """Say nothing: nodes of one machine know each other without."""
+    return b""
 
 
 def _ignore(data: bytes) -> None:

@@ -12,6 +12,7 @@ they know the secret.
 ``arrivals``    those that come from other nodes, and who is turned away
 ``transports``  what TLS and the kernel do for such a connection
 ``addresses``   where a node listens for others, and where these connect to
+``greetings``   what a node that has joined says to each of the others, by a link
 ``lookups``     the question whether an unknown node is a member by now
 ``machines``    the other nodes, and the requests that are forwarded to them
 ``together``    the same with several nodes on each machine

@@ -21,6 +21,7 @@ from txengineio.cluster.interfaces import ICluster, IPeer, Load
 from txengineio.cluster.machines.addresses import client_endpoint
 from txengineio.cluster.machines.arrivals import Arrival, LinkFactory
 from txengineio.cluster.machines.challenge import Credentials
+from txengineio.cluster.machines.greetings import Greetings
 from txengineio.cluster.machines.links import LinkEndpoint
 from txengineio.cluster.machines.lookups import LookUps
 from txengineio.cluster.machines.unproven import LinkFailed
@@ -48,6 +49,9 @@ class Neighbours(Protocol):
     def give(self, name: str, arrival: Arrival) -> None:
         """Give a link of another machine to the node that it is for."""
 
+    def hear_greetings(self, hear: Callable[[str], bytes]) -> None:
+        """Have greetings heard that come by links which were given to this node."""
+
 
 class _NoNeighbours:
     """A node that is alone on its machine."""
@@ -57,6 +61,9 @@ class _NoNeighbours:
 
     def give(self, name: str, arrival: Arrival) -> None:
         raise AssertionError
+
+    def hear_greetings(self, hear: Callable[[str], bytes]) -> None:
+        pass
 
 
 @implementer(IPeer)
@@ -140,6 +147,9 @@ class Machines:
             reactor, credentials, self._is_here, self._take, self.counts.links
         )
         self._lookups = LookUps(self._look_up, engine.clock)
+        self._greetings = Greetings(self._reachable, self._way_to, self._meet, reactor)
+        self._site.greeted = self._greetings.heard
+        self._neighbours.hear_greetings(self._greetings.heard)
         self._membership: IMembership | None = None
         self._checking: Deferred[Any] = succeed(None)
         # What the membership says, and those of them that can be reached.
@@ -165,13 +175,15 @@ class Machines:
         self.links.is_settled = False
         self._membership = membership
         membership.counts = self.counts.told
-        joining: Deferred[None] = membership.join(
-            Member(self.node, address, load), self
+        own = Member(self.node, address, load)
+        joining: Deferred[None] = membership.join(own, self)
+        return joining.addCallbacks(
+            self._has_joined, self._not_joined, callbackArgs=(own,)
         )
-        return joining.addCallbacks(self._has_joined, self._not_joined)
 
-    def _has_joined(self, _result: None) -> None:
+    def _has_joined(self, _result: None, own: Member) -> Deferred[None]:
         self.links.is_settled = True
+        return Deferred.fromCoroutine(self._greetings.greet(own))
 
     def _not_joined(self, failure: Any) -> Any:
         self._forget()
@@ -299,7 +311,9 @@ class Machines:
         self.counts.links[problem.problem] += 1
         name = peer.name
         # Another process may have the name by now, at another address.
-        if problem.problem.is_end and self._peers.get(name) is peer:
+        # And what is no member is there only as long as links lead to it.
+        is_end = problem.problem.is_end or name not in self._members
+        if is_end and self._peers.get(name) is peer:
             self._log.info(
                 "node {name} at {address} is gone: {why}",
                 name=name,
@@ -307,6 +321,16 @@ class Machines:
                 why=problem,
             )
             self._lose(name)
+
+    def _reachable(self) -> list[Member]:
+        """List the members to which links lead, for all that is known."""
+        return [each for each in self._members.values() if each.name in self._peers]
+
+    def _way_to(self, member: Member) -> LinkEndpoint:
+        """Return the way to another node, which may not be known."""
+        peer = self._peers.get(member.name)
+        failed = _ignore if peer is None else partial(self._link_failed, peer)
+        return self._link_to(member.name, member.address, failed)
 
     def _lose(self, name: str) -> None:
         self._drop(name)
@@ -325,10 +349,15 @@ class Machines:
 
     def joined(self, member: Member) -> None:
         """Note a node that is a member, or one that has a new address now."""
+        if member.name != self.node:
+            self._members[member.name] = member
+            self._meet(member)
+
+    def _meet(self, member: Member) -> None:
+        """Know a node that is there, whether it is a member just now or not."""
         if member.name == self.node:
             return
         known = self._peers.get(member.name)
-        self._members[member.name] = member
         if known is not None and known.address == member.address:
             known.load = member.load
             return
@@ -437,6 +466,10 @@ class Machines:
             return False
         peer.abandon(request)
         return True
+
+
+def _ignore(problem: LinkFailed) -> None:
+    """Do nothing: the node is not known."""
 
 
 @implementer(IStreamClientEndpoint)
