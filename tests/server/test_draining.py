@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.doubles import ended_with, has_fired
 from tests.wiring import Server
 from txengineio.errors import CloseReason, InvalidOption
 from txengineio.protocol.states import ReadyState
+from txengineio.server.engine import Engine
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 
 def test_a_client_that_polls_gets_what_was_sent_to_it_and_then_the_goodbye() -> None:
@@ -54,6 +57,68 @@ def test_a_websocket_that_does_not_read_gets_its_messages_when_it_does() -> None
     websocket.close()
     server.settle()
     assert has_fired(draining)
+
+
+class Crowd:
+    """Sessions the end of each of which is told to all others.
+
+    Attributes:
+        told: How many took the message, each time.
+        websockets: The clients of those that are on WebSocket.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.server = Server.new(RecordingApplication(on_lost=self._tell))
+        self.websockets = [self.server.open_websocket() for _ in range(10)]
+        assert all(client.sid for client in self.websockets)
+        for _ in range(10):
+            self.server.open_polling().poll()
+        self.sessions = list(self.server.engine.sessions.values())
+
+    def _tell(self, _protocol: RecordingProtocol) -> None:
+        each_one = [session.send("it left") for session in self.sessions]
+        self.told.append(self.server.engine.broadcast("it left") + sum(each_one))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda engine: engine.drain(5.0),
+        lambda engine: engine.drain(0.0),
+        lambda engine: engine.close(),
+    ],
+    ids=["drain", "drain at once", "close"],
+)
+def test_those_that_all_leave_are_not_told_of_each_other(
+    end: Callable[[Engine], object],
+) -> None:
+    crowd = Crowd()
+    end(crowd.server.engine)
+    crowd.server.settle()
+    assert crowd.told == [0] * 20
+    for client in crowd.websockets:
+        assert client.packets() == []
+        assert client.close_code() == 1005
+
+
+def test_those_whose_turn_comes_later_are_told_of_those_that_leave() -> None:
+    crowd = Crowd()
+    crowd.server.engine.drain(50.0, spread=1)
+    assert crowd.told == [2 * 19]
+    crowd.server.advance(1.0)
+    assert crowd.told == [2 * 19, 2 * 18]
+    # But nobody is, of those that are dropped together at the end.
+    crowd.server.engine.close()
+    assert crowd.told == [2 * 19, 2 * 18] + [0] * 18
+
+
+def test_an_engine_that_opens_again_broadcasts_again() -> None:
+    server = Server.new()
+    server.engine.close()
+    server.engine.reopen()
+    server.open_websocket()
+    assert server.engine.broadcast("hello") == 1
 
 
 def test_no_new_session_is_let_in() -> None:

@@ -1,4 +1,9 @@
-"""Ending all sessions of an engine: at once, or so many a second."""
+"""Ending all sessions of an engine: at once, or so many a second.
+
+Those that end at once take no messages from the moment at which the first one is told.
+Applications tell all others of each that leaves; among sessions that all leave, that
+would be a message from each to each, for nobody.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from twisted.internet.task import LoopingCall
 from txengineio.reactor import steady_seconds
 from txengineio.server.session import Session
 
-__all__ = ["close_all"]
+__all__ = ["close_all", "drop_all"]
 
 _MIN_INTERVAL: Final = 0.05
 """Seconds between two steps, at least: a finer spread makes no difference."""
@@ -32,6 +37,7 @@ async def close_all(
     # However they end: the rest may be closed at once meanwhile.
     ended = DeferredList([each.when_closed() for each in sessions])
     if spread is None:
+        _begin_to_close(sessions)
         for each in sessions:
             each.close()
         await ended
@@ -40,6 +46,18 @@ async def close_all(
     await ended
     if closing.running:
         closing.stop()
+
+
+def drop_all(sessions: Sequence[Session]) -> None:
+    """Close sessions now, whatever has not left yet."""
+    _begin_to_close(sessions)
+    for each in sessions:
+        each.close(discard=True)
+
+
+def _begin_to_close(sessions: Sequence[Session]) -> None:
+    for each in sessions:
+        each.begin_to_close()
 
 
 def _close_in_turn(

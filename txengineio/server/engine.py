@@ -19,7 +19,7 @@ from txengineio.protocol.packets import message_data
 from txengineio.reactor import AnyReactor, reactor_or_global, steady_seconds
 from txengineio.server.broadcast import EncodedMessage
 from txengineio.server.cluster import Cluster, Joins, check_joins
-from txengineio.server.draining import close_all
+from txengineio.server.draining import close_all, drop_all
 from txengineio.server.handshake_request import HandshakeRequest
 from txengineio.server.interfaces import Elsewhere, ListeningPort, ServerEndpoint
 from txengineio.server.options.engine import EngineArguments, EngineOptions
@@ -117,6 +117,9 @@ class Engine(EventEmitter):
         self.cluster: Cluster | None = None
         self.joins: Joins | None = None
         self._leaves = False
+        # Whether all sessions are closing, and none can come: a message to all is then
+        # for nobody.
+        self._all_close = False
         self._registry = SessionRegistry(self.options.node_name)
         self.websockets = EngineWebSocketFactory(self)
         self._handshakes = Handshakes(self, self._registry, self.websockets)
@@ -244,6 +247,8 @@ class Engine(EventEmitter):
         encoded = EncodedMessage(message)
         if self.cluster is not None and not local:
             self.cluster.broadcast(encoded.data, compress)
+        if self._all_close:
+            return 0
         return sum(encoded.send_to(each, compress) for each in self._registry.all())
 
     def send(
@@ -366,6 +371,7 @@ class Engine(EventEmitter):
     def reopen(self) -> None:
         """Accept new sessions again after `close` or `drain`, as `listen` does."""
         self._handshakes.accepting = True
+        self._all_close = False
 
     def close(self) -> Deferred[None]:
         """Close every session at once; accept no new ones.
@@ -377,8 +383,7 @@ class Engine(EventEmitter):
         """
         self._handshakes.accepting = False
         stopping = self._ports.stop()
-        for session in self._registry.all():
-            session.close(discard=True)
+        self._drop_sessions()
         return Deferred.fromCoroutine(self._gone(stopping))
 
     async def _gone(self, stopping: Deferred[None]) -> None:
@@ -388,6 +393,9 @@ class Engine(EventEmitter):
 
     def drain(self, timeout: float, *, spread: float | None = None) -> Deferred[None]:
         """End every session once it has got what was sent to it; accept no new ones.
+
+        Without ``spread``, what is sent to any of them from now on is dropped, such as
+        word from ``connectionLost`` that another one has left.
 
         Clients that poll come for the rest on connections that may be new ones. So keep
         listening meanwhile; the ports that `listen` has opened are closed at the end.
@@ -416,6 +424,7 @@ class Engine(EventEmitter):
         return Deferred.fromCoroutine(self._drain(timeout, spread))
 
     async def _drain(self, timeout: float, spread: float | None) -> None:
+        self._all_close |= spread is None
         giving_up = self.clock.callLater(timeout, self._give_up, timeout)
         await close_all(self._registry.all(), spread, self.clock)
         await self.websockets.when_idle()
@@ -432,9 +441,12 @@ class Engine(EventEmitter):
             connections=len(self.websockets.connections),
             timeout=timeout,
         )
-        for session in self._registry.all():
-            session.close(discard=True)
+        self._drop_sessions()
         self.abort_connections()
+
+    def _drop_sessions(self) -> None:
+        self._all_close = True
+        drop_all(self._registry.all())
 
     def abort_connections(self) -> None:
         """Drop the WebSockets that are still there, whatever they have to say."""

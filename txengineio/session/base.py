@@ -199,6 +199,11 @@ class BaseSession(Consumer):
             self._tell_protocol()
             self.protocol = None
 
+    def begin_to_close(self) -> None:
+        """Take no messages any more, of either side; `close` must follow at once."""
+        if self.closed is None:
+            self._enter(SessionInput.CLOSE_CALLED)
+
     def close(self, discard: bool = False) -> Deferred[CloseReason]:
         """End the session, once all messages have left.
 
