@@ -181,6 +181,9 @@ class RawPeer(Peer):
         while await connection.read_packet() != "3probe":
             pass
         async with self._posting:
+            if self.session.ends:
+                # A POST has failed meanwhile: what was lost went by polling.
+                raise Gone
             connection.write(make_frame(TEXT, b"5"))
             self._has_moved_to(connection)
 
