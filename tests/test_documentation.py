@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import shlex
@@ -172,6 +173,25 @@ def test_service_of_the_guide_logs_no_failure_without_a_server(tmp_path: Path) -
         assert "not sent: " in result["output"]
 
 
+@pytest.mark.socket
+def test_plugin_of_the_guide_is_a_command(tmp_path: Path) -> None:
+    saved = {each.saved_as: each for each in blocks(GUIDE / "deployment.md", "python")}
+    for name in ("twisted/plugins/chat_plugin.py", "chat_service.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(saved[name].text, "utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", TWISTD, "chat", "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert "Port to listen on." in run.stdout, run.stderr
+
+
 def run_blocks(
     found: Mapping[str, Block], server: str, folder: Path
 ) -> dict[str, dict[str, Any]]:
@@ -240,7 +260,7 @@ def check_twistd(command: str, arguments: list[str], page: Path, folder: Path) -
         for block in blocks(page, "python"):
             if block.saved_as == f"{module}.py":
                 text = block.text
-        assert f"{module}.py" in saved or module in ("chat", "rooms")
+        assert f"{module}.py" in saved or module in ("chat", "lobby")
         (folder / f"{module}.py").write_text(text)
     if "--cluster-secret-file" in arguments:
         # What the block makes before.

@@ -55,7 +55,8 @@ class InspectorResource(ChildResource):
     """The inspector, for a site of your own: mount it where you like.
 
     It shows all sessions of an engine, and closes any: let in only the people who run
-    the server, by ``twisted.web.guard`` for example.
+    the server, by ``twisted.web.guard`` for example. Make one for all of them: one for
+    each request would know no session that the one before has shown, and close none.
 
     Args:
         engine: The engine that it looks into.

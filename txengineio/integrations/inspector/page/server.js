@@ -18,7 +18,7 @@ class Refused extends Error {}
 /** Ask for one thing; fails if there is no answer that makes sense. */
 export async function ask(path) {
   const response = await request(path, "GET");
-  if (response.status === 403) throw new Refused("open this page by the server's address, or as localhost");
+  if (response.status === 403) throw new Refused("open this page by the server's address, as localhost, or by a name that InspectorResource was given in hosts");
   if (!response.ok) throw new Error(`status ${response.status}`);
   return response.json();
 }
