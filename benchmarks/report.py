@@ -92,7 +92,7 @@ def _judgement(verdict: Verdict) -> str:
     if verdict.met:
         return "met"
     if verdict.out_of_reach:
-        return f"OUT OF REACH: {verdict.most:.2f} for the kernel alone"
+        return f"OUT OF REACH: {verdict.bare:.2f} for the kernel alone"
     return "MISSED"
 
 

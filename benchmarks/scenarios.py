@@ -6,7 +6,7 @@ from enum import Enum, unique
 
 from benchmarks import frames
 from benchmarks.load.base import Load
-from benchmarks.load.crowd import BroadcastLoad, IdleLoad
+from benchmarks.load.crowd import BroadcastLoad, IdleLoad, NodesLoad
 from benchmarks.load.echo import EchoLoad, EchoMessages
 from benchmarks.load.flood import FLOODS, FloodedEchoLoad
 from benchmarks.load.loop import Address
@@ -125,9 +125,19 @@ def _on_new_connections(crossed: bool) -> MakeLoad:
     )
 
 
-def _broadcast(address: Address, *, sessions: int) -> Load:
-    payload = f"4B{frames.message_text(_SMALL - 1)}".encode()
-    return BroadcastLoad(address, sessions=sessions, request=payload, reply=payload)
+_SAID = f"4B{frames.message_text(_SMALL - 1)}".encode()
+
+
+def _broadcast(sessions: int) -> MakeLoad:
+    return lambda address: BroadcastLoad(
+        address, sessions=sessions, request=_SAID, reply=_SAID
+    )
+
+
+def _broadcast_to_nodes(apart: bool) -> MakeLoad:
+    return lambda address: NodesLoad(
+        address, nodes=3, apart=apart, sessions=3_000, request=_SAID, reply=_SAID
+    )
 
 
 def _acknowledged(connections: int, window: int) -> MakeLoad:
@@ -210,7 +220,7 @@ _MAIN = (
         name="broadcast",
         title="broadcast to 1,000 WebSocket clients, per delivery",
         needs=Feature.BROADCAST,
-        measure=processor_time(lambda address: _broadcast(address, sessions=1_000)),
+        measure=processor_time(_broadcast(1_000)),
     ),
     Scenario(
         name="heartbeat",
@@ -305,6 +315,12 @@ _GROWTH = (
         measure=processor_time(_echo(_SMALL, 2_000, 1)),
         own_only=True,
     ),
+    Scenario(
+        name="broadcast-3000",
+        title="broadcast to 3,000 WebSocket clients, per delivery",
+        needs=Feature.BROADCAST,
+        measure=processor_time(_broadcast(3_000)),
+    ),
     _by_size("225k", _HUGE // 4),
     _by_size("900k", _HUGE),
     Scenario(
@@ -353,7 +369,7 @@ _CLUSTER = tuple(
     Scenario(
         name=f"cluster-{name}",
         title=title,
-        needs=Feature.CLUSTER,
+        needs=Feature.APART if name.endswith("-apart") else Feature.CLUSTER,
         measure=processor_time(make_load),
         own_only=True,
     )
@@ -370,8 +386,13 @@ _CLUSTER = tuple(
         ("echo-tunnelled", "WebSocket echo, handshake at another node", _moved(True)),
         (
             "broadcast",
-            "broadcast to 3,000 WebSocket clients of three nodes, per delivery",
-            lambda address: _broadcast(address, sessions=3_000),
+            "broadcast to 3 × 1,000 WebSocket clients of three nodes, per delivery",
+            _broadcast_to_nodes(apart=False),
+        ),
+        (
+            "broadcast-apart",
+            "three broadcasts at a time, of three engines, per delivery",
+            _broadcast_to_nodes(apart=True),
         ),
     )
 )

@@ -18,6 +18,7 @@ OURS = "ours"
 OURS_WORKERS = "ours-workers"
 OURS_ONE_WORKER = "ours-one-worker"
 OURS_CLUSTER = "ours-cluster"
+OURS_APART = "ours-apart"
 NODE = "node"
 KERNEL = "kernel"
 OURS_STARTED = "twistd-engineio"
@@ -42,6 +43,7 @@ class Feature(Enum):
     WORKERS = "what it does with workers, too"
     OTHER_WORKERS = "several workers"
     CLUSTER = "several nodes on Redis"
+    APART = "several engines without a cluster"
     SOCKETIO = "Socket.IO"
 
 
@@ -66,8 +68,7 @@ class Server:
     @property
     def has_heartbeat(self) -> bool:
         """Tell whether it takes the heartbeat's times."""
-        with_heartbeat = {Feature.ENGINE, Feature.WORKERS, Feature.SOCKETIO}
-        return bool(self.features & (with_heartbeat | {Feature.CLUSTER}))
+        return bool(self.features & _WITH_HEARTBEAT)
 
 
 _ALL = frozenset(Feature) - {
@@ -75,8 +76,18 @@ _ALL = frozenset(Feature) - {
     Feature.WORKERS,
     Feature.OTHER_WORKERS,
     Feature.CLUSTER,
+    Feature.APART,
     Feature.SOCKETIO,
 }
+_WITH_HEARTBEAT = frozenset(
+    {
+        Feature.ENGINE,
+        Feature.WORKERS,
+        Feature.CLUSTER,
+        Feature.APART,
+        Feature.SOCKETIO,
+    }
+)
 _TWISTD = (
     sys.executable,
     str(Path(sysconfig.get_path("scripts")) / "twistd"),
@@ -123,6 +134,15 @@ def _own_cluster(name: str, title: str) -> Server:
         command=(sys.executable, str(_APPS / "our_cluster.py")),
         features=frozenset({Feature.CLUSTER}),
         install=install.find_redis,
+    )
+
+
+def _own_apart(name: str, title: str) -> Server:
+    server = own_server(name, title, ROOT)
+    return replace(
+        server,
+        command=(sys.executable, str(_APPS / "our_cluster.py"), "--apart"),
+        features=frozenset({Feature.APART}),
     )
 
 
@@ -180,6 +200,7 @@ SERVERS = {
         _own_workers(OURS_WORKERS, "txengineio, --workers 2", 2),
         _own_workers(OURS_ONE_WORKER, "txengineio, --workers 1", 1),
         _own_cluster(OURS_CLUSTER, "txengineio, three nodes on Redis"),
+        _own_apart(OURS_APART, "txengineio, three engines without a cluster"),
         own_server("ours-asyncio", "txengineio, asyncio reactor", ROOT, "asyncio"),
         own_server(
             "ours-uvloop", "txengineio, asyncio reactor, uvloop", ROOT, "uvloop"
@@ -234,6 +255,7 @@ DEFAULT_SERVERS = (
     OURS_WORKERS,
     OURS_ONE_WORKER,
     OURS_CLUSTER,
+    OURS_APART,
     NODE,
     *PYTHON_ENGINEIO,
     "autobahn",

@@ -1,10 +1,12 @@
-"""Three nodes on Redis with one port, whose connections are spread by chance.
+"""Three nodes on Redis, or with ``--apart`` three engines that do not know each other.
 
-This process only binds the port: each node is a `benchmarks.apps.ours` that inherits
-it, as from systemd. Redis and the nodes are its children, and end with it; what they
-need is counted.
+They have one port: this process only binds it, a socket for each of them, and each is a
+`benchmarks.apps.ours` that inherits its own, as from systemd. `steering.address_for`
+tells where the connections to each of them come from. Redis and the nodes are children
+of this process, and end with it; what they need is counted.
 """
 
+import argparse
 import os
 import shutil
 import socket
@@ -14,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 from secrets import token_hex
+
+from benchmarks.apps.steering import steer
 
 NODES = 3
 
@@ -42,18 +46,40 @@ def _start_redis(folder: Path) -> str:
     return f"unix:{path}"
 
 
-def _start_node(number: int, url: str, folder: Path) -> Path:
-    """Start a node, and return its log."""
+def _cluster_options(folder: Path) -> list[str]:
+    """Start what the nodes share, and return their options for it."""
+    secret = folder / "secret"
+    secret.write_text(token_hex(32))
+    secret.chmod(0o600)
+    return [
+        *("--cluster", _start_redis(folder), "--cluster-secret-file", str(secret)),
+        *("--cluster-listen", f"tcp:0:interface={_HOST}"),
+    ]
+
+
+def _bind() -> list[socket.socket]:
+    """Bind one port, and return a socket for each node.
+
+    A socket that all had in common would give nearly all connections to two of them.
+    """
+    sockets: list[socket.socket] = []
+    address = (_HOST, 0)
+    for _ in range(NODES):
+        sockets.append(socket.create_server(address, backlog=_BACKLOG, reuse_port=True))
+        address = sockets[0].getsockname()
+    steer()
+    return sockets
+
+
+def _start_node(listening: socket.socket, options: list[str], log: Path) -> None:
     command = [
-        *(sys.executable, "-m", "benchmarks.apps.ours", *sys.argv[1:]),
-        *("--listen", "systemd:domain=INET:index=0", "--node-name", f"n{number}"),
-        *("--cluster", url, "--cluster-listen", f"tcp:0:interface={_HOST}"),
-        *("--cluster-secret-file", str(folder / "secret")),
+        *(sys.executable, "-m", "benchmarks.apps.ours"),
+        *("--listen", "systemd:domain=INET:index=0", *options),
     ]
     # What is inherited is for the process with this id.
     told = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=port exec "$@"'
     shell = ["sh", "-c", told, "sh", *command]
-    log = folder / f"log{number}"
+    os.dup2(listening.fileno(), _INHERITED)
     with log.open("wb") as output:
         subprocess.Popen(
             [*_ENDS_WITH_US, *shell],
@@ -61,7 +87,6 @@ def _start_node(number: int, url: str, folder: Path) -> Path:
             stdout=output,
             stderr=output,
         )
-    return log
 
 
 def _wait_until_served(logs: list[Path]) -> None:
@@ -74,23 +99,28 @@ def _wait_until_served(logs: list[Path]) -> None:
 
 def main() -> None:
     """Serve until killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--apart", action="store_true")
+    arguments, options = parser.parse_known_args()
+    # Nothing else gets this number.
+    os.dup2(0, _INHERITED)
     folder = Path(tempfile.mkdtemp(prefix="cluster-", dir=Path.cwd()))
-    secret = folder / "secret"
-    secret.write_text(token_hex(32))
-    secret.chmod(0o600)
-    descriptor = socket.create_server((_HOST, 0), backlog=_BACKLOG).detach()
-    if descriptor != _INHERITED:
-        os.dup2(descriptor, _INHERITED)
-        os.close(descriptor)
-    url = _start_redis(folder)
-    logs = [_start_node(number, url, folder) for number in range(NODES)]
+    listening = _bind()
+    if not arguments.apart:
+        options += _cluster_options(folder)
+    logs = [folder / f"log{number}" for number in range(NODES)]
+    for number, (each, log) in enumerate(zip(listening, logs, strict=True)):
+        name = [] if arguments.apart else ["--node-name", f"n{number}"]
+        _start_node(each, [*options, *name], log)
     # The suite begins when it sees that this process listens: what is on its way from
     # one socket to another is not seen.
     away, back = socket.socketpair()
-    socket.send_fds(away, [b"."], [_INHERITED])
+    socket.send_fds(away, [b"."], [each.fileno() for each in listening])
     os.close(_INHERITED)
+    for each in listening:
+        each.close()
     _wait_until_served(logs)
-    socket.recv_fds(back, 1, 1)
+    socket.recv_fds(back, 1, NODES)
     os.wait()
 
 

@@ -1,11 +1,13 @@
 """Many WebSocket sessions that mostly listen: idle ones, and broadcasts."""
 
 import socket
+from itertools import cycle
 from time import perf_counter
 
 from typing_extensions import override
 
 from benchmarks import frames
+from benchmarks.apps.steering import address_for
 from benchmarks.figures import Latency
 from benchmarks.load.base import SETTLE_SECONDS, Load
 from benchmarks.load.loop import Address, Connection, LoadError, unexpected_end
@@ -59,6 +61,9 @@ class IdleLoad(Load):
 class BroadcastLoad(Load):
     """One session says something to all; an operation is one delivery."""
 
+    speakers = 1
+    """How many of the first sessions say it: those who hear each are others."""
+
     def __init__(
         self, address: Address, *, sessions: int, request: bytes, reply: bytes
     ) -> None:
@@ -99,7 +104,8 @@ class BroadcastLoad(Load):
     def _broadcast(self) -> None:
         self._missing = self.sessions * len(self._reply)
         self._sent_at = perf_counter()
-        self._connections[0].send(self._request)
+        for connection in self._connections[: self.speakers]:
+            connection.send(self._request)
 
     def _received(self, data: bytes) -> None:
         self._missing -= len(data)
@@ -112,3 +118,36 @@ class BroadcastLoad(Load):
         self.latencies.append(Latency(perf_counter() - self._sent_at, self.sessions))
         if self.running:
             self._broadcast()
+
+
+class NodesLoad(BroadcastLoad):
+    """The same, with as many sessions on each of some nodes that have one port.
+
+    Args:
+        address: Where to.
+        nodes: How many there are; see `benchmarks.apps.steering`.
+        apart: Whether they do not know each other: one session of each speaks then.
+        sessions: On all nodes together.
+        request: What is said.
+        reply: What each session hears.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        nodes: int,
+        apart: bool,
+        sessions: int,
+        request: bytes,
+        reply: bytes,
+    ) -> None:
+        super().__init__(address, sessions=sessions, request=request, reply=reply)
+        self._sources = cycle([address_for(number) for number in range(nodes)])
+        if apart:
+            self.speakers = nodes
+
+    @override
+    def open_session(self) -> tuple[socket.socket, bytes]:
+        """Open a session on the node whose turn it is."""
+        return open_websocket(self.address, next(self._sources))

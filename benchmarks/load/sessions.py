@@ -63,9 +63,11 @@ def open_polling(
     return opened, sid_of(response)
 
 
-def open_websocket(address: Address) -> tuple[socket.socket, bytes]:
+def open_websocket(
+    address: Address, source: str | None = None
+) -> tuple[socket.socket, bytes]:
     """Open a WebSocket session; also return what follows the open packet."""
-    opened = connect(address)
+    opened = connect(address, source=source)
     response, rest = exchange(opened, frames.websocket_request(str(address)))
     check_websocket_response(response)
     frame, rest = receive_frame(opened, rest)

@@ -10,8 +10,10 @@ import pytest
 from typing_extensions import override
 
 from benchmarks import frames
-from benchmarks.load import flood, loop
+from benchmarks.apps.steering import address_for
+from benchmarks.load import crowd, flood, loop
 from benchmarks.load.base import Client, ExchangeLoad
+from benchmarks.load.crowd import NodesLoad
 from benchmarks.load.echo import EchoMessages
 from benchmarks.load.flood import FLOODS, FloodedEchoLoad, Flooder
 from benchmarks.load.loop import Address, LoadError, Loop
@@ -213,3 +215,37 @@ def test_a_timer_is_asked_for_how_late_it_was(timer: socket.socket) -> None:
     with pytest.raises(LoadError, match="hello"):
         load.lateness()
     load.close()
+
+
+@pytest.mark.parametrize(("apart", "speakers"), [(False, 1), (True, 2)])
+def test_each_node_has_as_many_sessions_and_each_that_is_apart_a_speaker(
+    apart: bool, speakers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources: list[str] = []
+    servers: list[socket.socket] = []
+
+    def open_websocket(_address: Address, source: str) -> tuple[socket.socket, bytes]:
+        ours, theirs = socket.socketpair()
+        theirs.settimeout(0)
+        sources.append(source)
+        servers.append(theirs)
+        return ours, b""
+
+    monkeypatch.setattr(crowd, "open_websocket", open_websocket)
+    load = NodesLoad(
+        ADDRESS, nodes=2, apart=apart, sessions=4, request=b"4B", reply=b"4B"
+    )
+    load.prepare()
+    assert sources == [address_for(0), address_for(1)] * 2
+    for server in servers[:speakers]:
+        assert server.recv(100) == frames.client_frame(frames.TEXT, b"4B")
+    for server in servers[speakers:]:
+        with pytest.raises(BlockingIOError):
+            server.recv(100)
+    for server in servers:
+        server.sendall(frames.server_frame(frames.TEXT, b"4B"))
+    load.finish()
+    assert load.operations == 4
+    load.close()
+    for server in servers:
+        server.close()

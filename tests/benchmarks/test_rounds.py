@@ -39,6 +39,7 @@ def test_only_several_workers_have_sessions_of_other_workers() -> None:
 def test_only_a_cluster_has_sessions_of_other_nodes() -> None:
     assert names("cluster-poll-forwarded") == ["ours-cluster"]
     assert names("cluster-broadcast") == ["ours-cluster"]
+    assert names("cluster-broadcast-apart") == ["ours-apart"]
 
 
 def test_starts_are_measured_with_twistd() -> None:
