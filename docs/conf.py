@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +66,11 @@ if os.environ.get("READTHEDOCS"):
 
 # A link out of the guide leads to a file of the source that is no page of the site.
 _OUTSIDE: Final = re.compile(r"\[([^\]]+)\]\(\.\./((?:\w+/)*\w+\.md)(?:#[\w-]*)?\)")
-_INTERFACE: Final = re.compile(r"<InterfaceClass [\w.]*?(\w+)>")
+_REPRESENTATION: Final = re.compile(
+    r"<(?:InterfaceClass |class '|function )[\w.]*?(\w+)'?>"
+)
+_QUALIFIED: Final = re.compile(r"~(?:\w+\.)+(?=\w)")
+_OPTIONS: Final = ("Options", ".Limits", "Compression")
 _PAGE: Final = re.compile(r"^\| \[[^\]]+\]\(([\w-]+)\.md\)", re.MULTILINE)
 
 _TABLE_OF_CONTENTS: Final = """
@@ -111,11 +116,41 @@ def _keep_colons(
         lines[0] = f"{types[0].removeprefix(':type: ')}: {lines[0]}"
 
 
+def _tell_defaults(
+    _app: Sphinx,
+    _what: str,
+    name: str,
+    group: Any,
+    _options: Any,
+    lines: list[str],
+) -> None:
+    """Add its default to what is told of each option."""
+    if not name.endswith(_OPTIONS) or not is_dataclass(group):
+        return
+    told = {each.name: each for each in fields(group)}
+    for start, line in enumerate(lines):
+        found = re.match(r":ivar (\w+):", line)
+        if found is None:
+            continue
+        last = start
+        while last + 1 < len(lines) and lines[last + 1].startswith(" "):
+            last += 1
+        if "default" not in " ".join(lines[start : last + 1]):
+            lines[last] += f" Default: ``{_default_of(told[found[1]])}``."
+
+
+def _default_of(option: Field[Any]) -> str:
+    value = option.default
+    if option.default_factory is not MISSING:
+        value = option.default_factory()
+    return f"{value:_}" if type(value) is int else repr(value)
+
+
 def _shorten(
     _app: Sphinx, _what: str, name: str, *_more: object
 ) -> tuple[str, None] | None:
     """Leave the signatures of groups of options out: their attributes tell all."""
-    return ("", None) if name.endswith(("Options", ".Limits", "Compression")) else None
+    return ("", None) if name.endswith(_OPTIONS) else None
 
 
 def _find_by_last_name(
@@ -137,17 +172,19 @@ def _find_by_last_name(
     return resolved
 
 
-def _name_interfaces(_app: Sphinx, doctree: nodes.document) -> None:
-    """Write the name of an interface where Sphinx has written its representation."""
+def _name_objects(_app: Sphinx, doctree: nodes.document) -> None:
+    """Write names where Sphinx has written representations, or could read no types."""
     for text in list(doctree.findall(nodes.Text)):
-        if "<InterfaceClass " in text:
-            text.parent.replace(text, nodes.Text(_INTERFACE.sub(r"\1", text)))
+        named = _QUALIFIED.sub("", _REPRESENTATION.sub(r"\1", text))
+        if named != text:
+            text.parent.replace(text, nodes.Text(named))
 
 
 def setup(app: Sphinx) -> None:
     """Connect what is above; Sphinx calls this."""
     app.connect("source-read", _adapt)
     app.connect("autodoc-process-docstring", _keep_colons, priority=900)
+    app.connect("autodoc-process-docstring", _tell_defaults, priority=900)
     app.connect("autodoc-process-signature", _shorten)
-    app.connect("doctree-read", _name_interfaces)
+    app.connect("doctree-read", _name_objects)
     app.connect("missing-reference", _find_by_last_name)
