@@ -9,7 +9,12 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from txengineio.errors import BufferOverflow, CloseReason, SessionClosed
+from txengineio.errors import (
+    BufferOverflow,
+    CloseReason,
+    SessionClosed,
+    TransportError,
+)
 from txengineio.protocol.states import ReadyState
 from txengineio.server.options.engine import EngineOptions
 from txengineio.server.statistics import Statistics
@@ -29,6 +34,8 @@ __all__ = [
     "RecordingAttempt",
     "RecordingEngine",
     "RecordingSender",
+    "echo",
+    "ended_by",
     "ended_with",
     "has_fired",
 ]
@@ -47,6 +54,19 @@ def ended_with(protocol: RecordingProtocol) -> CloseReason:
     reason = protocol.events[-1][1]
     assert isinstance(reason, CloseReason)
     return reason
+
+
+def ended_by(protocol: RecordingProtocol) -> str:
+    """Return the text of the error of a transport that ended a protocol's session."""
+    (failure,) = protocol.lost
+    description = getattr(failure.value, "description", None)
+    assert isinstance(description, TransportError)
+    return description.message
+
+
+def echo(protocol: RecordingProtocol, message: str | bytes) -> None:
+    """Send a message back: what a `RecordingApplication` may do with each."""
+    protocol.session.send(message)
 
 
 @implementer(IUpgradeAttempt)

@@ -7,17 +7,13 @@ from typing import Any
 import pytest
 
 from tests.client.network import World
-from tests.doubles import ended_with
+from tests.doubles import echo, ended_with
 from txengineio.errors import CloseReason
 from txengineio.protocol.packets import PacketType
 from txengineio.testing import RecordingApplication, RecordingProtocol
 
 each_transport = pytest.mark.parametrize("transport", ["polling", "websocket"])
 each_revision = pytest.mark.parametrize("revision", [3, 4])
-
-
-def echo(protocol: RecordingProtocol, message: str | bytes) -> None:
-    protocol.session.send(message)
 
 
 def mute(world: World) -> None:

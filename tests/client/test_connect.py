@@ -19,7 +19,7 @@ from twisted.internet.error import (
 )
 
 from tests.client.network import Network, RawServer, World, error_of, result_of
-from tests.doubles import ended_with
+from tests.doubles import echo, ended_with
 from txengineio.errors import (
     CloseReason,
     ConnectCause,
@@ -32,10 +32,6 @@ from txengineio.testing import RecordingApplication, RecordingProtocol
 
 HANDSHAKE = {"sid": "abc", "upgrades": [], "pingInterval": 300, "pingTimeout": 200}
 OPEN = f"0{json.dumps(HANDSHAKE)}".encode()
-
-
-def echo(protocol: RecordingProtocol, message: str | bytes) -> None:
-    protocol.session.send(message)
 
 
 MODES: dict[str, dict[str, Any]] = {

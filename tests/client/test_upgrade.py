@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 
 from tests.client.network import World, result_of
+from tests.doubles import echo
 from txengineio.errors import CloseReason
 from txengineio.testing import RecordingApplication, RecordingProtocol
-
-
-def echo(protocol: RecordingProtocol, message: str | bytes) -> None:
-    protocol.session.send(message)
 
 
 class Upgrading(World):

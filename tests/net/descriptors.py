@@ -21,7 +21,10 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-__all__ = ["Descriptors", "Pair", "Recorder", "pair", "served"]
+from txengineio.net.poller import poller_of
+from txengineio.net.watched_connection import WatchedConnection
+
+__all__ = ["Descriptors", "Pair", "Recorder", "pair", "served", "watched", "watched_by"]
 
 ADDRESS = ("127.0.0.1", 40_000)
 
@@ -127,3 +130,19 @@ def pair(
         made.peer.close()
         if made.transport.connected:
             made.transport.connectionLost(Failure(ConnectionAbortedError()))
+
+
+def watched_by(reactor: Descriptors) -> dict[str, Any]:
+    """Return what makes `served` serve a connection that a poller watches."""
+    return {
+        "make": WatchedConnection,
+        "poller": poller_of(reactor),
+        "host": None,
+        "number": None,
+        "is_undelayed": False,
+    }
+
+
+def watched(reactor: Descriptors, react: Any = None) -> Any:
+    """Serve one end of a new connection that a poller watches, for a while."""
+    return pair(reactor, react, **watched_by(reactor))

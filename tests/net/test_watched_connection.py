@@ -47,11 +47,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def reactor() -> Descriptors:
-    return Descriptors()
-
-
 @dataclass(kw_only=True)
 class Listener:
     """A port on the loopback interface, and what has come to it."""
