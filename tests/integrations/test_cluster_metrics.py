@@ -120,7 +120,7 @@ def test_what_nodes_have_to_do_with_each_other_is_counted(
     counts = nodes[1].counts
     counts.moved.update({"in": 3, "out": 4, "placed": 2, "busy": 1})
     counts.forwarded.update({"answered": 7})
-    counts.carried.update({"in": 8, "out": 9})
+    counts.carried.bytes_in, counts.carried.bytes_out = 8, 9
     counts.told.update({"full": 5, "sent": 6})
     samples = scraped[0].scrape(nodes)
 

@@ -85,7 +85,7 @@ def _forwarded_families(counts: ClusterCounts) -> Iterator[Metric]:
         "engineio_forwarded_bytes",
         "Bytes of those requests, their answers and tunnels, between processes.",
         "direction",
-        {each: counts.carried[each] for each in _DIRECTIONS},
+        {"in": counts.carried.bytes_in, "out": counts.carried.bytes_out},
     )
 
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from tests.wiring import PollingClient, Server
 from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.forwarding.site import ForwardedSite
-from txengineio.server.cluster import ClusterCounts
+from txengineio.server.cluster import ClusterCounts, LinkBytes
 from txengineio.server.web.incoming_request import IncomingRequest
 from txengineio.testing import MemoryTransport
 
@@ -201,7 +201,7 @@ class TwoNodes:
     far: Node
     forwarder: Forwarder
     counts: Counter[str]
-    carried: Counter[str]
+    carried: LinkBytes
     network: Network
 
     def open(self) -> PollingClient:

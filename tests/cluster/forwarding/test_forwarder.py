@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -353,14 +354,14 @@ def test_a_websocket_that_is_about_to_open_is_not_disturbed(nodes: TwoNodes) -> 
 def test_bytes_are_counted(nodes: TwoNodes) -> None:
     client = nodes.open()
     assert client.post(f"4{LARGE}").answer.text == "ok"
-    assert 0 < nodes.carried["out"] - len(LARGE) < 1000
-    assert 0 < nodes.carried["in"] < 1000
-    before = dict(nodes.carried)
+    assert 0 < nodes.carried.bytes_out - len(LARGE) < 1000
+    assert 0 < nodes.carried.bytes_in < 1000
+    before = replace(nodes.carried)
     websocket = client.upgrade()
     websocket.send(f"4{LARGE}")
     nodes.send(client, LARGE[:1000])
-    assert 0 < nodes.carried["out"] - before["out"] - len(LARGE) < 2000
-    assert 0 < nodes.carried["in"] - before["in"] - 1000 < 1000
+    assert 0 < nodes.carried.bytes_out - before.bytes_out - len(LARGE) < 2000
+    assert 0 < nodes.carried.bytes_in - before.bytes_in - 1000 < 1000
 
 
 # --- WebSockets -----------------------------------------------------------------------

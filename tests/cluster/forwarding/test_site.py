@@ -22,6 +22,7 @@ from txengineio.cluster.forwarding.preface import (
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.server.interfaces import Elsewhere
 from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.request import EngineIORequest
 
 CLIENTS = [
     Client(
@@ -153,6 +154,26 @@ def test_a_request_that_is_forwarded_once_more_keeps_its_client(
         connection.send(forwarded(client, request))
         assert exchange.answer.status == 200
     assert said == [client.encode() for client in CLIENTS]
+
+
+def test_headers_of_a_client_are_not_parsed_again_for_those_of_another(
+    server: Server, connection: Connection
+) -> None:
+    kept: list[EngineIORequest] = []
+    server.engine.use(lambda request: kept.append(cast(EngineIORequest, request)))
+    for client in CLIENTS * 2:
+        headers = {"X-Port": str(client.host.port)}  # type: ignore[attr-defined]
+        request = make_request("GET", server.target(sid="x"), None, headers)
+        exchange = connection.expect()
+        connection.send(forwarded(client, request))
+        assert exchange.answer.status == 400
+    fields = [each.received_fields for each in kept]
+    assert fields[:3] == fields[3:]
+    assert [each.values(b"X-Port") for each in fields if each] == [
+        [b"443"],
+        [b"444"],
+        [b"445"],
+    ] * 2
 
 
 def test_the_path_does_not_matter(server: Server, connection: Connection) -> None:

@@ -23,6 +23,7 @@ from txengineio.cluster.forwarding.tunnel import TunnelEnd, join
 from txengineio.cluster.targets import session_of
 from txengineio.net.direct_writes import can_write_directly, write_directly
 from txengineio.net.watched_connection import watch_closely
+from txengineio.server.cluster import LinkBytes
 from txengineio.server.web.headers import move_added
 from txengineio.server.web.incoming_request import IncomingRequest
 
@@ -43,7 +44,7 @@ class Carriers(Protocol):
 
     clock: IReactorTime
     counts: Counter[str]
-    carried: Counter[str]
+    carried: LinkBytes
     is_leaving: bool
 
     def is_free(self, carrier: Carrier) -> None:
@@ -106,7 +107,7 @@ class Carrier(protocol.Protocol):
         """
         self._request = request
         request.on_lost(self._client_left)
-        self._carried["out"] += len(data)
+        self._carried.bytes_out += len(data)
         if self._writes_directly:
             write_directly(self.transport, data)
         else:
@@ -114,7 +115,7 @@ class Carrier(protocol.Protocol):
 
     def send_last(self, data: bytes) -> None:
         """Send something that wants no answer, and close the connection."""
-        self._carried["out"] += len(data)
+        self._carried.bytes_out += len(data)
         self.transport.write(data)
         self.transport.loseConnection()
 
@@ -127,7 +128,7 @@ class Carrier(protocol.Protocol):
         # A WebSocket may have its connection already, and would take this for a frame.
         if sid is not None and not request.header_values(b"upgrade"):
             wish = hurry(sid)
-            self._carried["out"] += len(wish)
+            self._carried.bytes_out += len(wish)
             self.transport.write(wish)
 
     def _client_left(self, request: IncomingRequest) -> None:
@@ -144,7 +145,7 @@ class Carrier(protocol.Protocol):
         if self._end is not None:
             self._end.dataReceived(data)
             return
-        self._carried["in"] += len(data)
+        self._carried.bytes_in += len(data)
         request = self._request
         if request is None:
             # Nobody has asked.

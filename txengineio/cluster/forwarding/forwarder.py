@@ -62,7 +62,7 @@ class Forwarder:
     Attributes:
         clock: As given.
         counts: What has become of requests.
-        carried: Bytes, ``out`` and ``in``.
+        carried: Bytes to the node, and from it.
         is_leaving: Whether clients are to go on by another way.
     """
 

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from txengineio.server.web.incoming_request import IncomingRequest
+from txengineio.server.web.request_parser import Fields
 
 __all__ = [
     "MAX_WORDS",
@@ -41,7 +43,7 @@ MAX_WORDS: Final = (1 << 16) - 1
 """Bytes that a node may say without a request."""
 
 _REMEMBERED: Final = 4096
-"""Clients that are remembered: each sends many requests."""
+"""Clients that are remembered, with their headers: each sends many requests."""
 
 _UNIX: Final = "UNIX"
 _TYPES: Final = {"TCP4": IPv4Address, "TCP6": IPv6Address}
@@ -51,18 +53,21 @@ _Address = tuple[str, str, int]
 """Type, host and port; the latter two are nothing for a Unix socket."""
 
 
-class Client(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Client:
     """Where a request comes from.
 
     Attributes:
         peer: The address of the client, or of the last proxy.
         host: The address that it came to.
         is_secure: Whether it came over TLS.
+        last: The headers that it has sent last with each method.
     """
 
     peer: IAddress
     host: IAddress
     is_secure: bool
+    last: dict[bytes, Fields] = field(default_factory=dict, compare=False)
 
     def encode(self) -> bytes:
         """Return what is said about it."""

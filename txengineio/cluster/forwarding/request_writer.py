@@ -57,18 +57,18 @@ def write_unfinished(request: IncomingRequest) -> bytes:
 
 
 def _write_head(request: IncomingRequest, length: int | None) -> bytes:
+    is_plain, received = request.is_plain, request.received_fields
     if not _METHOD.fullmatch(request.method) or not _TARGET.fullmatch(request.uri):
         raise ValueError(f"the first line of {request.method!r} {request.uri!r}")
-    received = request.received_fields
     fields = _fields(request) if received is None else received.end_to_end()
-    in_vain = not request.is_plain and _asks_in_vain(request)
+    in_vain = not is_plain and _asks_in_vain(request)
     return b"%b %b %b%b%b%b\r\n\r\n" % (
         request.method,
         request.uri,
         # Else the other node takes 1.0 for 1.1: between nodes connections are kept.
         request.version if in_vain else b"HTTP/1.1",
         fields,
-        b"" if request.is_plain else _write_upgrade(request, in_vain),
+        b"" if is_plain else _write_upgrade(request, in_vain),
         b"" if length is None else b"\r\nContent-Length: %d" % length,
     )
 

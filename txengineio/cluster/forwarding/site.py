@@ -86,6 +86,8 @@ class ForwardedChannel(EngineIOChannel):
         if isinstance(client, str):
             return end if self._hears(client) else 0
         self._client, self.about_client = client, None
+        # What came before on this connection may be another client's.
+        self._last = client.last
         return end
 
     def _hears(self, words: str) -> bool:

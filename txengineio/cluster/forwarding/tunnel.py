@@ -7,7 +7,6 @@ takes it. The end of one is the end of the other.
 from __future__ import annotations
 
 import typing
-from collections import Counter
 from typing import Any, Final
 
 from twisted.internet.interfaces import (
@@ -21,6 +20,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from txengineio.net.direct_writes import can_write_directly, write_directly
+from txengineio.server.cluster import LinkBytes
 
 __all__ = ["ILink", "TunnelEnd", "join", "pipe"]
 
@@ -47,7 +47,7 @@ class TunnelEnd(Protocol):
 
     Args:
         clock: Where time comes from.
-        carried: Where bytes are counted: ``out`` by this connection, and ``in`` by it.
+        carried: Where the bytes are counted that leave and come by this connection.
     """
 
     # Twisted's interfaces do not say what a stream transport can do.
@@ -57,11 +57,9 @@ class TunnelEnd(Protocol):
     _giving_up: IDelayedCall | None = None
     _is_lost = False
 
-    def __init__(
-        self, clock: IReactorTime, carried: Counter[str] | None = None
-    ) -> None:
+    def __init__(self, clock: IReactorTime, carried: LinkBytes | None = None) -> None:
         self._clock = clock
-        self._carried = Counter() if carried is None else carried
+        self._carried = LinkBytes() if carried is None else carried
 
     @override
     def connectionMade(self) -> None:
@@ -74,7 +72,7 @@ class TunnelEnd(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write to this connection."""
-        self._carried["out"] += len(data)
+        self._carried.bytes_out += len(data)
         if self._writes_directly:
             write_directly(self.transport, data)
         else:
@@ -82,7 +80,7 @@ class TunnelEnd(Protocol):
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        self._carried["in"] += len(data)
+        self._carried.bytes_in += len(data)
         if self._other is not None:
             self._other.write(data)
 
