@@ -116,7 +116,7 @@ def _keep_colons(
         lines[0] = f"{types[0].removeprefix(':type: ')}: {lines[0]}"
 
 
-def _tell_defaults(
+def _list_options(
     _app: Sphinx,
     _what: str,
     name: str,
@@ -124,26 +124,29 @@ def _tell_defaults(
     _options: Any,
     lines: list[str],
 ) -> None:
-    """Add its default to what is told of each option."""
+    """Make an entry of each option, with its type and default, which a search finds."""
     if not name.endswith(_OPTIONS) or not is_dataclass(group):
         return
-    told = {each.name: each for each in fields(group)}
-    for start, line in enumerate(lines):
-        found = re.match(r":ivar (\w+):", line)
-        if found is None:
-            continue
-        last = start
-        while last + 1 < len(lines) and lines[last + 1].startswith(" "):
-            last += 1
-        if "default" not in " ".join(lines[start : last + 1]):
-            lines[last] += f" Default: ``{_default_of(told[found[1]])}``."
+    options = {each.name: each for each in fields(group)}
+    written: list[str] = []
+    for line in lines:
+        found = re.match(r":ivar (\w+): (.*)", line)
+        if found is not None:
+            written += ["", *_head_of(options[found[1]]), f"   {found[2]}"]
+        elif line.startswith(" ") and written:
+            written[-1] += f" {line.strip()}"
+        else:
+            written += ["", line] if line.startswith(":") else [line]
+    lines[:] = written
 
 
-def _default_of(option: Field[Any]) -> str:
+def _head_of(option: Field[Any]) -> list[str]:
     value = option.default
     if option.default_factory is not MISSING:
         value = option.default_factory()
-    return f"{value:_}" if type(value) is int else repr(value)
+    shown = f"{value:_}" if type(value) is int else repr(value)
+    told = [] if is_dataclass(value) else [f"   :value: {shown}"]
+    return [f".. attribute:: {option.name}", f"   :type: {option.type}", *told, ""]
 
 
 def _shorten(
@@ -184,7 +187,7 @@ def setup(app: Sphinx) -> None:
     """Connect what is above; Sphinx calls this."""
     app.connect("source-read", _adapt)
     app.connect("autodoc-process-docstring", _keep_colons, priority=900)
-    app.connect("autodoc-process-docstring", _tell_defaults, priority=900)
+    app.connect("autodoc-process-docstring", _list_options, priority=900)
     app.connect("autodoc-process-signature", _shorten)
     app.connect("doctree-read", _name_objects)
     app.connect("missing-reference", _find_by_last_name)

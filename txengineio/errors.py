@@ -218,7 +218,9 @@ class Refusal(EngineIOError):
         body: The body of the answer.
 
     Attributes:
-        status, headers, body: As above.
+        status: As above.
+        headers: As above.
+        body: As above.
         severity: The level of the line in the log, by its name; empty for no line.
         is_counted: Whether it is among the rejections of the engine's statistics.
         closes_connection: Whether the connection is closed after the answer.
