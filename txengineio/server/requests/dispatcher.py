@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from txengineio.errors import ErrorCode, Refusal, RequestRejected, advice_in
+from txengineio.errors import Refusal, RequestRejected, advice_in
 from txengineio.protocol.query import SessionQuery, parse_query, polling_sid
 from txengineio.server.handshake_request import client_address
 from txengineio.server.interfaces import Elsewhere
@@ -29,10 +29,6 @@ _INTERNAL_ERROR: Final = 500
 
 _MAX_PATH: Final = 100
 """Characters of a path that the log shows."""
-
-
-class _NobodyHasIt(Exception):
-    """No node has the session of a request."""
 
 
 class Dispatcher:
@@ -165,17 +161,16 @@ class Dispatcher:
 
         Args:
             request: The request.
-            elsewhere: Asked at once about an ordinary poll or POST whose session is not
-                here: to make a refusal first takes longer than all the rest.
+            elsewhere: What is asked for a session that is not here, before the request
+                is refused: to make a refusal takes longer than to forward it.
 
         Returns:
             No query for an ordinary poll or POST of a session whose transport is
             polling, which needs no further checks; and no session, either, if another
-            node answers it.
+            node answers the request.
 
         Raises:
             RequestRejected: It must not get in.
-            _NobodyHasIt: Neither has another node the session.
         """
         query_string = request.uri.partition(b"?")[2]
         query = None
@@ -184,15 +179,18 @@ class Dispatcher:
             query = parse_query(query_string, self._engine.options.transports)
             sid = query.sid
         session = None if sid is None else self._registry.find(sid)
+        if (
+            session is None
+            and elsewhere is not None
+            and sid is not None
+            and elsewhere.answers(request, sid)
+        ):
+            return None, None
         if query is None:
-            if session is None:
-                assert sid is not None
-                if elsewhere is not None:
-                    if elsewhere.answers(request, sid):
-                        return None, None
-                    raise _NobodyHasIt
-            elif (
-                session.transport.name == "polling" and session.protocol_revision == 4  # noqa: PLR2004
+            if (
+                session is not None
+                and session.transport.name == "polling"
+                and session.protocol_revision == 4  # noqa: PLR2004
             ):
                 return None, session
             query = parse_query(query_string, self._engine.options.transports)
@@ -243,6 +241,7 @@ class Dispatcher:
                 transport.handle(request)
                 return
             if query is None:
+                # Another node answers it.
                 return
             if session is None:
                 waiting = self._handshakes.admit(request, query)
@@ -250,14 +249,8 @@ class Dispatcher:
                 waiting = self._handshakes.admit_move(request, query, session)
             if waiting is not None:
                 waiting.addErrback(self._failed, request)
-        except _NobodyHasIt:
-            # It is refused.
-            self._serve(request)
-        except Exception as problem:
-            if elsewhere is None or not (
-                _names_no_session(problem) and self._is_elsewhere(request, elsewhere)
-            ):
-                self._failed(Failure(), request)
+        except Exception:
+            self._failed(Failure(), request)
 
     # --- refusals ---------------------------------------------------------------------
 
@@ -312,13 +305,6 @@ class Dispatcher:
 def _moves(query: SessionQuery) -> bool:
     """Whether a request that names a session is for moving it."""
     return TRANSPORT_TABLE[query.transport].move is not None
-
-
-def _names_no_session(problem: Exception) -> bool:
-    """Whether a request is refused as the session that it names is not here."""
-    return (
-        isinstance(problem, RequestRejected) and problem.code is ErrorCode.UNKNOWN_SID
-    )
 
 
 def _answered(arrival: ArrivingRequest | None) -> None:
