@@ -49,7 +49,7 @@ from txengineio.reactor import AnyReactor, reactor_or_global
 from txengineio.session.backlog import Buffers
 from txengineio.session.interfaces import IPacketReceiver
 
-__all__ = ["Connection", "check_memory", "connect"]
+__all__ = ["Connection", "check_remember_upgrade", "connect"]
 
 _OK = 200
 
@@ -83,7 +83,7 @@ def connect(
 ) -> Deferred[EngineIOProtocol[ClientSession]]: ...
 
 
-def connect(  # the ones that are not options say where to and what for
+def connect(
     url: str,
     factory: Application,
     *,
@@ -113,17 +113,17 @@ def connect(  # the ones that are not options say where to and what for
             no sense.
     """
     checked = ClientOptions.from_mapping(options)
-    check_memory(factory, checked)
+    check_remember_upgrade(factory, checked)
     target = parse_target(url, path=path, query=query, revision=checked.revision)
     jar = cookie_jar(target, checked.cookies)
     return Connection(target, factory, checked, jar, reactor_or_global(reactor)).open()
 
 
-def check_memory(application: object, options: ClientOptions) -> None:
-    """Check that nothing is to be remembered of an application that has no hash.
+def check_remember_upgrade(application: object, options: ClientOptions) -> None:
+    """Check that an application has a hash, if its upgrades are remembered by it.
 
     Raises:
-        InvalidOption: ``remember_upgrade`` is set for one.
+        InvalidOption: ``remember_upgrade`` is set, and it has none.
     """
     if options.remember_upgrade:
         try:

@@ -17,7 +17,7 @@ from typing_extensions import Buffer, Unpack, override
 
 from txengineio.application import Application, EngineIOProtocol, factory_of
 from txengineio.checks import check_whole_number
-from txengineio.client.connect import Connection, check_memory
+from txengineio.client.connect import Connection, check_remember_upgrade
 from txengineio.client.http.http_client import cookie_jar
 from txengineio.client.options import ClientArguments, ClientOptions
 from txengineio.client.session import ClientSession
@@ -108,7 +108,7 @@ class EngineIOClientService(Service, EventEmitter):
         # One for all sessions: a load balancer finds the same server again.
         self._jar = cookie_jar(self._target, self._options.cookies)
         self._factory = factory_of(factory, "factory")
-        check_memory(self._factory, self._options)
+        check_remember_upgrade(self._factory, self._options)
         self._clock = reactor_or_global(reactor)
         self._retry_policy = retry_policy or _default_policy
         self._max_queued = check_whole_number("max_queued", max_queued, 0)

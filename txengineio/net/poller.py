@@ -53,9 +53,9 @@ _AT_ONCE: Final = 64
 """Connections that are asked for at a time."""
 
 _ROUNDS: Final = 64
-"""Times that it is asked in a turn of the reactor, however short each round is.
+"""Times that the epoll is asked in a turn of the reactor, however short each round is.
 
-As long as there are fewer it is cheaper to look once more than to go back.
+To ask once more is cheaper than to go back to the reactor and be called again.
 """
 
 _LONG: Final = 0.0001
@@ -133,7 +133,7 @@ class Poller:
         self._leaving: list[Any] = []
         self._seconds = steady_seconds(reactor)
         self._read_size = prepare_reads()
-        # How much time connections have taken, while more comes than can be read.
+        # Seconds that connections have taken, as long as more comes than can be read.
         self._taken: dict[int, float] = {}
         self._total = 0.0
         # Whether the last turn has ended before all had what they wanted.
@@ -162,7 +162,7 @@ class Poller:
         try:
             ready = self._epoll.poll(0, _AT_ONCE)
             if self._is_quiet and len(ready) == 1:
-                # Hardly ever would there be more: the reactor looks soon enough.
+                # Hardly ever has more come; if it has, the reactor finds it soon.
                 self._read_one(*ready[0])
             else:
                 self._read_all(ready)
@@ -182,8 +182,8 @@ class Poller:
     def _read_one(self, descriptor: int, event: int) -> None:
         """Read from the only connection that something has come for.
 
-        As `_go_round` does it, but nobody waits for whom it would be timed: at low load
-        that is 7 % of a short message.
+        As `_go_round` does it, but without timing it, as no other connection waits: at
+        low load that saves 7 % of a short message.
         """
         transport = self._transports.get(descriptor)
         if event != _IN or transport is None:
@@ -262,7 +262,7 @@ class Poller:
         """Read from connections as long as it is their turn; return the time."""
         transports, seconds, size = self._transports, self._seconds, self._read_size
         began = before = now
-        # What may still be read untimed; and whether that was done since `before`.
+        # Bytes to read before the clock is looked at; whether some were since `before`.
         credit, is_stale = 0, False
         for descriptor, event in ready:
             transport = transports.get(descriptor)

@@ -178,7 +178,7 @@ class WatchedConnection(Server):
     @property
     def logstr(self) -> str:  # type: ignore[explicit-override, override]
         """Its name in the log."""
-        # The protocol goes with the connection.
+        # A connection that is lost has none any more.
         protocol = getattr(self, "protocol", None)
         name = (
             protocol.logPrefix() if ILoggingContext.providedBy(protocol) else self._kind
@@ -202,7 +202,7 @@ class WatchedConnection(Server):
 
     @override
     def setTcpNoDelay(self, enabled: bool) -> None:
-        # It saves asking the kernel for what the port has given to the connection.
+        # No system call for what the connection has from its port.
         if not (enabled and self._is_undelayed):
             super().setTcpNoDelay(enabled)
         self._is_undelayed = enabled
@@ -223,7 +223,7 @@ class WatchedConnection(Server):
     @override
     def connectionLost(self, reason: Failure) -> None:
         if isinstance(reason.value, ConnectionDone) and not self.disconnected:
-            # As Twisted's, which takes longer to find out that it is no abort.
+            # As Twisted's, which looks first whether this is an abort.
             FileDescriptor.connectionLost(self, reason)
             with suppress(OSError):
                 self.socket.shutdown(SHUT_RDWR)
@@ -246,7 +246,7 @@ class WatchedConnection(Server):
             and not has_unsent_bytes(self)
             and self.reactor.lets_go(self)
         ):
-            # Not asking when nothing can be written: it takes a turn of the loop.
+            # Twisted would wait until the socket can be written to, a turn of the loop.
             self.stopReading()
             self.disconnecting = 1
             self.is_leaving = True

@@ -79,7 +79,8 @@ class Buffers:
             problem = BufferOverflow(self.total, limit, "max_total_buffered_bytes")
             largest = max(self._backlogs, key=_size_of)
             largest.overflow(problem)
-            # Gone by now; if its session has thought otherwise, it does not count.
+            # Its session has ended, which has emptied it. Should that have failed, this
+            # loop must come to its end all the same.
             self._backlogs.discard(largest)
 
 

@@ -187,7 +187,7 @@ class BaseSession(Consumer):
         try:
             self.emit("open")
             waiting = call_guarded(protocol.makeConnection, self)
-            # Ended meanwhile, it has told the protocol so already.
+            # If it has ended meanwhile, the protocol knows.
             if waiting is not None and self.closed is ended:
                 self._receive_queue = ReceiveQueue(
                     self, waiting, self.max_pending_messages
@@ -298,7 +298,7 @@ class BaseSession(Consumer):
         for deferred in waiting or ():
             deferred.callback(reason)
         if self._receive_queue is None:
-            # It knows the session: together they would wait for the garbage collector.
+            # It refers to this: the cycle would wait for the garbage collector.
             self.protocol = None
 
     def _stop_waiting(self) -> None:
@@ -365,7 +365,7 @@ class BaseSession(Consumer):
 
     def _wait_for(self, waiting: Deferred[None] | None) -> None:
         """Collect messages until the application is done with one."""
-        # Ended meanwhile, it has told the protocol so already.
+        # If it has ended meanwhile, the protocol knows.
         if waiting is not None and self.closed is None:
             self._receive_queue = ReceiveQueue(self, waiting, self.max_pending_messages)
 
@@ -437,7 +437,7 @@ class BaseSession(Consumer):
             self.protocol = None
         elif self.reading_paused:
             self.reading_paused = False
-            # The peer's answers of the meantime are still unread.
+            # What the peer has answered meanwhile is still unread.
             self._heartbeat.rearm(self)
             self.transport.resume_reading()
 

@@ -213,7 +213,7 @@ class SendQueue:
         session, backlog = self._session, self._ensure_backlog()
         backlog.count(self.waiting or ())
         if self.corked and backlog.queued >= BATCH_SIZE:
-            # Enough collected: the transport has to show how much of it goes away.
+            # Only what the transport does not take counts against the limits.
             self.flush()
         backlog.enforce()
         if self._flow is not None and not session.writable:
@@ -341,7 +341,7 @@ class SendQueue:
         flow, self._flow = self._flow, None
         if flow is not None:
             flow.end(closed)
-        # It knows the queue: together they would wait for the garbage collector.
+        # It refers to this: the cycle would wait for the garbage collector.
         del self._session
 
     # --- waiting until messages have left ---------------------------------------------

@@ -145,7 +145,6 @@ class TimerWheel:
     # --- looking ahead ----------------------------------------------------------------
 
     def _start(self) -> None:
-        # Nothing has been looked at yet.
         self._horizon = 0
         # Not by the loop: a lone connection would pay for its Deferreds.
         self._look_ahead()
@@ -165,7 +164,8 @@ class TimerWheel:
     def _between(self, first: int, end: int) -> Iterable[int]:
         """List the buckets of a range, in order."""
         if end - first > len(self._buckets):
-            # Cheaper than counting: this process stood still, or little is scheduled.
+            # This process stood still, or little is scheduled: cheaper than to look for
+            # each bucket of the range.
             return sorted(bucket for bucket in self._buckets if first <= bucket < end)
         return [bucket for bucket in range(first, end) if bucket in self._buckets]
 

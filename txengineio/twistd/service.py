@@ -144,7 +144,7 @@ class EngineIOService(Service):
         self._log.failure(text, failure, why=self._said_of(failure.value))
 
     def _said_of(self, error: object) -> str:
-        """Return what is said of an error, in the words of whoever made this."""
+        """Return the text of an error; a command line has other names for options."""
         return str(error)
 
     def _listen_to_clients(self) -> None:

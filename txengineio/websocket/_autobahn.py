@@ -98,7 +98,7 @@ class Connection(WebSocketProtocol):
     # Twisted's interfaces do not say what a stream transport can do.
     transport: Any
 
-    # Autobahn tells by these what is told to the owner here.
+    # Autobahn fires these; here the owner is told instead.
     is_open = is_closed = property(lambda _: Deferred())
     # Its logs name it.
     peer = property(lambda self: str(self.transport.getPeer()))
@@ -133,7 +133,7 @@ class Connection(WebSocketProtocol):
         """Let the owner have it read."""
         self.owner.data_received(data)
         if self.writer.ahead is not None:
-            # Pongs, as nothing else has left meanwhile.
+            # Pongs that nothing else has taken along meanwhile.
             self.writer.flush()
 
     @cached_property
@@ -149,7 +149,7 @@ class Connection(WebSocketProtocol):
         if self._close_timeout is not None:
             self._close_timeout.stop()
         self.reader.ended = End.CLOSED
-        # They know this, too: together they would wait for the garbage collector.
+        # Both refer to this: the cycle would wait for the garbage collector.
         del self.owner, self.reader
         vars(self).pop("read_turns", None)
 
@@ -207,7 +207,7 @@ class Connection(WebSocketProtocol):
     def sendData(
         self, data: bytes, sync: bool = False, chopsize: int | None = None
     ) -> None:
-        # Not Autobahn's: that counts octets, and describes itself for a log.
+        # Not Autobahn's: that counts octets, and describes each write for a log.
         self.writer.write(data)
 
     @override
@@ -328,10 +328,10 @@ class ServerConnection(Connection, WebSocketServerProtocol):  # type: ignore[mis
         self.owner.before_close()
         goodbye = GOODBYES.get(code)
         if goodbye is None or self.state != OPEN:
-            # Or what went out has made somebody end the session.
+            # Or the session has ended while those answers went out.
             super().close_received(code)
             return
-        # All that is left of what Autobahn does about a WebSocket that ends well.
+        # What follows is all that Autobahn would do about a clean close.
         self.writer.write(goodbye)
         self.writer.release()
         self.state = _CLOSED

@@ -11,6 +11,7 @@ from txengineio.websocket.heads import (
     BINARY,
     LENGTH_16,
     LENGTH_64,
+    LONGEST_KEY,
     MASK_WIDTH,
     MASKED,
     MAX_16,
@@ -47,9 +48,6 @@ GOODBYES: Final[Mapping[int | None, bytes]] = {
     1001: b"\x88\x02\x03\xe9",
 }
 """A server's close frames with the codes with which nearly every WebSocket ends."""
-
-_LONGEST_KEY: Final = -(-LENGTH_16 // MASK_WIDTH)
-"""Repetitions of a mask that suffice where the length is in the second byte."""
 
 _MASKS: Final = Struct(f"{MASK_WIDTH}s" * 256)
 
@@ -102,7 +100,7 @@ def encode_masked_frame(content: str | bytes) -> bytes:
     if length < LENGTH_16:
         # As in `apply_mask`: a call more would cost as much as the rest.
         number = from_bytes(payload, "little")
-        number ^= from_bytes((mask * _LONGEST_KEY)[:length], "little")
+        number ^= from_bytes((mask * LONGEST_KEY)[:length], "little")
         return headers[length] + mask + number.to_bytes(length, "little")
     if length <= MAX_16:
         header = bytes((opcode, MASKED | LENGTH_16)) + length.to_bytes(2, "big")
@@ -134,7 +132,7 @@ def lone_masked_text(data: bytes, limit: int) -> str | None:
         return None
     # As in `apply_mask`: a call more would cost as much as the rest.
     number = from_bytes(data[_MASKED_HEAD:], "little")
-    key = (data[2:_MASKED_HEAD] * _LONGEST_KEY)[:length]
+    key = (data[2:_MASKED_HEAD] * LONGEST_KEY)[:length]
     number ^= from_bytes(key, "little")
     try:
         return number.to_bytes(length, "little").decode()

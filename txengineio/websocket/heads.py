@@ -14,6 +14,7 @@ __all__ = [
     "FINAL",
     "LENGTH_16",
     "LENGTH_64",
+    "LONGEST_KEY",
     "MASKED",
     "MASK_WIDTH",
     "MAX_16",
@@ -51,6 +52,9 @@ LENGTH_16: Final = 126
 LENGTH_64: Final = 127
 """In the second byte: the length is in the next eight bytes."""
 MAX_16: Final = 0xFFFF
+
+LONGEST_KEY: Final = -(-LENGTH_16 // MASK_WIDTH)
+"""Repetitions of a mask that suffice where the length is in the second byte."""
 
 
 def long_length(data: bytes, start: int, code: int) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from txengineio.websocket.heads import (
     FINAL,
     LENGTH_16,
     LENGTH_64,
+    LONGEST_KEY,
     MASK_WIDTH,
     MASKED,
     PING,
@@ -42,9 +43,6 @@ from txengineio.websocket.partial_message import PartialMessage
 __all__ = ["FRAMES", "SHORT", "End", "FrameReader"]
 
 _CODE_WIDTH: Final = 2
-_LONGEST_KEY: Final = -(-LENGTH_16 // MASK_WIDTH)
-"""Repetitions of a mask that suffice where the length is in the second byte."""
-
 _CONTROLS: Final = frozenset((CLOSE, PING, PONG))
 _FIRST: Final = frozenset((TEXT, BINARY, 0x01, 0x02))
 _FIRST_COMPRESSED: Final = frozenset(first | COMPRESSED for first in _FIRST)
@@ -121,22 +119,23 @@ class FrameReader:
         self._max_size = limits.max_size
         self._mask_width = MASK_WIDTH if is_masked else 0
         self._short_path = short_path
-        # Bytes that a text may have that has come alone; 0 if none is looked for.
+        # The limit for `lone_masked_text`; 0 if no such text is looked for.
         self._lone_limit = limits.max_size if is_masked and short_path else 0
         self._message: PartialMessage | None = None
-        # How much is missing of a frame, and what has come of it, if it is wanted.
+        # Bytes that are missing of a frame, and the pieces that have come of it: None
+        # if nothing in it is wanted.
         self._missing = 0
         self._pieces: list[bytes] | None = None
-        # Tiny frames since then.
+        # Tiny frames that have come since some time.
         self._tiny_frames = 0
         self._since = _LONG_AGO
-        # What `go_on` reads, and where it is there.
+        # What `go_on` reads, and how far it has come in it.
         self._unread = b""
         self._start = 0
 
     @property
     def is_between_messages(self) -> bool:
-        """Whether nothing has come of a frame, or a message, that is to go on."""
+        """Whether no message, and no frame, has come in part."""
         return not self._missing and self._message is None
 
     def has_unread(self) -> bool:
@@ -248,7 +247,7 @@ class FrameReader:
                 payload = data[content:end]
                 if masked:
                     # As in `apply_mask`: a call more would cost as much as the rest.
-                    key = (data[start + 2 : content] * _LONGEST_KEY)[:length]
+                    key = (data[start + 2 : content] * LONGEST_KEY)[:length]
                     number = from_bytes(payload, "little")
                     number ^= from_bytes(key, "little")
                     payload = number.to_bytes(length, "little")
@@ -436,7 +435,7 @@ class FrameReader:
         self._tiny_frames += 1
         if limit is None or self._tiny_frames <= limit:
             return False
-        # So rarely does anybody have to look at the clock.
+        # Only here is the clock looked at, once in so many frames.
         now = self._limits.seconds()
         if now - self._since < 1:
             self._exceed(Excess.TINY_FRAMES, limit)

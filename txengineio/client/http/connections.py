@@ -96,10 +96,10 @@ class ClientConnection(TwistedConnection):
         self.idle_since = 0.0
         self._connections = connections
         self._direct = False
-        # Of the request on the short path, if there is one.
+        # What was written, and who waits for the answer, if the short path was taken.
         self._request: WrittenRequest | None = None
         self._answered: Deferred[Answer] | None = None
-        # Of the last request that has left it.
+        # The answer to the last request that was left to Twisted.
         self._response: Deferred[Answer] | None = None
 
     @property

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Handler = Callable[..., Any]
-# With what fires when it is done.
+# The last is the Deferred that fires when the call is done.
 _Call = tuple[Handler, tuple[Any, ...], Deferred[None] | None]
 
 

@@ -63,7 +63,7 @@ class Dispatcher:
         """Answer a request that has come whole, now or later."""
         elsewhere = self.elsewhere
         if not self.middlewares:
-            # It is asked when the look-up has found nothing: that costs others nothing.
+            # The other nodes are asked only if the look-up finds nothing.
             self._serve(request, elsewhere)
         elif elsewhere is None or not self._is_elsewhere(request, elsewhere):
             self.serve_here(request)
@@ -73,8 +73,8 @@ class Dispatcher:
         if not self.middlewares:
             self._serve(request)
         elif request.method == b"POST":
-            # It is here now, whatever overtakes it while the middlewares take their
-            # time.
+            # It counts as arrived: while the middlewares take their time, the next POST
+            # must not overtake it unnoticed.
             arrival = self.begun(request)
             if arrival.refusal is not None:
                 self._refuse(request, arrival.refusal)
@@ -236,7 +236,7 @@ class Dispatcher:
         try:
             query, session = self._check(request, elsewhere)
             if session is not None and (query is None or not _moves(query)):
-                # A call of `taker_of` for each request would cost more.
+                # As `taker_of`, without the call.
                 transport: ITakesRequests = session.transport  # type: ignore[assignment]
                 transport.handle(request)
                 return

@@ -48,7 +48,7 @@ class ArrivingRequest:
             try:
                 transport.post_begun(request)
             except Refusal as refusal:
-                # The traceback knows this: both would wait for the collector.
+                # Its traceback refers to this: the cycle would wait for the collector.
                 self.refusal = refusal.with_traceback(None)
 
     @property

@@ -235,7 +235,7 @@ class PollingTransport:
         if self.newcomer is not None:
             self.came_back()
         self._let_go(PollInput.SESSION_ENDED, _CLOSE)
-        # It knows the transport: together they would wait for the garbage collector.
+        # It refers to this: the cycle would wait for the garbage collector.
         del self.session, self._posts.session
 
     def replaced(self) -> None:

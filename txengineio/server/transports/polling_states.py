@@ -135,7 +135,7 @@ def _while_here(state: PollState, answer: PollAction) -> _PollRow:
             PollInput.GET: (PollAction.REFUSE_OVERLAP, state),
             PollInput.ANSWER: (answer, PollState.AWAY),
             PollInput.LOST: (PollAction.FAIL, PollState.AWAY),
-            # Closing ends the session, and that answers.
+            # To close ends the session, and its end answers the GET.
             PollInput.SESSION_ENDED: (answer, PollState.ENDED),
             PollInput.REPLACED: (answer, PollState.ENDED),
         },
@@ -150,7 +150,7 @@ def _while_unread(state: PollState, left: PollState, closing: _PollStep) -> _Pol
             PollInput.LEFT: (PollAction.CONFIRM, left),
             PollInput.CLOSE: closing,
             PollInput.SESSION_ENDED: (PollAction.NOTHING, PollState.ENDED),
-            # No code asks any more what becomes of it.
+            # Nobody waits any more to hear that the answer has left.
             PollInput.REPLACED: (PollAction.CONFIRM, PollState.ENDED),
         },
     )

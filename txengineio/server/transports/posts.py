@@ -53,7 +53,7 @@ class Posts:
     def __init__(self, payloads: Payloads) -> None:
         self._payloads = payloads
         self._state = PostState.AWAY
-        # What arrives, or is held back.
+        # The POST that is arriving, or whose acknowledgement is held back.
         self._request: IncomingRequest | None = None
 
     def _take(self, event: PostInput) -> PostAction:
@@ -116,7 +116,7 @@ class Posts:
         if session.traffic is not None:
             session.traffic.bytes_in += size
         packets = self._payloads.read(request)
-        # No packet takes less than a byte.
+        # A packet has a byte at least: no need to count them in so few bytes.
         limit = options.max_packets_per_payload
         return packets if size <= limit else bounded(packets, limit)
 

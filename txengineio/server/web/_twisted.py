@@ -193,7 +193,7 @@ def take_over(request: Request, protocol: IProtocol) -> bytes:
     # If this happens while the request is being received, the channel's line receiver
     # goes on with the bytes after it.
     channel.rawDataReceived = protocol.dataReceived
-    # Nobody needs these any more, and together they would wait for the collector.
+    # They refer to each other: the cycle would wait for the collector.
     channel.requests = []
     vars(request)["channel"] = None
     protocol.makeConnection(transport)

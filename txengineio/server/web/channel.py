@@ -34,7 +34,7 @@ class EngineIOChannel(TimedChannel):
             requests that come whole.
     """
 
-    # Whether what comes next begins a request, and Twisted's parser knows nothing yet.
+    # Whether what comes next begins a request, of which Twisted's parser knows nothing.
     _is_between = True
     _served_at = 0.0
 
@@ -143,7 +143,7 @@ class EngineIOChannel(TimedChannel):
             super().requestDone(request)
             self._is_between = is_last
         else:
-            # Until then it is as if this one was not answered: others are kept.
+            # Until then those after it are kept, as if it had not been answered.
             self._done = request
             self.site.turns.wait(self._go_on)
 
@@ -204,7 +204,8 @@ class EngineIOChannel(TimedChannel):
             self._done = None
             del self.requests[0]
         super().connectionLost(reason)
-        # One that has come whole knows its channel: both would wait for the collector.
+        # A complete request refers to its channel: the cycle would wait for the
+        # collector.
         self.requests = []
 
 

@@ -131,7 +131,7 @@ class ForeignRequest:
             answer_by_twisted(self.for_application, status, headers, body)
 
     def refuse_and_close(self, status: int) -> None:
-        # It goes with the answer.
+        # Twisted takes it from a request that is answered.
         channel = self.channel
         self.answer(status)
         if isinstance(channel, HTTPChannel):

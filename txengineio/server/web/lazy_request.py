@@ -142,14 +142,14 @@ class LazyRequest(Request):
     @override
     def isSecure(self) -> bool:
         """Whether the request came over TLS, or ``setHost`` has said so."""
-        # The channel goes with the answer.
+        # Twisted takes the channel from a request that is answered.
         channel: Any = getattr(self, "channel", None)
         return was_set_secure(self) or (channel is not None and channel.isSecure())
 
     @cached_property
     def site(self) -> Any:  # type: ignore[explicit-override, override]
         """The site; Twisted sets it for other resources, too."""
-        # The channel goes with the answer.
+        # Twisted takes the channel from a request that is answered.
         return (self.received_by or cast(Any, self.channel)).site
 
     @cached_property

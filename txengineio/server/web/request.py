@@ -140,7 +140,7 @@ class EngineIORequest(LazyRequest):
         channel: Any = self.channel
         reason = RESPONSES.get(error.status, b"")
         refusal = _REFUSAL % (error.status, reason)
-        # It leaves before the end of the session answers a parked poll.
+        # The refusal leaves first: then the session ends, which answers a parked poll.
         if channel.writes_directly:
             write_directly(channel.transport, refusal)
         else:
@@ -445,7 +445,7 @@ class EngineIORequest(LazyRequest):
         return bool(self.finished) or self.channel is None
 
     def refuse_and_close(self, status: int) -> None:
-        # It goes with the answer.
+        # Twisted takes it from a request that is answered.
         channel: Any = self.channel
         is_stream = self._is_stream
         self.answer(status)

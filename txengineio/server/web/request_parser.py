@@ -136,7 +136,7 @@ class Fields:
         fields = Fields.__new__(Fields)
         fields.lines, fields.length = lines, int(digits)
         fields._digits = start, behind
-        # None of these can be about the length.
+        # What these say does not depend on the length.
         fields._end_to_end = self._end_to_end
         fields.upgrade, fields.has_origin = self.upgrade, self.has_origin
         fields.says_binary = self.says_binary
@@ -297,7 +297,7 @@ class ReceivedHeaders(Headers):
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        # For the module `copy`: both would keep what only one of them may change.
+        # For the module `copy`: the copy must not share what either may change.
         return Headers, (dict(self.getAllRawHeaders()),)
 
     @override

@@ -45,7 +45,7 @@ class TimedChannel(StrictChannel):
         """Receive a piece of a request; if it is not the last, wait, but not long."""
         self._is_complete = False
         super().dataReceived(data)
-        # Afterwards, so that a request that comes in one piece costs nothing.
+        # Only now: a request that has come in one piece needs no deadline.
         waits = not self._is_complete and not self.is_handling
         if waits and self._deadline is None and self.is_there():
             self._deadline = self.callLater(self._time, self._too_late)

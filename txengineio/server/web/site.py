@@ -109,7 +109,7 @@ class EngineIOSite(Site):
 
     def idle_connections(self) -> list[EngineIOChannel]:
         """List the connections on which the next thing to come begins a request."""
-        # Each of them waits for the time-out of idle connections.
+        # Each of them has a timer, which ends connections that stay idle.
         entries = self.timers.entries()
         return [
             entry

@@ -200,7 +200,7 @@ class SupervisorService(Service):
             self._give_up()
             raise CannotStart(problem)
         self.state = SupervisorState.RUNNING
-        # Signals end this process well from then on.
+        # When the reactor runs: from then on signals end this process in good order.
         self._reactor.callWhenRunning(self._say_where)
 
     def _say_where(self) -> None:
@@ -250,7 +250,7 @@ class SupervisorService(Service):
                 break
             self._turn()
         self._clean_up()
-        # Closing a port takes one.
+        # Ports close in a turn of the reactor.
         self._turn()
 
     def _spawn(self, slot: Slot) -> WorkerProcess:
@@ -317,7 +317,7 @@ class SupervisorService(Service):
     def _let_stand_in(self) -> None:
         """Let the workers that serve accept for the slots where nobody does."""
         if self.state is SupervisorState.STARTING:
-            # It may come to nothing yet.
+            # The start may still fail.
             return
         vacant = [slot.number for slot in self.slots if slot.is_vacant]
         for slot in self.slots:

@@ -88,7 +88,7 @@ class SharedPort:
         """Accept waiting connections, but leave time for others."""
         began = self._turns.seconds()
         for _ in range(_AT_ONCE):
-            # One that is served may stop it.
+            # A client that was just served may have stopped this.
             if self._acceptor is None:
                 return
             try:
