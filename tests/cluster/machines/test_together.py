@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
-from tests.cluster.clients import CLOCK, HOST, POLLING, Named, with_clients
+from tests.cluster.clients import (
+    CLOCK,
+    DEADLINE,
+    HOST,
+    POLLING,
+    Client,
+    Named,
+    with_clients,
+)
 from tests.cluster.machines.nodes import MemoryCluster
 from tests.cluster.machines.test_machines import is_unknown, until
 from tests.cluster.machines.town import MemoryMembership, Town
 from tests.interop.certificates import make_certificates
+from txengineio.cluster.interfaces import Load
 from txengineio.cluster.machines.unproven import LinkFailed, LinkProblem
+from txengineio.cluster.membership import Member
 from txengineio.cluster.workers import Workers
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
@@ -99,11 +111,7 @@ def _share_address(town: Town, workers: list[Worker]) -> None:
 @pytest.mark.parametrize("with_tls", [False, True])
 @pytest_twisted.ensureDeferred
 async def test_any_node_of_any_machine_answers(tmp_path: Path, with_tls: bool) -> None:
-    listen = f"tcp:0:interface={HOST}"
-    if with_tls:
-        files = make_certificates(tmp_path)
-        pair = f"privateKey={files.self_signed_key}:certKey={files.self_signed}"
-        listen = f"ssl:0:{pair}:interface={HOST}"
+    listen = tls_of(tmp_path) if with_tls else f"tcp:0:interface={HOST}"
 
     def work(*clients: Any) -> None:
         sessions = [client.open() for client in clients]
@@ -129,6 +137,72 @@ async def test_any_node_of_any_machine_answers(tmp_path: Path, with_tls: bool) -
             one, two = (worker.counts.links["accepted"] for worker in machine)
             # Those for the other one have come here, too.
             assert (one >= 2, two) == (True, 0)
+
+
+def tls_of(folder: Path) -> str:
+    files = make_certificates(folder)
+    pair = f"privateKey={files.self_signed_key}:certKey={files.self_signed}"
+    return f"ssl:0:{pair}:interface={HOST}"
+
+
+@pytest.mark.parametrize("with_tls", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_greetings_come_to_the_node_that_they_are_for(
+    tmp_path: Path, with_tls: bool
+) -> None:
+    """Also if another one of its machine has taken the link."""
+    listen = tls_of(tmp_path) if with_tls else f"tcp:0:interface={HOST}"
+    async with machines(tmp_path, listen) as workers:
+        newcomer = Member("cw0a", f"{HOST}:1", Load("cw0a", 3))
+        first, *others = workers
+        greets: Any = first.cluster._machines
+        await greets._greetings.greet(newcomer)
+        for each in others:
+            peer = each.engine.cluster._nodes.peer("cw0a")  # type: ignore[union-attr]
+            assert (peer.address, peer.load.sessions) == (f"{HOST}:1", 3)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_that_leaves_ends_no_poll_of_anothers_session(
+    tmp_path: Path,
+) -> None:
+    """Neither of one of its machine, nor of one elsewhere."""
+
+    def poll(one: Client, _two: Client, *others: Client) -> list[bytes]:
+        with ExitStack() as stack:
+            answers = []
+            for session in sessions:
+                line = f"GET {session} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+                made = socket.create_connection((HOST, one.http.port), DEADLINE)
+                opened = stack.enter_context(made)
+                opened.settimeout(DEADLINE)
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # In pieces, so that it cannot be moved.
+                opened.sendall(line[:30])
+                one.ask("/healthz")
+                opened.sendall(line[30:])
+                answers.append(opened)
+            return [each.recv(4096) for each in answers]
+
+    async with machines(tmp_path) as workers:
+        leaving, near, far, _ = workers
+        sessions = await with_clients(
+            [near, far], lambda *clients: [client.open() for client in clients]
+        )
+        polling = Deferred.fromCoroutine(with_clients(workers, poll))
+        owners = [near.engine, far.engine]
+        await until(
+            lambda: all(
+                session.transport.writable
+                for engine in owners
+                for session in engine.sessions.values()
+            )
+        )
+        await leaving.engine.leave()
+        for answer in await polling:
+            assert b"\r\nConnection: close\r\n" in answer
+            assert answer.endswith(b"\r\n\r\n6")
+        assert [len(engine.sessions) for engine in owners] == [1, 1]
 
 
 @pytest_twisted.ensureDeferred
