@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 from typing_extensions import override
 
-from tests.soak.cluster_server import ClusterServer, Stall
-from tests.soak.history import NEAR, Event, Failure, Session
+from tests.soak.cluster_server import ClusterServer, server_of
+from tests.soak.history import AFTER, NEAR, Event, Failure, Session
 from tests.soak.supervised import Worker
 from tests.soak.workers import Harm, WorkersSoak, main
 
@@ -30,6 +30,8 @@ LONG = 22.0
 
 CHECKED = 1.0
 """Seconds until the proxy knows that a node serves."""
+
+STOPPED = "stopped"
 
 LINKS = 60
 """Descriptors that a node may have beside those of its start: links of others, for some
@@ -52,6 +54,7 @@ class ClusterSoak(WorkersSoak):
 
     def __init__(self, seed: int, folder: Path) -> None:
         self._cluster = ClusterServer(NODES, folder)
+        self._waiting: list[Session] = []
         super().__init__(seed, folder, self._cluster)
 
     @override
@@ -102,15 +105,15 @@ class ClusterSoak(WorkersSoak):
 
     async def _stop_for_long(self, worker: Worker, chance: Random) -> None:
         """Stop a node, perhaps until the others say that it is gone."""
-        with self._cluster.stalling(worker):
+        with self._cluster.stalling(worker, STOPPED):
             await self._cluster.stop_for(worker, chance.uniform(5, 18))
 
     async def _let_a_link_stall(self, worker: Worker, chance: Random) -> None:
         await self._cluster.swallow_links(worker, chance.uniform(0.5, 4))
 
     async def _let_a_link_stall_for_long(self, worker: Worker, chance: Random) -> None:
-        with self._cluster.stalling(worker):
-            await self._cluster.swallow_links(worker, chance.uniform(5, 12))
+        """Let it stall for longer than a connection takes; it ends no session."""
+        await self._cluster.swallow_links(worker, chance.uniform(5, 13))
 
     async def _cut_off_from_redis(self, worker: Worker, chance: Random) -> None:
         await self._cluster.cut_off(worker, chance.uniform(0.5, 4))
@@ -123,7 +126,7 @@ class ClusterSoak(WorkersSoak):
 
     async def _isolate(self, worker: Worker, chance: Random) -> None:
         """Cut a node off until the others say that it is gone."""
-        with self._cluster.stalling(worker):
+        with self._cluster.stalling(worker, "isolated"):
             await self._cluster.isolate(worker, chance.uniform(14, 20))
 
     async def _swallow_redis(self, _worker: Worker, chance: Random) -> None:
@@ -147,12 +150,8 @@ class ClusterSoak(WorkersSoak):
         That one goes on after a POST that has failed, without what was in it, when the
         node that it came to was killed.
         """
-        is_excused = session.client.startswith("python") and any(
-            fate.event is Event.KILLED and fate.dead >= session.opened
-            for fate in self._cluster.fates.values()
-        )
-        if is_excused:
-            session.sid = ""
+        if session.client.startswith("python") and session.sid:
+            self._waiting.append(session)
         else:
             super()._unanswered(session)
 
@@ -167,42 +166,60 @@ class ClusterSoak(WorkersSoak):
 
     @override
     def _judge(self, within: float) -> None:
-        self._joined = self._cluster.joined()
+        self._log = self._cluster.proxy_log()
+        for session in self._waiting:
+            self._judge_waiting(session)
         for session in self.sessions:
-            # A WebSocket may go through another node, too.
-            session.has_moved = False
             if session.ends and not session.is_complete:
-                session.was_cut_off = self._was_cut_off(session, session.ends[0])
+                session.cut_off_by = self._cut_off_by(session, session.ends[0])
+            # A WebSocket may go through another node, too: the proxy knows which.
+            if session.has_moved:
+                servers = self._log.websockets[session.sid]
+                fates = map(_name_of, self._cluster.fates)
+                session.broke_off_at = {
+                    name for name in fates if server_of(name) in servers
+                }
+                session.has_moved = False
         super()._judge(within)
 
-    def _was_cut_off(self, session: Session, ended: float) -> bool:
-        """Whether its node did not answer the others for long when it ended.
-
-        Or, if it was perhaps a WebSocket or about to become one, another node through
-        which that went.
-        """
-        stalls = self._cluster.stalls
-        if "-polling-" in session.client:
-            stalls = [each for each in stalls if each.node == session.node]
+    def _judge_waiting(self, session: Session) -> None:
+        fates = self._cluster.fates.values()
+        if any(
+            each.event is Event.KILLED and each.dead >= session.opened for each in fates
+        ):
+            self.left_open += 1
+            self.sessions.remove(session)
         else:
-            stalls = stalls + self._cluster.goings
-        stalls = [*stalls, *self._strange_to_each_other(session)]
-        # Of a poll and a POST both may have to fail, and each comes by chance.
-        return any(each.covers(ended, 2 * session.patience) for each in stalls)
+            super()._unanswered(session)
 
-    def _strange_to_each_other(self, session: Session) -> Iterator[Stall]:
-        """List the times in which another node did not know the session's.
+    def _cut_off_by(self, session: Session, ended: float) -> str:
+        """Tell what may have ended it although its node has gone on; empty if nothing.
 
-        One of them has joined then, and the other one was cut off from Redis.
+        Its node may not have answered the others, so that one of them has given it up,
+        and has refused a request of it, or dropped its WebSocket. Or a node through
+        which it went was stopped for so long that its own one had heard nothing of it,
+        or came to its end with its WebSocket.
         """
-        for cut in self._cluster.cuts:
-            new = {
-                name
-                for name, at in self._joined.items()
-                if cut.since - 1 <= at <= cut.until
-            }
-            if new and session.node in (*new, cut.node):
-                yield cut
+        websockets = self._log.websockets[session.sid]
+        ways = websockets | self._log.refusals[session.sid]
+        others = ways - {server_of(session.node)}
+        # Of a poll and a POST both may have to fail, and each comes by chance.
+        patience = 2 * session.patience
+        for stall in self._cluster.stalls:
+            if stall.covers(ended, patience):
+                if stall.node == session.node and others:
+                    return f"its node was {stall.what}"
+                if server_of(stall.node) in others and stall.what == STOPPED:
+                    return f"it went through a node that was {stall.what}"
+        for going in self._cluster.goings:
+            in_tunnel = server_of(going.node) in others & websockets
+            if in_tunnel and going.covers(ended, patience):
+                return f"its WebSocket went through a node that was {going.what}"
+        return ""
+
+
+def _name_of(fate: str) -> str:
+    return fate.removeprefix(AFTER)
 
 
 if __name__ == "__main__":

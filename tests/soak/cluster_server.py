@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
-import re
 import shutil
 import signal
 import sys
@@ -18,7 +17,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
@@ -26,18 +24,22 @@ from tests.interop.launch import LOOPBACK
 from tests.interop.redis_server import RedisServer
 from tests.interop.relay import Relay
 from tests.ports import reserved_port
-from tests.soak.history import Event, Fate
+from tests.soak.history import AFTER, Event, Fate
 from tests.soak.ledger import APPLICATION, VARIABLE
+from tests.soak.proxy_log import LOG_FORMAT, ProxyLog
 from tests.soak.supervised import PING_INTERVAL, Worker
 
-__all__ = ["ClusterServer", "Stall"]
+__all__ = ["ClusterServer", "Stall", "server_of"]
 
 _ROOT = Path(__file__).parents[2]
 _RUN_TWISTD = "from twisted.scripts.twistd import run; run()"
-_JOINED = re.compile(r"^(\S+) .* has joined the cluster", re.M)
-_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _PAUSE = 0.05
 _DEADLINE = 60.0
+_NOT_GIVEN_UP = 8.0
+"""Seconds for which nobody gives up a node that does not answer.
+
+It has to be silent for 10, up to 5 of them before that, and is then asked for 4.
+"""
 _PROXY = """
 defaults
     mode http
@@ -51,6 +53,8 @@ defaults
     retry-on conn-failure
 frontend web
     bind {host}:{port}
+    log stdout len 4096 format raw local0
+    log-format {log_format}
     default_backend nodes
 backend nodes
     balance roundrobin
@@ -66,11 +70,13 @@ class Stall:
 
     Attributes:
         node: The node.
+        what: What was done to it.
         since: When that began.
         until: When it was over.
     """
 
     node: str
+    what: str
     since: float
     until: float = float("inf")
 
@@ -91,10 +97,8 @@ class ClusterServer:
         fates: What has become of each node; and, with names that no node has, when
             what was on its way through one could be lost.
         outages: From when to when nobody served: never, as nodes are not harmed so.
-        stalls: When nodes did not answer the others, for so long that these may have
-            given up.
+        stalls: When the others may have given up nodes that did not answer.
         goings: When nodes that were replaced came to their end.
-        cuts: When nodes were cut off from Redis, and so did not hear of each other.
         ledger: The file that the application writes.
         redis: Where they find each other.
     """
@@ -104,7 +108,6 @@ class ClusterServer:
         self.outages: list[tuple[float, float]] = []
         self.stalls: list[Stall] = []
         self.goings: list[Stall] = []
-        self.cuts: list[Stall] = []
         self.ledger = folder / "ledger"
         self.redis = RedisServer(
             shutil.which("redis-server") or "redis-server",
@@ -113,6 +116,7 @@ class ClusterServer:
         )
         self._folder = folder
         self._secret = folder / "secret"
+        self._proxy_log = folder / "haproxy.log"
         self._stack = ExitStack()
         self._stack.callback(self.redis.close)
         self.port, *self._ports = (
@@ -150,8 +154,9 @@ class ClusterServer:
             for slot, port in enumerate(self._ports)
         ]
         path = self._folder / "haproxy.cfg"
-        path.write_text(_PROXY.format(host=LOOPBACK, port=self.port) + "".join(lines))
-        with (self._folder / "haproxy.log").open("wb") as log:
+        text = _PROXY.format(host=LOOPBACK, port=self.port, log_format=LOG_FORMAT)
+        path.write_text(text + "".join(lines))
+        with self._proxy_log.open("wb") as log:
             self._proxy = await asyncio.create_subprocess_exec(
                 *(shutil.which("haproxy") or "haproxy", "-db", "-f", os.fspath(path)),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -211,10 +216,10 @@ class ClusterServer:
         now = time.monotonic()
         fate = self.fates.setdefault(worker.node, Fate(Event.KILLED, now, now))
         if fate.event is Event.RETIRED:
-            self.goings.append(Stall(worker.node, fate.since, now))
+            self.goings.append(Stall(worker.node, "replaced", fate.since, now))
         else:
             # Others notice what went through it a little later.
-            self.fates[f"after {worker.node}"] = Fate(Event.KILLED, now, now)
+            self.fates[f"{AFTER}{worker.node}"] = Fate(Event.KILLED, now, now)
         has_joined = worker.node not in self._without_redis()
         if has_joined and status not in (0, -signal.SIGTERM, -signal.SIGKILL):
             self._problems.append(f"{worker.node} ended with {status}")
@@ -295,9 +300,9 @@ class ClusterServer:
                 process.send_signal(signal.SIGCONT)
 
     @contextmanager
-    def stalling(self, worker: Worker) -> Iterator[None]:
+    def stalling(self, worker: Worker, what: str) -> Iterator[None]:
         """Note that a node does not answer the others meanwhile, for long."""
-        stall = Stall(worker.node, time.monotonic())
+        stall = Stall(worker.node, what, time.monotonic() + _NOT_GIVEN_UP)
         self.stalls.append(stall)
         yield
         stall.until = time.monotonic()
@@ -308,21 +313,11 @@ class ClusterServer:
 
     async def cut_off(self, worker: Worker, seconds: float) -> None:
         """Let nothing pass for a while between a node and Redis."""
-        with self._cutting(worker):
-            await _swallow([self._ways[worker.slot]], seconds)
+        await _swallow([self._ways[worker.slot]], seconds)
 
     async def isolate(self, worker: Worker, seconds: float) -> None:
         """Do both."""
-        relays = [self._links[worker.slot], self._ways[worker.slot]]
-        with self._cutting(worker):
-            await _swallow(relays, seconds)
-
-    @contextmanager
-    def _cutting(self, worker: Worker) -> Iterator[None]:
-        cut = Stall(worker.node, time.monotonic())
-        self.cuts.append(cut)
-        yield
-        cut.until = time.monotonic()
+        await _swallow([self._links[worker.slot], self._ways[worker.slot]], seconds)
 
     async def swallow_redis(self, seconds: float) -> None:
         """Let nothing pass for a while between Redis and all nodes."""
@@ -330,16 +325,10 @@ class ClusterServer:
 
     # --- what there is of it ----------------------------------------------------------
 
-    def joined(self) -> dict[str, float]:
-        """Tell when each node has joined, to the second, as its log says."""
-        offset = time.monotonic() - datetime.now(UTC).timestamp()
-        found: dict[str, float] = {}
-        for name in self._processes:
-            line = _JOINED.search(self._log(name).read_text(errors="replace"))
-            if line is not None:
-                at = datetime.strptime(line[1], _TIME)
-                found[name] = at.timestamp() + offset
-        return found
+    def proxy_log(self) -> ProxyLog:
+        """Read what the proxy has passed on; WebSockets are over by now."""
+        with self._proxy_log.open(errors="replace") as lines:
+            return ProxyLog(lines)
 
     def descriptors(self) -> dict[str, int]:
         """Count the open descriptors of each slot's node."""
@@ -382,6 +371,11 @@ class ClusterServer:
             if process.returncode is None:
                 process.kill()
         self._stack.close()
+
+
+def server_of(node: str) -> str:
+    """Return what a node is called in the proxy's configuration."""
+    return f"s{node[1:].partition('x')[0]}"
 
 
 async def _swallow(relays: Iterable[Relay], seconds: float) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 __all__ = [
+    "AFTER",
     "Event",
     "Failure",
     "Fate",
@@ -32,6 +33,10 @@ the POST that was under way when the goodbye was."""
 
 NEAR = 2.0
 """Seconds after a kill in which others notice what was in the process that died."""
+
+
+AFTER = "after "
+"""What the name of a node begins with that tells when others may notice its end."""
 
 
 class Event(Enum):
@@ -93,7 +98,9 @@ class Session:
         ends: When the client was told that it is over, each time.
         is_complete: Whether the client has left by itself, when all was there.
         has_moved: Whether it was a WebSocket at last.
-        was_cut_off: Whether it may have ended as its way to the node was cut off.
+        cut_off_by: What may have cut off its way to its node when it ended, for people.
+        broke_off_at: The nodes whose end may have ended it, as its WebSocket went
+            through them; None if that is not known.
         patience: Seconds in which the client may not notice that a request has failed.
         detail: How it ended, for people.
     """
@@ -109,7 +116,8 @@ class Session:
     ends: list[float] = field(default_factory=list)
     is_complete: bool = False
     has_moved: bool = False
-    was_cut_off: bool = False
+    cut_off_by: str = ""
+    broke_off_at: Container[str] | None = None
     patience: float = NEAR
     detail: str = ""
 
@@ -225,7 +233,9 @@ def bystanders(
         if (
             _has_ended_early(session, fates)
             and not session.has_moved
-            and _is_near_a_kill(session.ends[0], fates, session.patience)
+            and _is_near_a_kill(
+                session.ends[0], _fates_of(session, fates), session.patience
+            )
         ):
             yield session
 
@@ -234,8 +244,19 @@ def _has_ended_early(session: Session, fates: Mapping[str, Fate]) -> bool:
     """Tell whether a session ended although nothing had happened to its node."""
     fate = fates.get(session.node, Fate())
     is_excused = fate.event is not Event.NOTHING and session.ends[:1] >= [fate.since]
-    is_excused = is_excused or session.was_cut_off
+    is_excused = is_excused or bool(session.cut_off_by)
     return bool(session.ends) and not session.is_complete and not is_excused
+
+
+def _fates_of(session: Session, fates: Mapping[str, Fate]) -> Mapping[str, Fate]:
+    """Return the fates of the nodes that a session may have gone through."""
+    if session.broke_off_at is None:
+        return fates
+    return {
+        name: fate
+        for name, fate in fates.items()
+        if name.removeprefix(AFTER) in session.broke_off_at
+    }
 
 
 def _is_near_a_kill(

@@ -220,7 +220,7 @@ def test_how_long_clients_of_killed_nodes_were_without_a_session() -> None:
 def test_who_is_cut_off_may_end_and_must_be_told_once_all_the_same() -> None:
     session = make_session(0, 1, 2, is_complete=False)
     assert "nothing had happened" in problem_of(session)
-    session.was_cut_off = True
+    session.cut_off_by = "a stall"
     assert check([session], {SID: good_ledger()}, {}) == []
     session.acknowledged = 4
     session.ends.append(11.0)

@@ -112,6 +112,8 @@ class WorkersSoak:
         done: How often what was done to workers.
         sessions: All that a client has opened.
         back: Seconds after a kill until each of its clients had a session again.
+        bystanders: How many sessions of others were ended by kills.
+        left_open: Clients that do not notice the loss of what they have sent, so often.
     """
 
     things = "workers"
@@ -125,6 +127,7 @@ class WorkersSoak:
         self.sessions: list[Session] = []
         self.back: list[float] = []
         self.bystanders = 0
+        self.left_open = 0
         self._folder = folder
         self._random = Random(seed)
         self._server = server or SupervisedServer(WORKERS, WORKER_TIMEOUT, folder)
@@ -294,8 +297,10 @@ def _say(soak: WorkersSoak) -> None:
     _tell(f"{len(soak.sessions)} sessions {dict(kinds)}, {messages} messages")
     _tell(f"done to {soak.things}: {dict(soak.done)}")
     _tell(f"sessions of others that a kill ended: {soak.bystanders}")
-    if cut_off := sum(each.was_cut_off for each in soak.sessions):
-        _tell(f"sessions that ended as their way to the node was cut off: {cut_off}")
+    if cut_off := Counter(each.cut_off_by for each in soak.sessions if each.cut_off_by):
+        _tell(f"sessions that ended as their way was cut off: {dict(cut_off)}")
+    if soak.left_open:
+        _tell(f"clients that waited for an answer in vain: {soak.left_open}")
     if soak.back:
         slowest = max(soak.back)
         _tell(
