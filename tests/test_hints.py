@@ -162,8 +162,12 @@ def test_who_refused_a_client(log: Log) -> None:
 
 
 def test_what_a_websocket_lacks(log: Log) -> None:
-    Server.new().request(transport="websocket")
-    assert "Upgrade, which a proxy may have left out" in formatEvent(log.only())
+    server = Server.new()
+    server.request(transport="websocket")
+    server.request(transport="websocket", sid=server.open_polling().sid)
+    assert len(log.events) == 2
+    for event in log.events:
+        assert "Upgrade, which a proxy may have left out" in formatEvent(event)
 
 
 def test_headers_and_query_that_ask_for_different_things(log: Log) -> None:

@@ -62,9 +62,9 @@ class ConnectionErrorEvent:
         )
 
 
-def bad_request(name: str, **context: Any) -> RequestRejected:
+def bad_request(name: str, *, hint: str = "", **context: Any) -> RequestRejected:
     """Make the refusal of a request that is wrong in the way that ``name`` says."""
-    return RequestRejected(ErrorCode.BAD_REQUEST, name=name, context=context)
+    return RequestRejected(ErrorCode.BAD_REQUEST, name=name, context=context, hint=hint)
 
 
 def check_request(
@@ -95,9 +95,7 @@ def check_request(
         )
     misfit = _misfit(query, session, upgrade, request, options)
     if misfit:
-        raise RequestRejected(
-            ErrorCode.BAD_REQUEST, name="TRANSPORT_HANDSHAKE_ERROR", hint=misfit
-        )
+        raise bad_request("TRANSPORT_HANDSHAKE_ERROR", hint=misfit)
 
 
 def _misfit(
@@ -146,7 +144,10 @@ def _check_session(query: SessionQuery, session: Session | None, upgrade: bool) 
     current = session.transport.name
     if query.transport != current and not upgrade:
         raise bad_request(
-            "TRANSPORT_MISMATCH", transport=query.transport, previousTransport=current
+            "TRANSPORT_MISMATCH",
+            hint=_NO_UPGRADE if query.transport == "websocket" else "",
+            transport=query.transport,
+            previousTransport=current,
         )
     if query.revision != session.protocol_revision:
         raise bad_request(
