@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 from tests.connection import make_request
 from tests.frames import CLOSE, CONTINUATION, TEXT, make_frame
 from tests.server.conftest import NewServer
-from tests.wiring import Server
+from tests.wiring import Server, WebSocketClient
 from txengineio.net.turns import SHARE, TURN
-from txengineio.testing import RecordingApplication
+from txengineio.testing import RecordingApplication, RecordingProtocol
 
 COST = 0.0001
 TICK = 0.001
@@ -83,30 +83,34 @@ def test_a_goodbye_after_many_messages_comes_last(new_server: NewServer) -> None
     server.assert_nothing_left()
 
 
-def test_what_waits_is_forgotten_with_the_connection(new_server: NewServer) -> None:
-    server = slow_server(new_server)
+def flooded(server: Server) -> tuple[WebSocketClient, RecordingProtocol]:
+    """Open a session to which more messages have come than are handled at once."""
     websocket = server.open_websocket()
     assert websocket.sid
-    [transport] = server.engine.websockets.connections
-    transport.dataReceived(MESSAGE * 2000)
-    received = len(server.application.only.messages)
-    assert received < 2000
+    [connection] = server.engine.websockets.connections
+    connection.dataReceived(MESSAGE * 2000)
+    protocol = server.application.only
+    assert len(protocol.messages) < 2000
+    return websocket, protocol
+
+
+def test_what_waits_is_forgotten_with_the_connection(new_server: NewServer) -> None:
+    server = slow_server(new_server)
+    websocket, protocol = flooded(server)
+    received = len(protocol.messages)
     websocket.connection.lose()
     server.settle()
-    assert len(server.application.only.messages) == received
+    assert len(protocol.messages) == received
     server.assert_nothing_left()
 
 
 def test_what_tls_has_decrypted_already_keeps_its_order(new_server: NewServer) -> None:
     server = slow_server(new_server)
-    websocket = server.open_websocket()
-    assert websocket.sid
-    [transport] = server.engine.websockets.connections
-    transport.dataReceived(MESSAGE * 2000)
+    websocket, protocol = flooded(server)
     # More comes although nothing is to be read.
-    transport.dataReceived(make_frame(TEXT, b"4b"))
+    websocket.connection.transport.protocol.dataReceived(make_frame(TEXT, b"4b"))
     server.settle()
-    assert server.application.only.messages == [*["a"] * 2000, "b"]
+    assert protocol.messages == [*["a"] * 2000, "b"]
 
 
 def test_an_application_that_takes_its_time_gets_what_waits_later(

@@ -294,6 +294,22 @@ def test_close_with_packets_in_the_buffer_waits_for_them_to_leave() -> None:
     opened.assert_over()
 
 
+def test_from_the_beginning_of_its_end_no_side_sends_messages() -> None:
+    opened = open_session()
+    session = opened.session
+    session.begin_to_close()
+    assert not session.send("is dropped")
+    session.message_received("is dropped, too")
+    assert opened.protocol.messages == []
+    # Until it is closed, nothing else happens.
+    assert session.closed is None
+    assert opened.transport.calls == []
+    session.close()
+    assert ended_with(opened.protocol) is CloseReason.FORCED_CLOSE
+    session.begin_to_close()
+    assert session.ready_state is ReadyState.CLOSED
+
+
 def test_close_while_a_message_is_handled_sends_what_was_collected_before() -> None:
     def answer_and_close(protocol: RecordingProtocol, _message: object) -> None:
         protocol.session.send("answer")

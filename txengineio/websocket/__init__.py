@@ -2,7 +2,7 @@
 
 ===================  ====================================================
 ``heads``            the first bytes of a frame
-``frames``           making frames
+``frames``           making frames, and reading the most frequent kind of all
 ``masking``          the XOR of section 5.3
 ``reader``           bytes in; text, binary and control frames out
 ``close_search``     what is of interest after a failure

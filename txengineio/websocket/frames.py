@@ -1,4 +1,7 @@
-"""Making WebSocket frames. Spec: RFC 6455, section 5.2 "Base Framing Protocol"."""
+"""Making WebSocket frames, and reading the most frequent kind of all.
+
+Spec: RFC 6455, section 5.2 "Base Framing Protocol".
+"""
 
 from __future__ import annotations
 
