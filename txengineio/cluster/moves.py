@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from txengineio.cluster.forwarding.pairs import FORWARDED
 from txengineio.cluster.forwarding.site import ForwardedSite
+from txengineio.cluster.forwarding.tunnel import TunnelEnd
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import MOVABLE, Connection, connection_packet
 from txengineio.net.accepted import Acceptor, deliver
@@ -37,11 +38,14 @@ class Moves:
         sites: Whose connections move; all nodes have the same ones in the same order.
         is_taking: Whether a connection of another node is being served.
         forwarded: What serves the connections that carry requests of other nodes.
+        pipes: The links of other machines that go through this node, as what comes by
+            them cannot be given away.
     """
 
     def __init__(self, engine: Engine, reactor: Any, counts: Counter[str]) -> None:
         self.sites: list[EngineIOSite] = []
         self.is_taking = False
+        self.pipes: set[TunnelEnd] = set()
         self._reactor = reactor
         self._counts = counts
         self.forwarded = ForwardedSite(engine, reactor)

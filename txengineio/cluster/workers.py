@@ -237,9 +237,13 @@ class Workers:
         return [peer.forwarder for peer in self._peers.values()]
 
     async def flush(self) -> None:
-        """Wait until the others have taken what waits for them, but not for long."""
+        """Wait until the others have taken what waits for them, but not for long.
+
+        And until no link of another machine goes through this node any more.
+        """
         for _ in range(_LAST_LOOKS):
-            if not any(each.waits for each in self._peers.values()):
+            waits = any(each.waits for each in self._peers.values())
+            if not waits and not self._moves.pipes:
                 return
             await deferLater(self._reactor, _LOOK_AGAIN)
 
@@ -416,7 +420,7 @@ class Workers:
         if peer is None:
             link.transport.abortConnection()
         else:
-            give_link(self._reactor, link, peer.sender)
+            give_link(self._reactor, link, peer.sender, self._moves.pipes)
 
     def hear_greetings(self, hear: Callable[[str], bytes]) -> None:
         """Have greetings heard that come by links which were given to this node."""

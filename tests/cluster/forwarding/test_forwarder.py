@@ -333,6 +333,30 @@ def test_what_a_node_that_leaves_waits_for(nodes: TwoNodes) -> None:
     assert nodes.protocol_of(other).messages == ["hello"]
 
 
+def test_connections_that_may_be_ending_are_left(nodes: TwoNodes) -> None:
+    parked, busy, idle = nodes.open(), nodes.open(), nodes.open()
+    poll = parked.poll()
+    session = nodes.far.session(busy.sid)
+    session.receive_queue_full()
+    post = busy.post("4hello")
+    assert idle.post("4x").answer.text == "ok"
+    assert len(list(nodes.links())) == 3
+    nodes.forwarder.renew()
+    nodes.near.settle()
+    # This node does not leave.
+    assert poll.answer.packets == ["6"]
+    assert poll.answer.header("Connection") is None
+    assert len(list(nodes.links())) == 1
+    session.receive_queue_emptied()
+    nodes.near.settle()
+    assert post.answer.text == "ok"
+    assert list(nodes.links()) == []
+    # New ones are kept.
+    assert parked.post("4x").answer.text == "ok"
+    assert parked.poll().is_pending
+    assert len(list(nodes.links())) == 1
+
+
 def test_a_websocket_that_is_about_to_open_is_not_disturbed(nodes: TwoNodes) -> None:
     waiting: Deferred[None] = Deferred()
 

@@ -206,6 +206,28 @@ async def test_a_node_that_leaves_ends_no_poll_of_anothers_session(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_node_that_leaves_ends_no_poll_that_comes_through_it(
+    tmp_path: Path,
+) -> None:
+    """By a link of TLS, which it cannot give to the node of the session."""
+    async with machines(tmp_path, tls_of(tmp_path)) as workers:
+        asking, _, leaving, owner = workers
+        (session,) = await with_clients([owner], lambda client: [client.open()])
+        polling = with_clients([asking], lambda client: client.ask(session))
+        polled = Deferred.fromCoroutine(polling)
+        (found,) = owner.engine.sessions.values()
+        await until(lambda: found.transport.writable)
+        pipes = leaving.near._moves.pipes
+        assert len(pipes) == 1
+        await leaving.engine.leave()
+        await leaving.near.flush()
+        assert pipes == set()
+        leaving.near.stop()
+        assert await polled == (200, b"6")
+        assert len(owner.engine.sessions) == 1
+
+
+@pytest_twisted.ensureDeferred
 async def test_everybody_hears_everything_once(tmp_path: Path) -> None:
     async with machines(tmp_path) as workers:
         sessions = await with_clients(

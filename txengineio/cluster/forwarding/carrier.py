@@ -71,6 +71,7 @@ class Carrier(protocol.Protocol):
 
     Attributes:
         idle_since: When it became idle last.
+        is_last: Whether the request that it carries is its last one.
     """
 
     _log = Logger()
@@ -85,6 +86,7 @@ class Carrier(protocol.Protocol):
 
     def __init__(self, carriers: Carriers) -> None:
         self.idle_since = 0.0
+        self.is_last = False
         self._carriers = carriers
         self._carried = carriers.carried
 
@@ -202,7 +204,7 @@ class Carrier(protocol.Protocol):
         self._request = self._reader = None
         self._is_relaying = False
         self._carriers.counts["answered"] += 1
-        if head.closes:
+        if head.closes or self.is_last:
             # It may still be at the body of a request that was refused.
             self.transport.abortConnection()
         else:

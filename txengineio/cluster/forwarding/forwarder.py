@@ -273,6 +273,16 @@ class Forwarder:
         for carrier in self._carrying:
             carrier.hurry()
 
+    def renew(self) -> None:
+        """Let requests come by new connections: what these go through may be ending.
+
+        Parked polls are answered with nothing, so that their clients poll again.
+        """
+        self._drop_idle()
+        for carrier in self._carrying:
+            carrier.is_last = True
+            carrier.hurry()
+
     def is_busy(self) -> bool:
         """Whether there are requests that are not answered."""
         return bool(self._carrying or self._connecting)
@@ -280,6 +290,9 @@ class Forwarder:
     def close(self) -> None:
         """Keep no connection any more; what is under way goes on."""
         self._is_closed = True
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None

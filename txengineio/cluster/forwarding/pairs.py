@@ -13,7 +13,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from txengineio.cluster.forwarding.tunnel import ILink, pipe
+from txengineio.cluster.forwarding.tunnel import ILink, TunnelEnd, pipe
 from txengineio.cluster.links import Sender
 from txengineio.cluster.packets import connection_packet
 from txengineio.net.accepted import serve_socket
@@ -60,7 +60,7 @@ class PairEndpoint:
             return fail(problem)
 
 
-def give_link(reactor: Any, link: ILink, sender: Sender) -> None:
+def give_link(reactor: Any, link: ILink, sender: Sender, pipes: set[TunnelEnd]) -> None:
     """Give a connection that comes from another machine to the node that it is for.
 
     Args:
@@ -68,6 +68,7 @@ def give_link(reactor: Any, link: ILink, sender: Sender) -> None:
         link: The connection: its socket goes there, or what comes by it, if it is one
             of TLS.
         sender: What sends to the node.
+        pipes: Has something as long as what comes by it goes through this node.
     """
     transport = link.transport
     if sender.is_full:
@@ -76,4 +77,4 @@ def give_link(reactor: Any, link: ILink, sender: Sender) -> None:
         packet = connection_packet(FORWARDED, transport.socket, link.rest)
         sender.send(packet, release_socket(transport))
     else:
-        pipe(link, PairEndpoint(reactor, sender), reactor)
+        pipe(link, PairEndpoint(reactor, sender), reactor, pipes)

@@ -107,15 +107,39 @@ class TunnelEnd(Protocol):
         self.transport.abortConnection()
 
 
-def pipe(link: ILink, endpoint: IStreamClientEndpoint, clock: IReactorTime) -> None:
+class _Piped(TunnelEnd):
+    """One that is counted while it is there."""
+
+    def __init__(self, clock: IReactorTime, pipes: set[TunnelEnd]) -> None:
+        super().__init__(clock)
+        self._pipes = pipes
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._pipes.add(self)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._pipes.discard(self)
+        super().connectionLost(reason)
+
+
+def pipe(
+    link: ILink,
+    endpoint: IStreamClientEndpoint,
+    clock: IReactorTime,
+    pipes: set[TunnelEnd],
+) -> None:
     """Connect to an endpoint, and join a connection with that one.
 
     Args:
         link: The connection.
         endpoint: Connects at once, or not at all.
         clock: Where time comes from.
+        pipes: Has something as long as both are joined.
     """
-    near, far = TunnelEnd(clock), TunnelEnd(clock)
+    near, far = _Piped(clock, pipes), TunnelEnd(clock)
 
     def connected(_end: object) -> None:
         link.become(near)

@@ -33,6 +33,7 @@ __all__ = [
     "check_listen",
     "client_endpoint",
     "is_loopback",
+    "speaks_tls",
 ]
 
 _TLS: Final = "tls:"
@@ -44,6 +45,11 @@ _ADVERTISED: Final = re.compile(
 )
 _INTERFACE: Final = re.compile(r"(?<!\\):interface=((?:\\:|[^:])*)")
 _EXPECTED: Final = "where other nodes connect to, as HOST or HOST:PORT"
+
+
+def speaks_tls(address: str) -> bool:
+    """Whether a node listens with TLS."""
+    return address.startswith(_TLS)
 
 
 def check_advertised(advertise: str) -> tuple[str, int | None]:
@@ -131,7 +137,7 @@ def client_endpoint(reactor: Any, address: str) -> IStreamClientEndpoint:
     Raises:
         InvalidOption: It is none.
     """
-    is_tls = address.startswith(_TLS)
+    is_tls = speaks_tls(address)
     shown, port = check_advertised(address.removeprefix(_TLS))
     if port is None:
         raise InvalidOption("advertise", _EXPECTED, address)

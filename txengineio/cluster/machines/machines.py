@@ -18,7 +18,7 @@ from txengineio.checks import is_node_name
 from txengineio.cluster.forwarding.forwarder import Forwarder
 from txengineio.cluster.forwarding.site import ForwardedSite
 from txengineio.cluster.interfaces import ICluster, IPeer, Load
-from txengineio.cluster.machines.addresses import client_endpoint
+from txengineio.cluster.machines.addresses import client_endpoint, speaks_tls
 from txengineio.cluster.machines.arrivals import Arrival, LinkFactory
 from txengineio.cluster.machines.challenge import Credentials
 from txengineio.cluster.machines.greetings import Greetings
@@ -374,8 +374,15 @@ class Machines:
     def left(self, name: str) -> None:
         """Note that a node is no member any more."""
         self._members.pop(name, None)
-        if name in self._peers:
-            self._lose(name)
+        peer = self._peers.get(name)
+        if peer is None:
+            return
+        self._lose(name)
+        if speaks_tls(peer.address):
+            # Links to others of its machine may go through it, and cannot be moved.
+            for other in self._peers.values():
+                if other.address == peer.address:
+                    other.forwarder.renew()
 
     def announced(self, name: str, load: Load) -> None:
         """Note what a member has announced."""
