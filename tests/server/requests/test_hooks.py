@@ -254,9 +254,9 @@ def test_an_answer_that_makes_no_sense_is_logged(
         assert server.request().answer.status == 403
     (line,) = [formatEvent(each) for each in logs if each["log_level"].name == "error"]
     assert line == (
-        f"allow_request returned a {type(answer).__name__}, which refuses the client: "
-        "expected True or Admit(user) to let it in, or False, None or a str to refuse "
-        "it"
+        f"allow_request returned a value of type {type(answer).__name__}, which "
+        "refuses the client: expected True or Admit(user) to let it in, or False, None "
+        "or a str to refuse it"
     )
 
 

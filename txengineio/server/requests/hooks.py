@@ -43,8 +43,9 @@ async def ask_for_permission(
     # Anything but a clear yes is a no.
     if answer is not None and answer is not False and not isinstance(answer, str):
         _log.error(
-            "allow_request returned a {type}, which refuses the client: expected True "
-            "or Admit(user) to let it in, or False, None or a str to refuse it",
+            "allow_request returned a value of type {type}, which refuses the client: "
+            "expected True or Admit(user) to let it in, or False, None or a str to "
+            "refuse it",
             type=type(answer).__qualname__,
         )
     message = answer if isinstance(answer, str) and answer else None
