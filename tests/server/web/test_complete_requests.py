@@ -1,4 +1,4 @@
-"""A request that came whole is to its application as any other request of Twisted's."""
+"""A request in one piece is to its application as any other request of Twisted's."""
 
 from __future__ import annotations
 

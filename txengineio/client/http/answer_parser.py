@@ -1,4 +1,4 @@
-"""A short path for answers that arrive whole and have nothing unusual.
+"""A short path for answers that come in one piece and have nothing unusual.
 
 The answer to a poll or a POST is usually small, arrives in one piece and looks the same
 each time. Such an answer is taken apart with one regular expression. Everything else,
@@ -67,7 +67,7 @@ def parse_complete_answer(data: bytes, limit: int) -> Answer | None:
         limit: Bytes of the body, at most.
 
     Returns:
-        The answer; None if this is not exactly one whole answer, or an unusual one.
+        The answer; None if this is not exactly one complete answer, or an unusual one.
     """
     head, end, body = data.partition(_END)
     if not end or len(head) > _MAX_HEAD:

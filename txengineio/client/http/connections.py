@@ -1,10 +1,10 @@
 """The connections of a client: kept open, with a short path for simple answers.
 
 A connection is Twisted's, with a short path around its parser: a request is written at
-once, and if the answer arrives whole and is simple, nothing else is needed. As soon as
-anything else happens (an unusual answer, a part of one, a lost connection, a cancelled
-request), Twisted's own code takes the request over, as if it had sent it. Nothing but
-speed depends on the short path.
+once, and if the answer is simple and comes in one piece, nothing else is needed. As
+soon as anything else happens (an unusual answer, a part of one, a lost connection, a
+cancelled request), Twisted's own code takes the request over, as if it had sent it.
+Nothing but speed depends on the short path.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class Connections:
         limit: As given.
         read: As given.
         persistent: True: connections are used again.
-        short_path: Whether answers that come whole go around Twisted's parser.
+        short_path: Whether answers that come in one piece go around Twisted's parser.
     """
 
     persistent = True

@@ -60,7 +60,7 @@ class Dispatcher:
         self._own = None if node is None else mark_of(node)
 
     def receive(self, request: IncomingRequest) -> None:
-        """Answer a request that has come whole, now or later."""
+        """Answer a request that is complete, now or later."""
         elsewhere = self.elsewhere
         if not self.middlewares:
             # The other nodes are asked only if the look-up finds nothing.

@@ -1,7 +1,7 @@
 """Connections to a site that serves engines: the short path of their requests.
 
-A request to an engine that comes whole is served without Twisted's parser; all others
-go on to that parser, with the deadlines of a `TimedChannel`.
+A request to an engine that comes in one piece is served without Twisted's parser; all
+others go on to that parser, with the deadlines of a `TimedChannel`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class EngineIOChannel(TimedChannel):
     Attributes:
         writes_directly: Whether there is nothing between the channel and its socket.
         about_client: What other nodes are told about the client, if anything was; for
-            requests that come whole.
+            requests that come in one piece.
     """
 
     # Whether what comes next begins a request, of which Twisted's parser knows nothing.
@@ -90,7 +90,7 @@ class EngineIOChannel(TimedChannel):
             elsewhere = self.site.elsewhere
             if elsewhere is not None and elsewhere.takes_connection(self, data):
                 return
-            if self._take_whole(data):
+            if self._serve_complete(data):
                 return
         self._is_between = False
         if self._began is not None:
@@ -108,8 +108,8 @@ class EngineIOChannel(TimedChannel):
         """Whether nothing of a request has come, and every answer has left."""
         return self._is_between and not self.is_handling
 
-    def _take_whole(self, data: bytes) -> bool:
-        """Serve a request for an engine that has come whole; say whether it is one."""
+    def _serve_complete(self, data: bytes) -> bool:
+        """Serve a request to an engine that has come in one piece; say if it is one."""
         site = self.site
         received = parse_complete_request(data, self._last) if site.short_path else None
         if received is None or self.requestFactory is not EngineIORequest:
@@ -123,7 +123,7 @@ class EngineIOChannel(TimedChannel):
         if engine is None or (body and len(body) > engine.body_limits.max_size):
             return False
         self._last[method] = fields
-        request = EngineIORequest.of_whole(self, received, path)
+        request = EngineIORequest.of_complete(self, received, path)
         request.engine = engine
         self._is_between = False
         self.start_handling(request)

@@ -67,7 +67,7 @@ class IncomingRequest(Protocol):
 
     @property
     def received_fields(self) -> Fields | None:
-        """The headers of a request that has come whole; None if they were not kept."""
+        """The headers of one that came in one piece; None if they were not kept."""
 
     def header_values(self, name: bytes) -> Sequence[bytes]:
         """Return the values of a header, one for each line."""
@@ -197,5 +197,5 @@ class IReceivesRequests(Protocol):
     def body_begun(self, request: IncomingRequest) -> Upload:
         """Note that a request's headers are complete and its body begins.
 
-        A request that comes whole is handed over at once, without this.
+        A request that comes in one piece is handed over at once, without this.
         """

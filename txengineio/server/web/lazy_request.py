@@ -1,7 +1,7 @@
 """Requests whose parts are made only when they are asked for.
 
 Twisted gives each request two dozen objects, and hardly one to an engine needs any. One
-that comes whole gets them when a hook or a middleware asks for them.
+that comes in one piece gets them when a hook or a middleware asks for them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _HTTP_1_1: Final = b"HTTP/1.1"
 
 
 class LazyRequest(Request):
-    """A request that has come whole, or one of Twisted's, which has everything.
+    """A request that came in one piece, or one of Twisted's, which has everything.
 
     Attributes:
-        received_by: The channel that has taken it in whole; None for other requests.
-        received_fields: The headers of one that has come whole, unless some code has
+        received_by: The channel that has read it in one piece; None for other requests.
+        received_fields: The headers of one that came in one piece, unless some code has
             asked for all of them, and may have changed them. None for others.
         received_body: The same for its body.
     """
@@ -48,8 +48,8 @@ class LazyRequest(Request):
     _cookies: list[bytes] | None = None
 
     @classmethod
-    def of_whole(cls, channel: Any, received: CompleteRequest, path: bytes) -> Self:
-        """Make a request that has come whole.
+    def of_complete(cls, channel: Any, received: CompleteRequest, path: bytes) -> Self:
+        """Make a request that has come in one piece.
 
         Args:
             channel: The channel.

@@ -288,7 +288,7 @@ class EngineIORequest(LazyRequest):
         self.startedWriting = 1
         self.sentLength = len(body)
         if self._processing and self.received_by is not None:
-            self._finish_whole()
+            self._finish_complete()
         else:
             self._finish_soon()
         return True
@@ -316,9 +316,9 @@ class EngineIORequest(LazyRequest):
         elif self.received_by is None:
             self.finish()
         else:
-            self._finish_whole()
+            self._finish_complete()
 
-    def _finish_whole(self) -> None:
+    def _finish_complete(self) -> None:
         """Do the necessary parts of Twisted's method."""
         self.finished = 1
         channel: Any = self.channel

@@ -1,4 +1,4 @@
-"""A short path for requests that arrive whole and have nothing unusual.
+"""A short path for requests that come in one piece and have nothing unusual.
 
 The requests of a client that polls are small, arrive in one piece and look the same
 each time. They are taken apart here; their headers are parsed only if they differ from
@@ -183,7 +183,7 @@ def parse_complete_request(
         last: The headers that came last with each method.
 
     Returns:
-        The request; None if this is not exactly one whole request, or an unusual one.
+        The request; None if this is not exactly one request, or an unusual one.
     """
     line = _LINE.match(data)
     if line is None:

@@ -48,8 +48,8 @@ class EngineIOSite(Site):
         turns: Keeps a client from occupying the reactor.
         elsewhere: What takes connections whose next request is for a session of another
             node (see `SiteElsewhere`); None if there is no such node.
-        short_path: Whether requests that come whole go around Twisted's parser, and
-            ``watch`` counts. To be set before connections come; nothing but speed
+        short_path: Whether requests that come in one piece go around Twisted's parser,
+            and ``watch`` counts. To be set before connections come; nothing but speed
             depends on it.
         watch: As given.
     """
