@@ -299,7 +299,9 @@ def test_a_server_that_is_no_master_is_left() -> None:
     assert case.connection.is_up
 
 
-def test_what_is_said_does_not_wait_for_the_reactor(case: Case) -> None:
+def test_what_is_said_does_not_wait_for_the_reactor_unless_much_is(
+    case: Case,
+) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.settimeout(0)
@@ -310,11 +312,21 @@ def test_what_is_said_does_not_wait_for_the_reactor(case: Case) -> None:
         case.connection.start()
         assert theirs.recv(100) == command(b"PING")
         case.endpoint.answer(b"+PONG\r\n")
-        said = case.connection.execute("PUBLISH", b"channel", b"message")
-        assert theirs.recv(100) == command(b"PUBLISH", b"channel", b"message")
-        case.endpoint.answer(b":2\r\n")
-        assert said.result == 2
+        case.clock.advance(0.001)
+        said = [case.connection.execute("PUBLISH", b"c", b"1")]
+        assert theirs.recv(100) == command(b"PUBLISH", b"c", b"1")
         assert reactor.writers == set()
+        said += [
+            case.connection.execute("PUBLISH", b"c", each) for each in (b"2", b"3")
+        ]
+        with pytest.raises(BlockingIOError):
+            theirs.recv(100)
+        (writer,) = reactor.writers
+        writer.doWrite()
+        expected = [command(b"PUBLISH", b"c", each) for each in (b"2", b"3")]
+        assert theirs.recv(100) == b"".join(expected)
+        case.endpoint.answer(b":2\r\n:1\r\n:0\r\n")
+        assert [each.result for each in said] == [2, 1, 0]
 
 
 def test_it_stops_in_any_state() -> None:

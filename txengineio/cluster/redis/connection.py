@@ -8,8 +8,9 @@ the global reactor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from random import uniform
 from typing import Any, Final
 
@@ -40,6 +41,12 @@ _LONGEST_DELAY: Final = 1.0
 """Seconds between two attempts, about; they double up to this."""
 
 _DOUBLINGS: Final = 5
+
+_TOGETHER: Final = 0.001
+"""Seconds within which what is said leaves together, with the next turn of the reactor.
+
+Redis then reads it together, too, which costs it a tenth for each message.
+"""
 
 _BYTES: Final[Mapping[str, Any]] = {"charset": None, "convertNumbers": False}
 """Bytes stay bytes, whatever they look like."""
@@ -85,16 +92,28 @@ class _DirectTransport:
 
     A broadcast reaches Redis before this node sends it to sessions of its own, which
     may take a second. Until then the other nodes would have nothing to do.
+
+    Args:
+        transport: The transport.
+        seconds: Tells the time.
     """
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, seconds: Callable[[], float]) -> None:
         self._transport = transport
+        self._seconds = seconds
+        self._written_at = -inf
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        write_directly(self._transport, data)
+        """Write now, unless that was done a moment ago."""
+        now = self._seconds()
+        if 0 <= now - self._written_at < _TOGETHER:
+            self._transport.write(data)
+        else:
+            self._written_at = now
+            write_directly(self._transport, data)
 
 
 class _Commands(_Kept, txredisapi.RedisProtocol):  # type: ignore[misc]
@@ -237,7 +256,7 @@ class RedisConnection:
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
         if can_write_directly(transport):
-            protocol.transport = _DirectTransport(transport)
+            protocol.transport = _DirectTransport(transport, self._clock.seconds)
         logged_in = Deferred.fromCoroutine(self._log_in(protocol))
         logged_in.addTimeout(LOGIN_TIMEOUT, self._clock)
         logged_in.addCallbacks(self._logged_in, self._not_logged_in)
