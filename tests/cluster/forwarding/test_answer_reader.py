@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txengineio.cluster.forwarding.answer_reader import AnswerReader, whole_answer
+from txengineio.cluster.forwarding.answer_reader import AnswerReader
 from txengineio.server.web.responses import ConstantHeaders
 
 PLAIN = (
@@ -41,28 +41,6 @@ def test_an_answer_of_a_known_length(size: int) -> None:
         "cache-control": "no-store",
     }
     assert isinstance(reader.head.headers, ConstantHeaders)
-
-
-def test_an_answer_that_is_whole_needs_no_reader() -> None:
-    reader, _ = read(PLAIN, 1000)
-    assert whole_answer(PLAIN) == (reader.head, b"hello")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        PLAIN[:20],
-        PLAIN[:-1],
-        PLAIN + b"!",
-        CHUNKED,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\nhello",
-        b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\n\r\n",
-        b"HTTP/1.1 304 OK\r\nContent-Length: 5\r\n\r\n",
-    ],
-)
-def test_an_answer_that_is_not_whole_does(data: bytes) -> None:
-    assert whole_answer(data) is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])

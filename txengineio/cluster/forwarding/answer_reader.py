@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from txengineio.server.web.responses import ConstantHeaders
 
-__all__ = ["SWITCHING", "AnswerReader", "Head", "whole_answer"]
+__all__ = ["SWITCHING", "AnswerReader", "Head"]
 
 SWITCHING: Final = 101
 
@@ -70,17 +70,19 @@ class AnswerReader:
         is_complete: Whether all has come.
     """
 
+    # There is one for each answer, most of which come whole.
+    head: Head | None = None
+    raw_head = b""
+    is_complete = False
+    _kept = b""
+    # Bytes that are still to come; None if their number is unknown.
+    _left: int | None = None
+    # The same for a chunk, with the end of line after it.
+    _left_of_chunk = 0
+    _is_last_chunk = False
+
     def __init__(self, *, is_bodiless: bool = False) -> None:
-        self.head: Head | None = None
-        self.raw_head = b""
-        self.is_complete = False
         self._is_bodiless = is_bodiless
-        self._kept = b""
-        # Bytes that are still to come; None if their number is unknown.
-        self._left: int | None = None
-        # The same for a chunk, with the end of line after it.
-        self._left_of_chunk = 0
-        self._is_last_chunk = False
 
     @property
     def ends_with_connection(self) -> bool:
@@ -157,22 +159,6 @@ class AnswerReader:
             self.is_complete = self._is_last_chunk and not self._left_of_chunk
             at = end
         return b"".join(pieces)
-
-
-def whole_answer(data: bytes) -> tuple[Head, bytes] | None:
-    """Take an answer apart that has come whole, to a request that has a body.
-
-    Returns:
-        Its head and its body; None if `AnswerReader` has to read it.
-
-    Raises:
-        ValueError: It is no answer.
-    """
-    raw_head, end, body = data.partition(_END)
-    head = _read_head(raw_head) if end else None
-    if head is None or head.length != len(body) or head.is_chunked:
-        return None
-    return head, body
 
 
 def _begun_size(line: bytes) -> bytes:

@@ -12,12 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from txengineio.cluster.forwarding.answer_reader import (
-    SWITCHING,
-    AnswerReader,
-    Head,
-    whole_answer,
-)
+from txengineio.cluster.forwarding.answer_reader import SWITCHING, AnswerReader, Head
 from txengineio.cluster.forwarding.preface import hurry
 from txengineio.cluster.forwarding.tunnel import TunnelEnd, join
 from txengineio.cluster.targets import session_of
@@ -108,6 +103,7 @@ class Carrier(protocol.Protocol):
             data: What is sent of it.
         """
         self._request = request
+        self._reader = AnswerReader(is_bodiless=request.method == b"HEAD")
         request.on_lost(self._client_left)
         self._carried.bytes_out += len(data)
         if self._writes_directly:
@@ -148,56 +144,28 @@ class Carrier(protocol.Protocol):
             self._end.dataReceived(data)
             return
         self._carried.bytes_in += len(data)
-        request = self._request
-        if request is None:
+        request, reader = self._request, self._reader
+        if request is None or reader is None:
             # Nobody has asked.
             self.transport.abortConnection()
             return
         try:
-            head, body, is_whole = self._read(request, data)
+            body = reader.receive(data)
         except ValueError:
             self._log.failure("an answer from another node makes no sense")
             self.transport.abortConnection()
             return
-        if head is None:
+        if reader.head is None:
             return
-        if is_whole:
-            self._bring(request, head, body)
-        elif head.status == SWITCHING:
-            assert self._reader is not None
-            self._become_tunnel(request, self._reader.raw_head + body)
-        else:
-            self._relay(request, head, body)
-
-    def _read(
-        self, request: IncomingRequest, data: bytes
-    ) -> tuple[Head | None, bytes, bool]:
-        """Read a piece of an answer.
-
-        Returns:
-            The head, if it is complete; what has come of the body now; and whether that
-            is all of it, and nothing has come before.
-
-        Raises:
-            ValueError: It is no answer.
-        """
-        reader = self._reader
-        if reader is None:
-            if request.is_plain:
-                whole = whole_answer(data)
-                if whole is not None:
-                    return *whole, True
-            is_bodiless = request.method == b"HEAD"
-            reader = self._reader = AnswerReader(is_bodiless=is_bodiless)
-        body = reader.receive(data)
-        return reader.head, body, reader.is_complete and not self._is_relaying
-
-    def _bring(self, request: IncomingRequest, head: Head, body: bytes) -> None:
-        """Answer a request: the whole answer is here."""
-        self._release(head)
-        if self._carriers.is_leaving:
+        if reader.head.status == SWITCHING:
+            self._become_tunnel(request, reader.raw_head + body)
+        elif reader.is_complete and not self._is_relaying:
+            self._release(reader.head)
             self._say_that_it_leaves(request)
-        _answer(request, head, body)
+            # All of it is here.
+            _answer(request, reader.head, body)
+        else:
+            self._relay(request, reader, body)
 
     def _release(self, head: Head) -> None:
         """Carry nothing any more; first, as an answer may lead to a new request."""
@@ -210,15 +178,16 @@ class Carrier(protocol.Protocol):
         else:
             self._carriers.is_free(self)
 
-    def _relay(self, request: IncomingRequest, head: Head, body: bytes) -> None:
+    def _relay(
+        self, request: IncomingRequest, reader: AnswerReader, body: bytes
+    ) -> None:
         """Hand on what there is of an answer, no faster than the client takes it."""
-        reader, application = self._reader, request.for_application
-        assert reader is not None
+        assert reader.head is not None
+        application = request.for_application
         if not self._is_relaying:
             self._is_relaying = True
-            if self._carriers.is_leaving:
-                self._say_that_it_leaves(request)
-            _begin_answer(request, head)
+            self._say_that_it_leaves(request)
+            _begin_answer(request, reader.head)
             application.registerProducer(self.transport, True)
         if body:
             application.write(body)
@@ -226,15 +195,15 @@ class Carrier(protocol.Protocol):
             application.unregisterProducer()
             # The client may not have taken the last of it yet.
             self.transport.resumeProducing()
-            self._release(head)
+            self._release(reader.head)
             application.finish()
 
     def _say_that_it_leaves(self, request: IncomingRequest) -> None:
-        """Let the client's next request come by another connection.
+        """Let the client's next request come by another connection, if it has to.
 
         With HTTP/2 nothing says so before the connection ends.
         """
-        if request.for_application.clientproto in _HTTP1:
+        if self._carriers.is_leaving and request.for_application.clientproto in _HTTP1:
             request.answer_headers.setRawHeaders(b"Connection", [b"close"])
 
     def _become_tunnel(self, request: IncomingRequest, received: bytes) -> None:
@@ -260,9 +229,9 @@ class Carrier(protocol.Protocol):
             return
         request, self._request = self._request, None
         reader, self._reader = self._reader, None
-        if request is None or request.is_gone:
+        if request is None or reader is None or request.is_gone:
             return
-        if reader is None or not self._is_relaying:
+        if not self._is_relaying:
             self._carriers.counts["lost"] += 1
             self._carriers.give_back(request)
             return
