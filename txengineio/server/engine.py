@@ -63,6 +63,8 @@ class Engine(EventEmitter):
     Attributes:
         cluster: The engines of other processes that serve the same clients, together
             with this one; None while it is alone.
+        is_ending: Whether all sessions are closing, and none is let in: a message to
+            all of them is for nobody. Only `close`, `drain` and `reopen` set it.
         joins: What makes it one of them, if that is by a network; None otherwise.
 
     Raises:
@@ -117,9 +119,7 @@ class Engine(EventEmitter):
         self.cluster: Cluster | None = None
         self.joins: Joins | None = None
         self._leaves = False
-        # Whether all sessions are closing, and none can come: a message to all is then
-        # for nobody.
-        self._all_close = False
+        self.is_ending = False
         self._registry = SessionRegistry(self.options.node_name)
         self.websockets = EngineWebSocketFactory(self)
         self._handshakes = Handshakes(self, self._registry, self.websockets)
@@ -247,7 +247,7 @@ class Engine(EventEmitter):
         encoded = EncodedMessage(message)
         if self.cluster is not None and not local:
             self.cluster.broadcast(encoded.data, compress)
-        if self._all_close:
+        if self.is_ending:
             return 0
         return sum(encoded.send_to(each, compress) for each in self._registry.all())
 
@@ -371,7 +371,7 @@ class Engine(EventEmitter):
     def reopen(self) -> None:
         """Accept new sessions again after `close` or `drain`, as `listen` does."""
         self._handshakes.accepting = True
-        self._all_close = False
+        self.is_ending = False
 
     def close(self) -> Deferred[None]:
         """Close every session at once; accept no new ones.
@@ -424,7 +424,7 @@ class Engine(EventEmitter):
         return Deferred.fromCoroutine(self._drain(timeout, spread))
 
     async def _drain(self, timeout: float, spread: float | None) -> None:
-        self._all_close |= spread is None
+        self.is_ending |= spread is None
         giving_up = self.clock.callLater(timeout, self._give_up, timeout)
         await close_all(self._registry.all(), spread, self.clock)
         await self.websockets.when_idle()
@@ -445,7 +445,7 @@ class Engine(EventEmitter):
         self.abort_connections()
 
     def _drop_sessions(self) -> None:
-        self._all_close = True
+        self.is_ending = True
         drop_all(self._registry.all())
 
     def abort_connections(self) -> None:

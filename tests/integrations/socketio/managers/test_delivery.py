@@ -46,21 +46,46 @@ def test_an_audience_without_a_namespace_is_of_the_main_one() -> None:
     assert Audience.of("/a", None, ["x"]) == Audience("/a", None, ["x"])
 
 
-def test_each_part_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Any] = []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """All messages to rooms that have been made."""
+    found: list[Any] = []
 
     class Counted(EncodedMessage):
         def __init__(self, message: Any) -> None:
-            made.append(message)
+            found.append(message)
             super().__init__(message)
 
     monkeypatch.setattr(delivery, "EncodedMessage", Counted)
+    return found
+
+
+def test_each_part_is_encoded_once(made: list[Any]) -> None:
     sio, server = wired(Server)
     clients = [connected(server) for _ in range(3)]
     sio.emit("news", b"\x01")
     server.settle()
     assert len(made) == 2
     assert all(len(client.packets()) == 2 for client in clients)
+
+
+def test_nothing_is_made_for_clients_that_all_leave(made: list[Any]) -> None:
+    sio, server = wired(Server)
+    left: list[str] = []
+
+    def tell(sid: str, _reason: str) -> None:
+        left.append(sid)
+        sio.emit("left", sid)
+
+    sio.on("disconnect", tell)
+    clients = [connected(server) for _ in range(5)]
+    clients[0].close()
+    server.settle()
+    assert len(made) == len(left) == 1
+    assert all(len(client.packets()) == 1 for client in clients[1:])
+    sio.engine.drain(5.0)
+    server.settle()
+    assert (len(made), len(left)) == (1, 5)
 
 
 def test_who_has_to_answer_gets_a_number_of_its_own() -> None:

@@ -73,6 +73,9 @@ def emit(
 
 def send(manager: Any, parts: Sequence[Part], audience: Audience) -> None:
     """Send the parts of a packet to those of this process who are in a room."""
+    if manager.server.eio.engine.is_ending:
+        # As with `Engine.broadcast`: none of them takes messages any more.
+        return
     messages = [EncodedMessage(part) for part in parts]
     deliver = manager.server.eio.deliver
     namespace, held = audience.namespace, manager.held
