@@ -201,15 +201,16 @@ class ClusterSoak(WorkersSoak):
         or came to its end with its WebSocket.
         """
         websockets = self._log.websockets[session.sid]
-        ways = websockets | self._log.refusals[session.sid]
-        others = ways - {server_of(session.node)}
+        own = {server_of(session.node)}
+        others = (websockets | self._log.refusals[session.sid]) - own
+        ways = (websockets | self._log.delays[session.sid]) - own
         # Of a poll and a POST both may have to fail, and each comes by chance.
         patience = 2 * session.patience
         for stall in self._cluster.stalls:
             if stall.covers(ended, patience):
                 if stall.node == session.node and others:
                     return f"its node was {stall.what}"
-                if server_of(stall.node) in others and stall.what == STOPPED:
+                if server_of(stall.node) in ways and stall.what == STOPPED:
                     return f"it went through a node that was {stall.what}"
         for going in self._cluster.goings:
             in_tunnel = server_of(going.node) in others & websockets
