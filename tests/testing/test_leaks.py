@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -204,7 +205,8 @@ def test_the_plugin_of_pytest(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 1, run.stdout + run.stderr
-    assert "5 passed, 2 errors" in run.stdout
+    # What our dependencies still use may be warned of.
+    assert re.search(r"= 5 passed(, \d+ warnings?)?, 2 errors", run.stdout)
     leak = run.stdout.partition("ERROR at teardown of test_leaks")[2]
     assert "2 sessions were not closed:\n  server session" in leak
     left = run.stdout.partition("ERROR at teardown of test_leaves_a_call")[2]
