@@ -14,7 +14,8 @@ they know the secret.
 ``addresses``   where a node listens for others, and where these connect to
 ``greetings``   what a node that has joined says to each of the others, by a link
 ``lookups``     the question whether an unknown node is a member by now
-``machines``    the other nodes, and the requests that are forwarded to them
+``peers``       the other nodes, each as this one sees it
+``machines``    all of them, and the requests that are forwarded to them
 ``together``    the same with several nodes on each machine
 ``schemes``     the memberships that there are, by their URLs
 ``joining``     how an engine becomes one of a cluster, and leaves it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -24,6 +24,7 @@ from txengineio.cluster.machines.challenge import Credentials
 from txengineio.cluster.machines.greetings import Greetings
 from txengineio.cluster.machines.links import LinkEndpoint
 from txengineio.cluster.machines.lookups import LookUps
+from txengineio.cluster.machines.peers import Neighbours, NoNeighbours, Peer
 from txengineio.cluster.machines.unproven import LinkFailed
 from txengineio.cluster.membership import (
     IMembership,
@@ -37,60 +38,7 @@ from txengineio.server.engine import Engine
 from txengineio.server.registry import node_of
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["Machines", "Neighbours"]
-
-
-class Neighbours(Protocol):
-    """The nodes of this machine, which are reached in another way."""
-
-    def peer(self, name: str) -> object | None:
-        """Return a node of this machine that lives, also if it has just started."""
-
-    def give(self, name: str, arrival: Arrival) -> None:
-        """Give a link of another machine to the node that it is for."""
-
-    def hear_greetings(self, hear: Callable[[str], bytes]) -> None:
-        """Have greetings heard that come by links which were given to this node."""
-
-
-class _NoNeighbours:
-    """A node that is alone on its machine."""
-
-    def peer(self, name: str) -> None:
-        return None
-
-    def give(self, name: str, arrival: Arrival) -> None:
-        raise AssertionError
-
-    def hear_greetings(self, hear: Callable[[str], bytes]) -> None:
-        pass
-
-
-@implementer(IPeer)
-class _Peer:
-    """Another node."""
-
-    is_near: Final = False
-
-    def __init__(self, machines: Machines, member: Member) -> None:
-        self.name = member.name
-        self.address = member.address
-        self.load = member.load
-        self.heard_at = machines.seconds()
-        self.forwarder = machines.forwarder_to(self)
-        self._machines = machines
-
-    def hand_over(self, channel: Any, received: bytes) -> bool:
-        return False
-
-    def tell(self, kind: bytes, payload: bytes) -> bool:
-        return self._machines.tell(self.name, kind, payload)
-
-    def forward(self, request: IncomingRequest) -> None:
-        self.forwarder.forward(request, self.load.sessions)
-
-    def abandon(self, request: IncomingRequest) -> None:
-        self.forwarder.abandon(request)
+__all__ = ["Machines"]
 
 
 @implementer(ICluster, IMembershipListener)
@@ -140,7 +88,7 @@ class Machines:
         self._engine = engine
         self._credentials = credentials
         self._reactor = reactor
-        self._neighbours: Neighbours = neighbours or _NoNeighbours()
+        self._neighbours: Neighbours = neighbours or NoNeighbours()
         self._connect_to = connect_to or partial(client_endpoint, reactor)
         self._site = ForwardedSite(engine, reactor)
         self.links = LinkFactory(
@@ -154,7 +102,7 @@ class Machines:
         self._checking: Deferred[Any] = succeed(None)
         # What the membership says, and those of them that can be reached.
         self._members: dict[str, Member] = {}
-        self._peers: dict[str, _Peer] = {}
+        self._peers: dict[str, Peer] = {}
         self._left: list[Callable[[str], object]] = []
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
 
@@ -300,14 +248,14 @@ class Machines:
         names = self.node, name
         return LinkEndpoint(endpoint, self._reactor, self._credentials, names, failed)
 
-    def forwarder_to(self, peer: _Peer) -> Forwarder:
+    def _forwarder_to(self, peer: Peer) -> Forwarder:
         """Return what forwards requests to a node."""
         failed = partial(self._link_failed, peer)
         link = self._link_to(peer.name, peer.address, failed)
         give_back = self._engine.serve_here
         return Forwarder(link, self._reactor, self.counts, give_back)
 
-    def _link_failed(self, peer: _Peer, problem: LinkFailed) -> None:
+    def _link_failed(self, peer: Peer, problem: LinkFailed) -> None:
         self.counts.links[problem.problem] += 1
         name = peer.name
         # Another process may have the name by now, at another address.
@@ -364,7 +312,9 @@ class Machines:
         if known is not None:
             # Another process has the name.
             self._lose(member.name)
-        self._peers[member.name] = _Peer(self, member)
+        self._peers[member.name] = Peer(
+            member, self.seconds(), self._forwarder_to, self.tell
+        )
         self._log.info(
             "node {name} is there, at {address}",
             name=member.name,
