@@ -90,7 +90,7 @@ def _extent(data: bytes, start: int) -> tuple[int, int | None]:
 
 
 def _pass_tiny_frames(data: bytes, start: int) -> int:
-    """Return where the first frame begins that is large, not whole, or a close frame.
+    """Return where the first frame begins that is large, incomplete, or a close frame.
 
     So it costs little that a peer with which nobody talks any more sends very many.
     """

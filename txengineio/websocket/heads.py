@@ -35,8 +35,8 @@ OPCODE: Final = 0x0F
 """The bits of a first byte that say what kind of frame this is."""
 TEXT_OPCODE: Final = 0x01
 
+# First bytes: of messages in one frame, and of control frames.
 TEXT: Final = 0x81
-"""The first byte of a frame that is a whole message of text; the next are like it."""
 BINARY: Final = 0x82
 CLOSE: Final = 0x88
 PING: Final = 0x89
