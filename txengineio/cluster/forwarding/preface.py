@@ -42,8 +42,12 @@ _START: Final = struct.Struct("!IH")
 MAX_WORDS: Final = (1 << 16) - 1
 """Bytes that a node may say without a request."""
 
-_REMEMBERED: Final = 4096
-"""Clients that are remembered, with their headers: each sends many requests."""
+_REMEMBERED: Final = 1024
+"""Clients that are remembered, as each sends many requests.
+
+With each go the headers of its last GET and its last POST: 16 MiB at the very most, and
+1 to 2 MiB with those of browsers.
+"""
 
 _UNIX: Final = "UNIX"
 _TYPES: Final = {"TCP4": IPv4Address, "TCP6": IPv6Address}

@@ -35,7 +35,8 @@ _MAX_HEAD: Final = 8192
 # stands before a line is a line end, so that a name can be looked for with it.
 _LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1(?=\r\n)")
 _FIELDS: Final = re.compile(
-    rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*){1,99}\r\n"
+    # Possessive, as there is nothing to go back for.
+    rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+){1,99}+\r\n"
 )
 _MAX_DIGITS: Final = 18
 _LENGTH: Final = re.compile(
