@@ -21,6 +21,7 @@ from socket import create_server
 import pytest
 
 from tests.conftest import RequireProgram
+from tests.interop.certificates import make_certificates
 from tests.interop.launch import LOOPBACK
 from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.round_robin import (
@@ -61,9 +62,9 @@ class Machines:
         self._stack.callback(end, machine)
         return machine
 
-    def start_workers(self, name: str) -> Workers:
+    def start_workers(self, name: str, listen: str = LISTEN) -> Workers:
         """Start one with three workers."""
-        machine = Workers(*self._flags(name))
+        machine = Workers(*self._flags(name, listen))
         self._stack.callback(end, machine)
         return machine
 
@@ -82,10 +83,10 @@ class Machines:
         assert len(said) == 1, ended.stdout
         return said[0]
 
-    def _flags(self, name: str) -> list[str]:
+    def _flags(self, name: str, listen: str = LISTEN) -> list[str]:
         return [
             *("--cluster", self.redis.url, "--node-name", name),
-            *("--cluster-listen", f"tcp:0:interface={LOOPBACK}"),
+            *("--cluster-listen", listen),
             *("--cluster-secret-file", str(self._secret)),
         ]
 
@@ -270,6 +271,28 @@ def test_workers_are_killed_and_replaced_behind_one_address(
         assert [says(each) for each in sessions] == [None] * 3
         sessions = [machine.open_on(slot) for slot in range(3)]
         until(lambda: [*map(says, sessions)] == ["4hello"] * 3, machine.read)
+        assert "Traceback" not in machine.stopped()
+
+
+def test_polls_that_come_through_a_worker_which_leaves_do_not_end(
+    require_program: RequireProgram, tmp_path: Path
+) -> None:
+    """By TLS between the machines, so that workers cannot give them to each other."""
+    files = make_certificates(tmp_path)
+    pair = f"privateKey={files.self_signed_key}:certKey={files.self_signed}"
+    listen = f"ssl:0:{pair}:interface={LOOPBACK}"
+    with machines(require_program, tmp_path) as cluster:
+        far, machine = cluster.start("n0"), cluster.start_workers("m", listen)
+        sessions = [machine.open_on(slot) for slot in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            polls = [parked_poll(pool, at(far), session) for session in sessions]
+            os.kill(machine.pid_of(0), signal.SIGTERM)
+            answers = [poll.result(60).body for poll in polls]
+        # Its own session gets the goodbye, and the others a reason to poll again.
+        assert answers == ["1", "6", "6"]
+        for session in sessions[1:]:
+            assert request(at(far), session, body="4hello").body == "ok"
+            assert request(at(far), session).body == "4hello"
         assert "Traceback" not in machine.stopped()
 
 
