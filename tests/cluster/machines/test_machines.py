@@ -26,7 +26,7 @@ from tests.cluster.machines.nodes import MemoryCluster, Node
 from tests.cluster.machines.town import Town
 from tests.conftest import FlushLoggedErrors
 from txengineio.cluster.forwarding import forwarder, releasing
-from txengineio.cluster.machines import greetings, links, unproven
+from txengineio.cluster.machines import greetings, links, peers, unproven
 from txengineio.cluster.machines.unproven import LinkFailed, LinkProblem
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
@@ -331,6 +331,42 @@ async def test_who_is_cut_off_and_who_joins_meanwhile_know_each_other() -> None:
             assert peers_of(newcomer) == {"n1"}
             town.members["n0"] = lost
         await until(lambda: peers_of(cut_off) == {"n1"})
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_was_only_met_by_a_link_and_ends_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(peers, "CHECK_INTERVAL", 0.1)
+    town = Town()
+    async with running("n0", "n1", town=town) as (cut_off, _):
+        lost = town.members.pop("n0")
+        async with running("n2", town=town):
+            assert peers_of(cut_off) == {"n1", "n2"}
+        # Nobody tells the one that is cut off.
+        await until(lambda: peers_of(cut_off) == {"n1"})
+        town.members["n0"] = lost
+    async with running("n1", town=town):
+        async with running("n0", town=town):
+            lost = town.members.pop("n0")
+            newcomer = Node("n2", town)
+            await newcomer.start()
+            assert peers_of(newcomer) == {"n0", "n1"}
+        # It was no member when it ended, so that the membership says nothing.
+        await until(lambda: peers_of(newcomer) == {"n1"})
+        await newcomer.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_has_left_meets_nobody() -> None:
+    town = Town()
+    async with running("n0", town=town) as (node,):
+        machines: Any = node.cluster._machines
+        await node.engine.leave()
+        machines._greetings.heard(
+            '{"here": ["n1", "127.0.0.1:1", "n1", 0, false], "knows": []}'
+        )
+        assert peers_of(node) == set()
 
 
 def peers_of(node: Node) -> set[str]:

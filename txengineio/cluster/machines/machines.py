@@ -24,7 +24,12 @@ from txengineio.cluster.machines.challenge import Credentials
 from txengineio.cluster.machines.greetings import Greetings
 from txengineio.cluster.machines.links import LinkEndpoint
 from txengineio.cluster.machines.lookups import LookUps
-from txengineio.cluster.machines.peers import Neighbours, NoNeighbours, Peer
+from txengineio.cluster.machines.peers import (
+    LivenessChecks,
+    Neighbours,
+    NoNeighbours,
+    Peer,
+)
 from txengineio.cluster.machines.unproven import LinkFailed
 from txengineio.cluster.membership import (
     IMembership,
@@ -98,6 +103,7 @@ class Machines:
         self._greetings = Greetings(self._reachable, self._way_to, self._meet, reactor)
         self._site.greeted = self._greetings.heard
         self._neighbours.hear_greetings(self._greetings.heard)
+        self._liveness = LivenessChecks(self._unlisted, self._is_gone, reactor)
         self._membership: IMembership | None = None
         self._checking: Deferred[Any] = succeed(None)
         # What the membership says, and those of them that can be reached.
@@ -169,6 +175,7 @@ class Machines:
 
     def _forget(self) -> None:
         self._checking.cancel()
+        self._liveness.stop()
         self._membership = None
         self._members.clear()
         for name in list(self._peers):
@@ -274,6 +281,17 @@ class Machines:
         """List the members to which links lead, for all that is known."""
         return [each for each in self._members.values() if each.name in self._peers]
 
+    def _unlisted(self) -> list[Peer]:
+        """List the nodes that are known, and are no members just now."""
+        return [each for each in self._peers.values() if each.name not in self._members]
+
+    def _is_gone(self, peer: Peer) -> None:
+        """Note that a node which was no member takes no links."""
+        # It may be a member by now, or lost already; or another process has the name.
+        if peer in self._unlisted():
+            self._log.info("node {name} does not answer any more", name=peer.name)
+            self._lose(peer.name)
+
     def _way_to(self, member: Member) -> LinkEndpoint:
         """Return the way to another node, which may not be known."""
         peer = self._peers.get(member.name)
@@ -303,8 +321,10 @@ class Machines:
 
     def _meet(self, member: Member) -> None:
         """Know a node that is there, whether it is a member just now or not."""
-        if member.name == self.node:
+        if member.name == self.node or self._membership is None:
             return
+        if member.name not in self._members:
+            self._liveness.start()
         known = self._peers.get(member.name)
         if known is not None and known.address == member.address:
             known.load = member.load

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from txengineio.cluster.forwarding.forwarder import Forwarder
@@ -13,7 +14,14 @@ from txengineio.cluster.machines.arrivals import Arrival
 from txengineio.cluster.membership import Member
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["Neighbours", "NoNeighbours", "Peer"]
+__all__ = ["CHECK_INTERVAL", "LivenessChecks", "Neighbours", "NoNeighbours", "Peer"]
+
+CHECK_INTERVAL: Final = 10.0
+"""Seconds between two checks.
+
+With the time that a node has to take a link, one that ends is gone within 15 seconds,
+as members are.
+"""
 
 
 class Neighbours(Protocol):
@@ -93,3 +101,49 @@ class Peer:
     def abandon(self, request: IncomingRequest) -> None:
         """Tell it about a POST without an end; see `IPeer`."""
         self.forwarder.abandon(request)
+
+
+class LivenessChecks:
+    """Checks whether nodes are still there that are no members, if there are any.
+
+    They were met by greetings. The membership does not know them, so it will never say
+    that they are gone.
+
+    Args:
+        unlisted: Lists them.
+        lose: Called with each that takes no link.
+        clock: Where time comes from.
+    """
+
+    def __init__(
+        self,
+        unlisted: Callable[[], Sequence[Peer]],
+        lose: Callable[[Peer], object],
+        clock: IReactorTime,
+    ) -> None:
+        self._unlisted = unlisted
+        self._lose = lose
+        self._clock = clock
+        self._due: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Check soon, unless that is due already."""
+        if self._due is None:
+            self._due = self._clock.callLater(CHECK_INTERVAL, self._check)
+
+    def stop(self) -> None:
+        """Check no more."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _check(self) -> None:
+        self._due = None
+        for peer in self._unlisted():
+            peer.forwarder.reaches().addCallback(self._checked, peer)
+        if self._unlisted():
+            self.start()
+
+    def _checked(self, reaches: bool, peer: Peer) -> None:
+        if not reaches:
+            self._lose(peer)
