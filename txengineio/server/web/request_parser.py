@@ -34,10 +34,9 @@ _MAX_HEAD: Final = 8192
 # RFC 9112, section 3, and RFC 9110, sections 5.1 and 5.5, as far as it is usual: what
 # stands before a line is a line end, so that a name can be looked for with it.
 _LINE: Final = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1(?=\r\n)")
-_FIELDS: Final = re.compile(
-    # Possessive, as there is nothing to go back for.
-    rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+){1,99}+\r\n"
-)
+# Possessive, as there is nothing to go back for.
+_FIELD: Final = rb"\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+"
+_FIELDS: Final = re.compile(rb"(?:%b){1,99}+\r\n" % _FIELD)
 _MAX_DIGITS: Final = 18
 _LENGTH: Final = re.compile(
     rb"\r\ncontent-length:[\t ]*([0-9]{1,%d})[\t ]*\r" % _MAX_DIGITS
