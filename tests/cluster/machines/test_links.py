@@ -135,13 +135,19 @@ def test_a_node_that_says_nothing_is_called_until_it_must_be_gone() -> None:
         wire.clock.advance(LINK_TIMEOUT)
         assert near.disconnecting
         near.protocol.connectionLost(Failure(ConnectionDone()))
-        wire.clock.advance(0.1)
+        until_called(wire)
         calls += 1
     assert calls == PATIENCE // LINK_TIMEOUT
     assert wire.clock.seconds() - began < PATIENCE + 1
     assert wire.problem() is LinkProblem.TIMEOUT
     assert not wire.problem().is_end
     assert wire.clock.getDelayedCalls() == []
+
+
+def until_called(wire: Wire) -> None:
+    """Wait until the node is called again, or given up."""
+    while not wire.dialled and not wire.outcome:
+        wire.clock.advance(0.1)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +160,25 @@ def test_a_node_that_says_nothing_is_called_until_it_must_be_gone() -> None:
 )
 def test_a_network_that_stalls_costs_nothing_but_time(error: Exception) -> None:
     wire = Wire()
-    for _ in range(50):
+    for _ in range(12):
         wire.dialled.pop()[1].errback(error)
         assert wire.outcome == []
-        wire.clock.advance(0.1)
+        until_called(wire)
     pump(wire.connected(), wire.arrives())
     assert len(wire.arrived) == 1
     assert wire.problems == []
     assert wire.clock.getDelayedCalls() == []
+
+
+def test_a_network_that_says_at_once_that_it_leads_nowhere_is_not_asked_often() -> None:
+    wire = Wire()
+    calls = 0
+    while wire.dialled:
+        wire.dialled.pop()[1].errback(NoRouteError(errno.ENETUNREACH, "no way"))
+        until_called(wire)
+        calls += 1
+    assert PATIENCE <= calls <= PATIENCE + 5
+    assert wire.problem() is LinkProblem.TIMEOUT
 
 
 def test_who_does_not_wait_for_a_network_that_stalls() -> None:

@@ -53,7 +53,11 @@ Who waits meanwhile loses nothing, and a refusal would end a session.
 """
 
 _PAUSE: Final = 0.1
-"""Seconds until it is called again."""
+_LONGEST_PAUSE: Final = 1.0
+"""Seconds until it is called again. They double up to this while no way leads there.
+
+Each request that waits calls by itself, and a thousand may wait.
+"""
 
 _UNANSWERED: Final = frozenset(
     {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
@@ -105,6 +109,7 @@ class LinkEndpoint:
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         began = self._clock.seconds()
         tries = _TRIES
+        pause = _PAUSE
         while True:
             try:
                 return await self._try(factory)
@@ -113,7 +118,9 @@ class LinkEndpoint:
                 passed = self._clock.seconds() - began
                 if not _may_pass(failed.problem, tries, passed):
                     raise
-            await deferLater(self._clock, _PAUSE)
+                is_cut_off = failed.problem is LinkProblem.TIMEOUT
+            await deferLater(self._clock, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE) if is_cut_off else _PAUSE
 
     async def _try(self, factory: IProtocolFactory) -> IProtocol:
         caller = Caller(self._credentials, *self._names)
