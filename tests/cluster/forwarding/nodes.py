@@ -239,10 +239,10 @@ def two_nodes(*, own_site: bool = True, **options: Any) -> TwoNodes:
 
     Args:
         own_site: Whether the near one has a site of ours.
-        options: The far one's.
+        options: Of both.
     """
     network = Network()
-    near = Node.new(own_site=own_site, node_name="near").join(network)
+    near = Node.new(own_site=own_site, node_name="near", **options).join(network)
     far = Node.new(own_site=True, node_name="far", **options).join(network)
     site = ForwardedSite(far.engine, far.clock)
     counts = ClusterCounts()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -28,7 +29,14 @@ QUERIES = [
     "EIO=4&sid={}",
     "EIO=4&transport=polling&sid={}&j=1",
     "EIO=4&transport=polling&sid={}#x",
+    "EIO=4&transport=polling&sid=far-of-nobody",
 ]
+# Middlewares run where the session is: an answer to a preflight comes from there, too.
+ENGINES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "with CORS": {"cors": {"origin": "http://elsewhere.example", "credentials": True}},
+}
+SIZE_LIMIT = 10_000
 HEADERS = [
     ("Accept-Encoding", "gzip"),
     ("Access-Control-Request-Method", "POST"),
@@ -51,6 +59,7 @@ TWO_HOSTS = (
     f"GET /engine.io/?{QUERIES[0].format('SID')} HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"
 ).encode()
 BODIES = [b"4x", b"", b"4a\x1e4b", b"\xff", b"nonsense", b"4" + b"y" * 5000, b"1"]
+TOO_LARGE = b"4" + b"y" * SIZE_LIMIT
 
 # A proxy and a server differ in whose these are; the first two are those of the site.
 OF_THE_SITE = (
@@ -63,7 +72,7 @@ OF_THE_SITE = (
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> bytes:
+def requests(draw: st.DrawFn, own_site: bool) -> bytes:
     """A request to the session ``SID``."""
     method = draw(st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "PUT", "X"]))
     query = draw(st.sampled_from(QUERIES)).format("SID")
@@ -72,7 +81,9 @@ def requests(draw: st.DrawFn) -> bytes:
     if method not in ("POST", "PUT"):
         headers.pop("Transfer-Encoding", None)
         return make_request(method, f"/engine.io/?{query}", None, headers, version)
-    body = draw(st.sampled_from(BODIES))
+    # What is too large is refused by our own site while it arrives, and its connection
+    # closed; a stranger's reads all of it first.
+    body = draw(st.sampled_from([*BODIES, TOO_LARGE] if own_site else BODIES))
     if "Transfer-Encoding" not in headers:
         return make_request(method, f"/engine.io/?{query}", body, headers, version)
     head = make_request(method, f"/engine.io/?{query}", None, headers, version)
@@ -93,13 +104,31 @@ def compared(received: bytes) -> Line:
     )
 
 
-def answers(sent: list[bytes], *, own_site: bool, forwarded: bool) -> list[Line | bool]:
-    """What a client gets for requests to a session, and whether that is still open."""
-    nodes = two_nodes(own_site=own_site)
+def answers(
+    sent: list[bytes],
+    *,
+    forwarded: bool,
+    own_site: bool,
+    keeps: bool = False,
+    **options: Any,
+) -> list[Line | bool]:
+    """What a client gets for requests to a session, and whether that is still open.
+
+    Args:
+        sent: The requests.
+        forwarded: Whether they come to another node than that of the session.
+        own_site: Whether that one has a site of ours.
+        keeps: Whether they come by one connection, as long as it is open.
+        options: Of the engines.
+    """
+    nodes = two_nodes(own_site=own_site, max_http_buffer_size=SIZE_LIMIT, **options)
     sid = nodes.far.open_polling().sid
+    server = nodes.near if forwarded else nodes.far
+    connection = server.connect()
     got: list[Line | bool] = []
     for each in sent:
-        connection = (nodes.near if forwarded else nodes.far).connect()
+        if connection.is_closed or not keeps:
+            connection = server.connect()
         connection.send(each.replace(b"SID", sid.encode()))
         nodes.near.settle()
         got.append(compared(connection.take()))
@@ -119,18 +148,57 @@ def opening(
     return make_request("GET", target, None, opening_headers(**changes), version)
 
 
+def preflight() -> bytes:
+    """What a browser asks before a POST with headers of its own."""
+    headers = {
+        "Origin": "http://elsewhere.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-own",
+    }
+    target = f"/engine.io/?{QUERIES[0].format('SID')}"
+    return make_request("OPTIONS", target, None, headers)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("own_site", [True, False], ids=["own", "a stranger's"])
-def test_a_request_is_answered_as_by_its_own_node(own_site: bool) -> None:
+def test_a_request_is_answered_as_by_its_own_node(own_site: bool, engine: str) -> None:
+    options = ENGINES[engine]
+
     @settings(max_examples=50, deadline=None, derandomize=True)
-    @example([opening()])
-    @example([opening(Connection="keep-alive")])
-    @example([opening("HTTP/1.0")])
-    @example([TWO_HOSTS])
-    @example([opening("HTTP/1.0", QUERIES[0])])
-    @example([opening(Connection="Upgrade, Origin", Origin="http://elsewhere.example")])
-    @given(st.lists(requests(), min_size=1, max_size=3))
-    def check(sent: list[bytes]) -> None:
-        direct = answers(sent, own_site=own_site, forwarded=False)
-        assert answers(sent, own_site=own_site, forwarded=True) == direct
+    @example([opening()], False)
+    @example([opening(Connection="keep-alive")], False)
+    @example([opening("HTTP/1.0")], False)
+    @example([TWO_HOSTS], False)
+    @example([opening("HTTP/1.0", QUERIES[0])], False)
+    @example(
+        [opening(Connection="Upgrade, Origin", Origin="http://elsewhere.example")],
+        False,
+    )
+    @example([preflight(), preflight()], True)
+    @given(st.lists(requests(own_site), min_size=1, max_size=3), st.booleans())
+    def check(sent: list[bytes], keeps: bool) -> None:
+        details = {"own_site": own_site, "keeps": keeps, **options}
+        direct = answers(sent, forwarded=False, **details)
+        assert answers(sent, forwarded=True, **details) == direct
 
     check()
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+def test_a_post_for_no_session_ends_none_when_it_is_too_large(version: str) -> None:
+    target = f"/engine.io/?{QUERIES[0].format('SID')}"
+    headers = {"Upgrade": "websocket"}
+    refused = make_request("POST", target, TOO_LARGE, headers, version)
+    direct = answers([refused], forwarded=False, own_site=True)
+    assert direct[-1] is True
+    assert answers([refused], forwarded=True, own_site=True) == direct
+
+
+def test_a_preflight_is_answered_where_the_session_is() -> None:
+    answer, *_ = answers(
+        [preflight()], forwarded=True, own_site=True, **ENGINES["with CORS"]
+    )
+    assert isinstance(answer, tuple)
+    line, fields, _ = answer
+    assert line == b"http/1.1 204 no content"
+    assert b"access-control-allow-headers: x-own" in fields

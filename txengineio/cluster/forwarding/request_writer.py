@@ -14,6 +14,7 @@ __all__ = ["asks_for_tunnel", "write_request", "write_unfinished"]
 _METHOD: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
 
+_HTTP: Final = b"HTTP/1.1"
 _CONNECTION: Final = b"\r\nConnection: Upgrade"
 _UPGRADE: Final = b"\r\nUpgrade: websocket"
 
@@ -41,7 +42,14 @@ def write_request(request: IncomingRequest) -> bytes:
     """
     body = request.read_body()
     has_body = body or request.method == b"POST"
-    return _write_head(request, len(body) if has_body else None) + body
+    length = len(body) if has_body else None
+    if request.is_plain:
+        return _write_head(request, _HTTP, b"", length) + body
+    # Else the other node takes 1.0 for 1.1: between nodes connections are kept.
+    in_vain = _asks_in_vain(request)
+    version = request.version if in_vain else _HTTP
+    upgrade = _write_upgrade(request, in_vain)
+    return _write_head(request, version, upgrade, length) + body
 
 
 def write_unfinished(request: IncomingRequest) -> bytes:
@@ -53,22 +61,24 @@ def write_unfinished(request: IncomingRequest) -> bytes:
         ValueError: As `write_request`.
     """
     length, *_ = request.header_values(b"Content-Length") or [b"1"]
-    return _write_head(request, int(length))
+    # A POST goes to no session if it asks for a WebSocket, however it does. Its version
+    # is not known before its end.
+    upgrade = _UPGRADE if wants_websocket(request) else b""
+    return _write_head(request, _HTTP, upgrade, int(length))
 
 
-def _write_head(request: IncomingRequest, length: int | None) -> bytes:
-    is_plain, received = request.is_plain, request.received_fields
+def _write_head(
+    request: IncomingRequest, version: bytes, upgrade: bytes, length: int | None
+) -> bytes:
+    received = request.received_fields
     if not _METHOD.fullmatch(request.method) or not _TARGET.fullmatch(request.uri):
         raise ValueError(f"the first line of {request.method!r} {request.uri!r}")
-    fields = _fields(request) if received is None else received.end_to_end()
-    in_vain = not is_plain and _asks_in_vain(request)
     return b"%b %b %b%b%b%b\r\n\r\n" % (
         request.method,
         request.uri,
-        # Else the other node takes 1.0 for 1.1: between nodes connections are kept.
-        request.version if in_vain else b"HTTP/1.1",
-        fields,
-        b"" if is_plain else _write_upgrade(request, in_vain),
+        version,
+        _fields(request) if received is None else received.end_to_end(),
+        upgrade,
         b"" if length is None else b"\r\nContent-Length: %d" % length,
     )
 
