@@ -20,6 +20,7 @@ import socketio
 from twisted.application.service import IServiceMaker
 from twisted.plugin import getPlugins
 
+from tests.blocking_client import blocking_client
 from tests.examples import DEADLINE, read
 
 PROJECT = Path(__file__).parents[1]
@@ -117,7 +118,7 @@ def new_client() -> Iterator[socketio.Client]:
     """Make a client; its connections are closed in the end."""
     with requests.Session() as http:
         http.trust_env = False
-        client = socketio.Client(reconnection=False, http_session=http)
+        client = blocking_client(http_session=http)
         yield client
         client.disconnect()
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import socketio
 
+from tests.blocking_client import blocking_client
 from tests.interop.launch import Launch
 from tests.interop.servers import HERE, ServerProcess, run_client, running_server
 from tests.interop.socketio_serve import KINDS
@@ -92,7 +93,7 @@ def test_the_client_of_socketio_2(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_blocking_client_for_python(sio_server: ServerProcess, mode: str) -> None:
-    watch, client = socketio.Client(), socketio.Client(reconnection=False)
+    watch, client = blocking_client(), blocking_client()
     news: list[Any] = []
     watch.on("news", news.append)
     client.on("question", lambda number: number + 1)
@@ -177,7 +178,7 @@ def test_a_namespace_that_is_a_class(sio_server: ServerProcess, mode: str) -> No
 
 def shouting_client(**options: Any) -> tuple[socketio.Client, list[Any]]:
     heard: list[Any] = []
-    client = socketio.Client(reconnection=False, **options)
+    client = blocking_client(**options)
     client.on("shouted", heard.append, namespace="/place")
     return client, heard
 
