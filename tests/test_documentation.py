@@ -366,6 +366,7 @@ def test_javascript_blocks_can_be_read(page: Path, node: str) -> None:
 @each_page
 def test_every_block_says_what_it_is(page: Path) -> None:
     known = {"python", "sh", "js", "html", "css", "ini", "mermaid", "cfg", "yaml"}
+    known |= {"json"}
     fences = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
     assert set(fences[::2]) <= known
     assert set(fences[1::2]) <= {""}

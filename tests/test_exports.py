@@ -49,6 +49,7 @@ PUBLIC = {
     "SessionClosed",
     "TransportError",
     "UnknownOption",
+    "WampCluster",
     "__version__",
     "connect",
     "log_packets",

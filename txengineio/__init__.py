@@ -45,6 +45,7 @@ _LATER: Final = {
     "ClientSession": "txengineio.client.session",
     "EngineIOClientService": "txengineio.client.service",
     "RedisCluster": "txengineio.cluster.machines.joining",
+    "WampCluster": "txengineio.cluster.machines.joining",
     "connect": "txengineio.client.connect",
 }
 
@@ -83,6 +84,7 @@ __all__ = [  # see `_LATER`
     "SessionClosed",
     "TransportError",
     "UnknownOption",
+    "WampCluster",
     "__version__",
     "connect",
     "log_packets",

@@ -6,6 +6,7 @@ from txengineio.client.connect import connect as connect
 from txengineio.client.service import EngineIOClientService as EngineIOClientService
 from txengineio.client.session import ClientSession as ClientSession
 from txengineio.cluster.machines.joining import RedisCluster as RedisCluster
+from txengineio.cluster.machines.joining import WampCluster as WampCluster
 from txengineio.errors import BufferOverflow as BufferOverflow
 from txengineio.errors import CloseReason as CloseReason
 from txengineio.errors import ConnectCause as ConnectCause
@@ -76,6 +77,7 @@ __all__ = [
     "SessionClosed",
     "TransportError",
     "UnknownOption",
+    "WampCluster",
     "__version__",
     "connect",
     "log_packets",

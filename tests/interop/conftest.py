@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.client_peers import SERVERS, Peer, running_peer
 from tests.interop.servers import RUNNING
-from txengineio.cluster.redis import membership
+from txengineio.cluster.broker import membership
 
 LOG_LINES = 60
 

@@ -18,8 +18,9 @@ from tests.conftest import RequireProgram
 from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.relay import Relay
 from tests.interop.sentinels import watched_redis
+from txengineio.cluster.broker import membership
 from txengineio.cluster.machines.joining import RedisCluster
-from txengineio.cluster.redis import membership, register
+from txengineio.cluster.redis import register
 from txengineio.server.engine import Engine
 from txengineio.server.web.site import engine_site
 

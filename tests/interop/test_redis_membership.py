@@ -14,7 +14,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.task import deferLater
 
-from tests.cluster.redis.memory import Recorder
+from tests.cluster.broker.recorder import Recorder
 from tests.conftest import RequireProgram
 from tests.interop.certificates import Certificates, make_certificates
 from tests.interop.launch import LOOPBACK
@@ -23,9 +23,10 @@ from tests.interop.redis_server import RedisServer, require_redis
 from tests.interop.relay import Relay
 from tests.interop.sentinels import watched_redis
 from tests.ports import reserved_port
+from txengineio.cluster.broker import membership
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import Member
-from txengineio.cluster.redis import membership, register
+from txengineio.cluster.redis import register
 from txengineio.cluster.redis.maker import make_membership
 from txengineio.errors import JoinFailed
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import RequireProgram
 from tests.interop.redis_server import RedisServer, require_redis
-from txengineio.cluster.redis.register import HOLD, RELEASE, START, Held
+from txengineio.cluster.broker.interfaces import Held
+from txengineio.cluster.redis.register import HOLD, RELEASE, START
 
 pytestmark = pytest.mark.socket
 

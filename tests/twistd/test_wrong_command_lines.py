@@ -79,6 +79,18 @@ NAMES = [
         "--cluster: a URL of Redis is redis://HOST:PORT/DB, rediss://HOST:PORT/DB, un",
     ),
     (
+        [*HERE, "--cluster", "wamp:ws://host/ws"],
+        "--cluster: a URL of a router of WAMP is wamp:ws://HOST:PORT/PATH@REALM",
+    ),
+    (
+        [*HERE, "--cluster", "wamp:ws://host/ws@realm1"],
+        "--cluster-secret-file must be given, as other machines can publish at that",
+    ),
+    (
+        [*HERE, "--cluster", "wamp:ws://127.0.0.1/ws@realm1", "--cluster-outside"],
+        "--cluster-outside goes with a --cluster by Redis, not by WAMP",
+    ),
+    (
         [*HERE, "--cluster", "redis:x"],
         "--cluster: this redis: URL cannot be read; what",
     ),

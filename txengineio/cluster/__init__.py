@@ -6,7 +6,9 @@ for another node's session is given to it, socket and all.
 =================  =====================================================================
 ``interfaces``     what an engine needs of a cluster, and of each other node
 ``membership``     how the nodes of several machines find each other, and hear all
-``redis``          the same by Redis
+``broker``         what memberships have in common, whoever carries the messages
+``redis``          memberships by Redis
+``wamp``           memberships by a router of WAMP
 ``targets``        which session the first bytes of a request are for
 ``placement``      which node gets a new session
 ``packets``        what one machine's nodes send each other, sockets included

@@ -88,9 +88,9 @@ class ClusterCounts:
             too much waits (``full``), as it is too ``large``, or as the node had
             ``gone``; and on the way in: ``torn``, as the node ended in the middle;
             ``broken``; of an ``unknown`` kind; and answers that came ``late``. Where
-            Redis carries them, also: dropped as it was ``away``, ``unheard``; and on
-            the way in ``lost``, ``forged``, of a ``stranger``, of another ``version``,
-            or come ``again``.
+            Redis or a router of WAMP carries them, also: dropped as it was ``away``,
+            ``unheard``; and on the way in ``lost``, ``forged``, of a ``stranger``, of
+            another ``version``, or come ``again``.
     """
 
     moved: Counter[str] = field(default_factory=Counter)

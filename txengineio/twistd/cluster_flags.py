@@ -12,6 +12,7 @@ from txengineio.cluster.machines.joining import (
     DEFAULT_NAME,
     MachinesCluster,
     RedisCluster,
+    WampCluster,
     check_cluster_name,
 )
 from txengineio.cluster.machines.secret import read_secret
@@ -22,6 +23,8 @@ __all__ = ["CLUSTER", "CLUSTER_LISTEN", "cluster_for", "said_of"]
 
 CLUSTER_LISTEN: Final = "cluster-listen"
 """The flag for where a node listens for the others."""
+
+_WAMP: Final = "wamp:"
 
 _MAX_MACHINE: Final = 6
 """Characters of a machine's name, so that its workers' names are no longer than 12."""
@@ -49,13 +52,14 @@ CLUSTER: Final = (
         value="URL",
         text="Serve the same clients as nodes on other machines, which find each other "
         "by this Redis: redis://HOST:PORT/DB, rediss:// (TLS), unix:/PATH or "
-        "redis+sentinel://. Each has a --node-name and a --cluster-listen.",
+        "redis+sentinel://; or by this router of WAMP: wamp:ws://HOST:PORT/PATH@REALM "
+        "or wamp:wss://. Each has a --node-name and a --cluster-listen.",
         shown_default=NONE,
     ),
     Flag(
         name="cluster-name",
         value="NAME",
-        text="Name of the cluster: several may use one Redis.",
+        text="Name of the cluster: several may use one Redis, or one realm.",
         take=_checked_name,
         shown_default=DEFAULT_NAME,
     ),
@@ -124,16 +128,26 @@ def cluster_for(line: Mapping[str, Any]) -> MachinesCluster | None:
             f"whose names begin with it, not {line['node-name']!r}"
         )
     try:
-        return RedisCluster(
-            line["cluster"],
-            name=line["cluster-name"] or DEFAULT_NAME,
-            listen=line["cluster-listen"],
-            advertise=line["cluster-advertise"],
-            secret=line["cluster-secret-file"],
-            outside=bool(line["cluster-outside"]),
-        )
+        return _cluster_at(line["cluster"], line)
     except InvalidOption as error:
         raise UsageError(said_of(error)) from error
+
+
+def _cluster_at(url: str, line: Mapping[str, Any]) -> MachinesCluster:
+    details: dict[str, Any] = {
+        "name": line["cluster-name"] or DEFAULT_NAME,
+        "listen": line["cluster-listen"],
+        "advertise": line["cluster-advertise"],
+        "secret": line["cluster-secret-file"],
+    }
+    hears_outside = bool(line["cluster-outside"])
+    if not url.startswith(_WAMP):
+        return RedisCluster(url, outside=hears_outside, **details)
+    if hears_outside:
+        raise UsageError(
+            "--cluster-outside goes with a --cluster by Redis, not by WAMP"
+        )
+    return WampCluster(url, **details)
 
 
 def said_of(error: object) -> str:

@@ -18,7 +18,11 @@ from typing_extensions import override
 from tests.cluster.clients import CLOCK, HOST, Named
 from tests.cluster.machines.nodes import SECRET, MemoryCluster
 from tests.cluster.machines.town import MemoryMembership, Town
-from txengineio.cluster.machines.joining import MachinesCluster, RedisCluster
+from txengineio.cluster.machines.joining import (
+    MachinesCluster,
+    RedisCluster,
+    WampCluster,
+)
 from txengineio.cluster.membership import IMembershipListener, Member
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.server.engine import Engine
@@ -323,3 +327,19 @@ def test_redis_elsewhere_wants_a_secret(url: str) -> None:
 )
 def test_redis_on_this_machine_wants_none(url: str) -> None:
     RedisCluster(url, listen=f"tcp:0:interface={HOST}")
+
+
+def test_a_router_elsewhere_wants_a_secret() -> None:
+    listen = f"tcp:0:interface={HOST}"
+    url = "wamp:ws://router.internal:8080/ws@realm1"
+    why = "secret must be given, as other machines can publish at that router"
+    with pytest.raises(InvalidOption, match=why):
+        WampCluster(url, listen=listen)
+    WampCluster(url, listen=listen, secret=SECRET)
+    WampCluster("wamp:ws://127.0.0.1:8080/ws@realm1", listen=listen)
+
+
+def test_a_url_of_no_router_is_refused_without_what_is_secret() -> None:
+    with pytest.raises(InvalidOption, match="a URL of a router of WAMP") as caught:
+        WampCluster("redis://:hunter2@host", listen="tcp:0:interface=127.0.0.1")
+    assert "hunter2" not in str(caught.value)

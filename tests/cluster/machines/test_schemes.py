@@ -8,13 +8,17 @@ import pytest
 
 from txengineio.cluster.machines.schemes import SCHEMES, maker_of
 from txengineio.cluster.redis.maker import make_membership
+from txengineio.cluster.wamp.maker import make_membership as make_wamp_membership
 from txengineio.errors import InvalidOption
 
 SECRETS = "//chat:s3cret@host:1/main?sentinel_password=hunter2"
 
 
-def test_redis_makes_memberships() -> None:
-    assert {maker_of(f"{scheme}:{SECRETS}") for scheme in SCHEMES} == {make_membership}
+def test_each_scheme_makes_memberships() -> None:
+    assert {scheme: maker_of(f"{scheme}:{SECRETS}") for scheme in SCHEMES} == {
+        scheme: make_wamp_membership if scheme == "wamp" else make_membership
+        for scheme in SCHEMES
+    }
 
 
 def test_another_scheme_is_refused_without_what_is_secret() -> None:

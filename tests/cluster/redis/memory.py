@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
-from zope.interface import implementer
 
+from tests.cluster.broker.recorder import Recorder, run
+from txengineio.cluster.broker.frames import Seal
+from txengineio.cluster.broker.membership import BrokerMembership
 from txengineio.cluster.interfaces import Load
-from txengineio.cluster.membership import (
-    IMembershipListener,
-    Member,
-    MembershipState,
-)
-from txengineio.cluster.redis.frames import Seal
+from txengineio.cluster.membership import Member
 from txengineio.cluster.redis.interfaces import (
     ConnectionUser,
     RedisAway,
     RedisRefused,
 )
-from txengineio.cluster.redis.membership import RedisMembership
 from txengineio.cluster.redis.outside import read_outside
 from txengineio.cluster.redis.register import HOLD, START, Keys
+from txengineio.cluster.redis.wire import RedisWire
 from txengineio.errors import JoinFailed
 
 __all__ = [
@@ -32,10 +30,8 @@ __all__ = [
     "MemoryConnection",
     "MemoryRedis",
     "Node",
-    "Recorder",
     "failure_of",
     "joined",
-    "run",
 ]
 
 KEYS = Keys("chat", 0)
@@ -212,43 +208,6 @@ class MemoryConnection:
                 answered.callback(answer)
 
 
-@implementer(IMembershipListener)
-class Recorder:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.members: dict[str, Member] = {}
-        self.loads: dict[str, Load] = {}
-        self.messages: list[tuple[str, bytes, bytes]] = []
-        self.states: list[MembershipState] = []
-        self.changes: list[str] = []
-        # Those that answer, though they are not heard; and who was asked.
-        self.answering: dict[str, Deferred[bool]] = {}
-        self.asked: list[str] = []
-
-    def joined(self, member: Member) -> None:
-        self.members[member.name] = member
-        self.changes.append(f"+{member.name}")
-
-    def left(self, name: str) -> None:
-        del self.members[name]
-        self.changes.append(f"-{name}")
-
-    def announced(self, name: str, load: Load) -> None:
-        assert name in self.members
-        self.loads[name] = load
-
-    def heard(self, node: str, kind: bytes, payload: bytes) -> None:
-        self.messages.append((node, kind, payload))
-
-    def reaches(self, name: str) -> Deferred[bool]:
-        self.asked.append(name)
-        return self.answering.get(name) or succeed(False)
-
-    def state_changed(self, state: MembershipState) -> None:
-        self.states.append(state)
-
-
 class Node(Recorder):
     """A node with its membership in a Redis in memory."""
 
@@ -262,8 +221,8 @@ class Node(Recorder):
         super().__init__()
         self.name = name
         self.member = Member(name, f"{name}.example:7000", Load(name))
-        self.membership = RedisMembership(
-            redis.connect,
+        self.membership = BrokerMembership(
+            partial(RedisWire, redis.connect, KEYS),
             KEYS,
             Seal(secret, "chat"),
             redis.clock,
@@ -287,17 +246,18 @@ class Node(Recorder):
         membership = self.membership
         assert membership._beating is not None
         membership._beating.cancel()
-        membership._bus._hears.is_up = False
+        _hears(membership).is_up = False
 
     def goes_on(self) -> None:
         membership = self.membership
-        membership._bus._hears.is_up = True
+        _hears(membership).is_up = True
         membership._beat()
 
 
-def run(clock: Clock, seconds: float) -> None:
-    """Let time pass, in steps."""
-    clock.pump([0.25] * int(seconds * 4))
+def _hears(membership: BrokerMembership) -> MemoryConnection:
+    hears: Any = membership._wire
+    connection: MemoryConnection = hears._hears
+    return connection
 
 
 def joined(redis: MemoryRedis, *names: str) -> list[Node]:

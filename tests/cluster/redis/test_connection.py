@@ -16,6 +16,7 @@ from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txengineio.cluster.broker.interfaces import BrokerAway, BrokerRefused
 from txengineio.cluster.redis.connection import (
     LOGIN_TIMEOUT,
     RedisConnection,
@@ -82,7 +83,7 @@ class User:
     def up(self) -> None:
         self.told.append("up")
 
-    def down(self, problem: RedisAway | RedisRefused) -> None:
+    def down(self, problem: BrokerAway | BrokerRefused) -> None:
         self.told.append(f"{type(problem).__name__}: {problem}")
 
     def heard(self, channel: bytes, data: bytes) -> None:
@@ -216,7 +217,7 @@ def test_it_never_gives_up(case: Case) -> None:
     assert case.endpoint.attempts == 101
     assert (
         case.user.told
-        == ["RedisAway: Connection was refused by other side: nobody there"] * 101
+        == ["BrokerAway: Connection was refused by other side: nobody there"] * 101
     )
     case.endpoint.refuses = False
     case.clock.advance(LONGEST)

@@ -16,13 +16,14 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from zope.interface import implementer
 
 from tests.cluster.redis.test_connection import command
+from txengineio.cluster.broker.urls import BadBrokerURL
 from txengineio.cluster.redis.endpoints import (
     ASK_TIMEOUT,
     SentinelEndpoint,
     endpoint_of,
 )
 from txengineio.cluster.redis.interfaces import RedisAway
-from txengineio.cluster.redis.urls import Address, BadRedisURL, parse_redis_url
+from txengineio.cluster.redis.urls import Address, parse_redis_url
 
 ASKS = command(b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", b"main")
 MASTER = b"*2\r\n$6\r\nmaster\r\n$4\r\n7000\r\n"
@@ -69,7 +70,7 @@ def test_a_file_without_certificates_is_refused(
     if content is not None:
         path.write_bytes(content)
     url = parse_redis_url(f"rediss://:secret@host?ca={path}")
-    with pytest.raises(BadRedisURL, match=problem) as raised:
+    with pytest.raises(BadBrokerURL, match=problem) as raised:
         endpoint_of(url, MemoryReactorClock())
     assert "secret" not in str(raised.value)
 

@@ -7,19 +7,19 @@ from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
+from tests.cluster.broker.recorder import run
 from tests.cluster.redis.memory import (
     KEYS,
     MemoryRedis,
     Node,
     failure_of,
     joined,
-    run,
 )
+from txengineio.cluster.broker.bus import MAX_WAITING
+from txengineio.cluster.broker.frames import Frame, Own, Seal
+from txengineio.cluster.broker.members import SILENT_BEATS
+from txengineio.cluster.broker.membership import JOIN_TIMEOUT, RENEW_BEATS, SETTLE_BEATS
 from txengineio.cluster.interfaces import Load
-from txengineio.cluster.redis.bus import MAX_WAITING
-from txengineio.cluster.redis.frames import Frame, Own, Seal
-from txengineio.cluster.redis.members import SILENT_BEATS
-from txengineio.cluster.redis.membership import JOIN_TIMEOUT, RENEW_BEATS, SETTLE_BEATS
 from txengineio.cluster.redis.register import LIFETIME
 
 PROMISED = 15

@@ -7,9 +7,10 @@ from dataclasses import replace
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tests.cluster.redis.memory import MemoryRedis, Node, failure_of, joined, run
+from tests.cluster.broker.recorder import run
+from tests.cluster.redis.memory import MemoryRedis, Node, failure_of, joined
+from txengineio.cluster.broker.membership import RENEW_BEATS
 from txengineio.cluster.interfaces import Load
-from txengineio.cluster.redis.membership import RENEW_BEATS
 from txengineio.cluster.redis.register import LIFETIME
 
 TWICE_AS_LONG = 30

@@ -34,7 +34,7 @@ class CrossbarNode:
     Args:
         folder: Where the copy goes.
         port: Where it listens; Crossbar.io takes no port 0.
-        change: Changes the configuration of the transport's paths.
+        change: Changes the configuration of the router.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CrossbarNode:
         text = file.read_text("utf-8").replace("8080", str(self.port))
         configuration = json.loads(text)
         if change is not None:
-            change(configuration["workers"][0]["transports"][0]["paths"])
+            change(configuration["workers"][0])
         file.write_text(json.dumps(configuration), "utf-8")
 
     @property

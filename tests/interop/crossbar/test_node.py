@@ -8,9 +8,8 @@ from queue import Empty
 
 import pytest
 
-from tests.conftest import skip_or_fail
 from tests.examples import RunExample, connected
-from tests.interop.crossbar.node import ENVIRONMENT, Configuration, CrossbarNode
+from tests.interop.crossbar.node import Configuration, CrossbarNode
 from tests.interop.servers import HERE, Results, run_client
 from tests.ports import reserved_port
 
@@ -23,12 +22,6 @@ TRANSPORTS = {
     "websocket": ["websocket"],
     "upgrade": ["polling", "websocket"],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _crossbar() -> None:
-    if not (ENVIRONMENT / ".installed").exists():
-        skip_or_fail("Crossbar.io is missing: run make crossbar")
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +66,6 @@ def test_wamp_component_answers(
         assert facts["trouble"] == []
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A port for a node of the test's own."""
-    with reserved_port() as port:
-        yield port
-
-
 def test_bridge_outlives_the_router(
     tmp_path: Path, port: int, run_example: RunExample
 ) -> None:
@@ -108,7 +94,8 @@ def test_bridge_outlives_the_router(
 def test_node_says_what_is_wrong_with_its_configuration(
     tmp_path: Path, port: int
 ) -> None:
-    def misspell(paths: Configuration) -> None:
+    def misspell(worker: Configuration) -> None:
+        paths = worker["transports"][0]["paths"]
         paths["/"]["extra"]["app"] = "shout:Shuot"
 
     broken = CrossbarNode(tmp_path / "node", port, misspell)

@@ -34,12 +34,19 @@ from txengineio.cluster.machines.secret import check_secret, read_secret
 from txengineio.cluster.machines.together import Together
 from txengineio.cluster.membership import MembershipMaker
 from txengineio.cluster.redis.urls import RedisURL, parse_redis_url
+from txengineio.cluster.wamp.urls import parse_wamp_url
 from txengineio.cluster.workers import Workers
 from txengineio.errors import InvalidOption, JoinFailed
 from txengineio.net.endpoints import server_endpoint
 from txengineio.server.engine import Engine
 
-__all__ = ["DEFAULT_NAME", "MachinesCluster", "RedisCluster", "check_cluster_name"]
+__all__ = [
+    "DEFAULT_NAME",
+    "MachinesCluster",
+    "RedisCluster",
+    "WampCluster",
+    "check_cluster_name",
+]
 
 DEFAULT_NAME: Final = "engineio"
 """The name of a cluster that was given none."""
@@ -275,6 +282,33 @@ class RedisCluster(MachinesCluster):
         parse_redis_url(url)
         make: Any = super().maker(url)
         return partial(make, outside=self._hears_outside)
+
+
+class WampCluster(MachinesCluster):
+    """A cluster whose nodes find each other by a router of WAMP, such as Crossbar.io.
+
+    It needs no extra. The URLs are ``wamp:ws://USER:PASSWORD@HOST:PORT/PATH@REALM``,
+    and ``wamp:wss://…`` for TLS. The nodes need rights to the router's meta API.
+
+    Args:
+        url: Where the router is, and the realm.
+        details: As for `MachinesCluster`.
+
+    Raises:
+        InvalidOption: An argument makes no sense, or the secret cannot be read.
+    """
+
+    def __init__(self, url: str, **details: Any) -> None:
+        super().__init__(url, **details)
+        if self._secret is None and not is_loopback(parse_wamp_url(url).host):
+            expected = "given, as other machines can publish at that router"
+            raise InvalidOption("secret", expected, None)
+
+    @override
+    def maker(self, url: str) -> MembershipMaker:
+        """Return what makes the membership."""
+        parse_wamp_url(url)
+        return super().maker(url)
 
 
 def _is_local(where: RedisURL) -> bool:

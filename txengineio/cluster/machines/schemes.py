@@ -12,6 +12,7 @@ from txengineio.errors import InvalidOption
 
 __all__ = ["SCHEMES", "maker_of"]
 
+_WAMP: Final = "txengineio.cluster.wamp.maker.make_membership"
 _REDIS: Final = "txengineio.cluster.redis.maker.make_membership"
 
 SCHEMES: Final[Mapping[str, str]] = {
@@ -20,6 +21,7 @@ SCHEMES: Final[Mapping[str, str]] = {
     "redis+sentinel": _REDIS,
     "rediss+sentinel": _REDIS,
     "unix": _REDIS,
+    "wamp": _WAMP,
 }
 """A `MembershipMaker` for each scheme, by its full name: what it needs is an extra."""
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
-from random import uniform
 from typing import Any, Final
 
 import txredisapi
 from twisted.internet.defer import Deferred, TimeoutError, fail
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IReactorTime,
     IStreamClientEndpoint,
     ITCPTransport,
@@ -27,6 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from txengineio.cluster.broker.attempts import Attempts, line_of
 from txengineio.cluster.redis.interfaces import ConnectionUser, RedisAway, RedisRefused
 from txengineio.cluster.redis.urls import RedisURL
 from txengineio.net.direct_writes import can_write_directly, write_directly
@@ -35,12 +34,6 @@ __all__ = ["LOGIN_TIMEOUT", "RedisConnection", "ask_once"]
 
 LOGIN_TIMEOUT: Final = 10.0
 """Seconds from the connection to the answer to the last command before it is used."""
-
-_FIRST_DELAY: Final = 0.1
-_LONGEST_DELAY: Final = 1.0
-"""Seconds between two attempts, about; they double up to this."""
-
-_DOUBLINGS: Final = 5
 
 _TOGETHER: Final = 0.001
 """Seconds within which what is said leaves together, with the next turn of the reactor.
@@ -178,40 +171,21 @@ class RedisConnection:
         channels: Sequence[bytes] = (),
     ) -> None:
         self.is_up = False
-        self._endpoint = endpoint
         self._url = url
         self._clock = clock
         self._user = user
         self._channels = channels
-        self._factory = _Factory(self, _Subscriber if channels else _Commands)
+        factory = _Factory(self, _Subscriber if channels else _Commands)
+        self._attempts = Attempts(endpoint, factory, clock, user.down)
         self._protocol: Any = None
-        self._failures = 0
         self._problem: RedisAway | RedisRefused | None = None
-        # Either an attempt is under way, or one is due, or there is a connection.
-        self._attempt: Deferred[Any] | None = None
-        self._retry: IDelayedCall | None = None
-        self._stopped: Deferred[None] | None = None
-
-    def start(self) -> None:
-        """Connect, now and whenever the connection is lost."""
-        self._retry = None
-        self._attempt = self._endpoint.connect(self._factory)
-        self._attempt.addCallbacks(self._connected, self._not_connected)
+        self.start = self._attempts.start
 
     def stop(self) -> Deferred[None]:
         """Do not connect any more; fires when there is no connection."""
-        stopped: Deferred[None] = Deferred()
-        self._stopped = stopped
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        if self._protocol is not None:
-            self._protocol.transport.loseConnection()
-        elif self._attempt is not None:
-            self._attempt.cancel()
-        else:
-            stopped.callback(None)
-        return stopped
+        if self._protocol is None:
+            return self._attempts.stop(None)
+        return self._attempts.stop(self._protocol.transport.loseConnection)
 
     def abort(self) -> None:
         """Drop the connection as it is; the next one is made soon."""
@@ -223,28 +197,6 @@ class RedisConnection:
         if not self.is_up:
             return fail(RedisAway("there is no connection to Redis"))
         return _execute(self._protocol, *command)
-
-    # --- what happens to the attempt --------------------------------------------------
-
-    def _connected(self, _protocol: object) -> None:
-        self._attempt = None
-
-    def _not_connected(self, failure: Failure) -> None:
-        self._attempt = None
-        if self._stopped is not None:
-            self._stopped.callback(None)
-            return
-        problem = failure.value
-        if not isinstance(problem, RedisAway | RedisRefused):
-            problem = RedisAway(_line(failure))
-        self._try_again(problem)
-
-    def _try_again(self, problem: RedisAway | RedisRefused) -> None:
-        doublings = min(self._failures, _DOUBLINGS)
-        delay = min(_FIRST_DELAY * 2**doublings, _LONGEST_DELAY)
-        self._failures += 1
-        self._retry = self._clock.callLater(delay * uniform(0.75, 1.25), self.start)
-        self._user.down(problem)
 
     # --- what the protocol tells ------------------------------------------------------
 
@@ -279,7 +231,7 @@ class RedisConnection:
 
     def _logged_in(self, _result: object) -> None:
         self.is_up = True
-        self._failures = 0
+        self._attempts.succeeded()
         self._user.up()
 
     def _not_logged_in(self, failure: Failure) -> None:
@@ -313,10 +265,7 @@ class RedisConnection:
         """Note that there is no connection any more."""
         self._protocol = None
         self.is_up = False
-        if self._stopped is not None:
-            self._stopped.callback(None)
-            return
-        self._try_again(self._problem or RedisAway(_line(why)))
+        self._attempts.lost(self._problem or RedisAway(line_of(why)))
 
 
 async def ask_once(
@@ -360,12 +309,7 @@ def _execute(protocol: Any, *command: bytes | str | int) -> Deferred[Any]:
 
 def _translate(failure: Failure) -> None:
     if failure.check(txredisapi.ResponseError):
-        raise RedisRefused(_line(failure)) from failure.value
+        raise RedisRefused(line_of(failure)) from failure.value
     if failure.check(txredisapi.ConnectionError):
         raise RedisAway("the connection to Redis is lost") from failure.value
     failure.raiseException()
-
-
-def _line(failure: Failure) -> str:
-    said = " ".join(failure.getErrorMessage().split()).rstrip(".")
-    return said or type(failure.value).__name__

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
-from OpenSSL.crypto import Error as CryptoError
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    UNIXClientEndpoint,
-    wrapClientTLS,
-)
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
     IStreamClientEndpoint,
 )
-from twisted.internet.ssl import (
-    Certificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
 from zope.interface import implementer
 
+from txengineio.cluster.broker.tls import read_trust, with_tls
 from txengineio.cluster.redis.connection import ask_once
 from txengineio.cluster.redis.interfaces import RedisAway
-from txengineio.cluster.redis.urls import Address, BadRedisURL, RedisURL
+from txengineio.cluster.redis.urls import Address, RedisURL
 
 __all__ = ["SentinelEndpoint", "endpoint_of"]
 
@@ -38,10 +27,6 @@ CONNECT_TIMEOUT: Final = 5.0
 ASK_TIMEOUT: Final = 2.0
 """Seconds that a Sentinel may take to answer before the next one is asked."""
 
-_PEM: Final = re.compile(
-    rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
-)
-
 EndpointFor = Callable[[Address], IStreamClientEndpoint]
 
 
@@ -49,18 +34,18 @@ def endpoint_of(url: RedisURL, reactor: Any) -> IStreamClientEndpoint:
     """Return the endpoint that leads to the server that a URL names.
 
     Raises:
-        BadRedisURL: The file of ``?ca=`` has no certificate.
+        BadBrokerURL: The file of ``?ca=`` has no certificate.
     """
     if url.path is not None:
         return UNIXClientEndpoint(reactor, url.path, CONNECT_TIMEOUT)
-    trust = _trust(url.ca) if url.ca is not None else None
+    trust = read_trust(url.ca) if url.ca is not None else None
 
     def endpoint_for(address: Address) -> IStreamClientEndpoint:
         host, port = address
         endpoint = HostnameEndpoint(reactor, host, port, CONNECT_TIMEOUT)
         if not url.tls:
             return endpoint
-        return wrapClientTLS(optionsForClientTLS(host, trustRoot=trust), endpoint)
+        return with_tls(endpoint, host, trust)
 
     if url.service is None:
         return endpoint_for(url.hosts[0])
@@ -117,17 +102,3 @@ class SentinelEndpoint:
         command = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._url.service or ""
         asked = ask_once(endpoint, self._url.sentinel_password, *command)
         return Deferred.fromCoroutine(asked).addTimeout(ASK_TIMEOUT, self._clock)
-
-
-def _trust(path: str) -> Any:
-    try:
-        found = _PEM.findall(Path(path).read_bytes())
-        certificates = [Certificate.loadPEM(each) for each in found]
-    except OSError as error:
-        raise BadRedisURL(f"?ca= names a file of certificates: {error}") from error
-    except CryptoError as error:
-        problem = f"?ca= names a file of certificates; one in {path} makes no sense"
-        raise BadRedisURL(problem) from error
-    if not certificates:
-        raise BadRedisURL(f"?ca= names a file of certificates; {path} has none")
-    return trustRootFromCertificates(certificates)

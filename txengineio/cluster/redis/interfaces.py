@@ -1,4 +1,4 @@
-"""What the membership needs of a connection to Redis, and how that may fail."""
+"""What is needed of a connection to Redis, and how that may fail."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from txengineio.errors import EngineIOError
+from txengineio.cluster.broker.interfaces import BrokerAway, BrokerRefused
 
 __all__ = ["Connect", "Connection", "ConnectionUser", "RedisAway", "RedisRefused"]
 
 _TRANSIENT = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN")
 
 
-class RedisAway(EngineIOError):
+class RedisAway(BrokerAway):
     """Redis cannot be reached, or the connection was lost before it answered."""
 
 
-class RedisRefused(EngineIOError):
+class RedisRefused(BrokerRefused):
     """Redis has answered a command with an error.
 
     Args:
         text: What it said, in one line.
-
-    Attributes:
-        is_transient: Whether the same may work in a moment.
-        is_elsewhere: Whether another server is the master now.
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.is_elsewhere = text.startswith("READONLY")
-        self.is_transient = text.startswith(_TRANSIENT)
+        super().__init__(
+            text,
+            is_transient=text.startswith(_TRANSIENT),
+            is_elsewhere=text.startswith("READONLY"),
+        )
 
 
 class ConnectionUser(Protocol):
@@ -41,7 +39,7 @@ class ConnectionUser(Protocol):
     def up(self) -> None:
         """Note that commands can be sent, and that all channels are subscribed to."""
 
-    def down(self, problem: RedisAway | RedisRefused) -> None:
+    def down(self, problem: BrokerAway | BrokerRefused) -> None:
         """Note that the connection is lost, or that an attempt to make it failed."""
 
     def heard(self, channel: bytes, data: bytes) -> None:

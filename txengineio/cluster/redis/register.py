@@ -20,14 +20,12 @@ what would otherwise need two commands, between which another node could come.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, unique
 from secrets import randbelow
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from txengineio.cluster.membership import Member
-from txengineio.cluster.redis.frames import (
+from txengineio.cluster.broker.frames import (
     INCARNATION,
     BadFrame,
     Frame,
@@ -35,10 +33,12 @@ from txengineio.cluster.redis.frames import (
     Seal,
     encode_member,
 )
-from txengineio.cluster.redis.numbers import Said
+from txengineio.cluster.broker.interfaces import Held
+from txengineio.cluster.broker.numbers import Said
+from txengineio.cluster.membership import Member
 from txengineio.observing.seldom import SeldomLog
 
-__all__ = ["HOLD", "LIFETIME", "RELEASE", "START", "Held", "Keys", "Register"]
+__all__ = ["HOLD", "LIFETIME", "RELEASE", "START", "Keys", "RedisRegister"]
 
 LIFETIME: Final = 13
 """Seconds that a node is a member without renewing it."""
@@ -91,18 +91,6 @@ return 1
 Execute = Callable[..., Deferred[Any]]
 
 
-@unique
-class Held(Enum):
-    """What has come of an attempt to hold a name."""
-
-    TAKEN = 0
-    """Another node has it, or had it after this one."""
-    UNSETTLED = 1
-    """This node has it; others may be about to come back, as Redis was away."""
-    SETTLED = 2
-    """This node has it, and those who are members have their names, too."""
-
-
 class Keys:
     """The names of what a cluster has in Redis.
 
@@ -133,8 +121,8 @@ class Keys:
         return self._prefix + b"node:" + name.encode()
 
 
-class Register:
-    """Reads and writes the keys.
+class RedisRegister:
+    """Reads and writes the keys; see `Register`.
 
     Args:
         execute: Sends a command, see `Connection.execute`. All methods here fail as it
@@ -154,6 +142,11 @@ class Register:
         self._seal = seal
         self._said = said
         self._name = said.name
+
+    @property
+    def lifetime(self) -> int:
+        """Seconds after which the name of a node that died is free."""
+        return LIFETIME
 
     async def start(self) -> bytes:
         """Return an incarnation for this node: greater than those of its name before.

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, unquote
 
 from typing_extensions import override
 
-from txengineio.errors import InvalidOption
+from txengineio.cluster.broker.urls import BadBrokerURL
 
 __all__ = ["Address", "BadRedisURL", "RedisURL", "parse_redis_url"]
 
@@ -50,19 +50,8 @@ _SENTINEL: Final = {"redis+sentinel", "rediss+sentinel"}
 _KNOWN: Final = {"redis", "rediss", "unix", *_SENTINEL}
 
 
-class BadRedisURL(InvalidOption):
-    """A URL of Redis makes no sense. It is not shown: a password may be in it.
-
-    Args:
-        expected: What a good one looks like.
-    """
-
-    def __init__(self, expected: str) -> None:
-        super().__init__("cluster", expected, None)
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.name}: {self.expected}"
+class BadRedisURL(BadBrokerURL):
+    """A URL of Redis makes no sense. It is not shown: a password may be in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

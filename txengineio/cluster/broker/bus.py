@@ -1,4 +1,4 @@
-"""What a node says in Redis and hears there: frames, at most once, bounded."""
+"""What a node says by the broker and hears there: frames, at most once, bounded."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections.abc import Callable, Container
 from secrets import token_bytes
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txengineio.cluster.broker.frames import BadFrame, Frame, Own, Seal
+from txengineio.cluster.broker.interfaces import (
+    BrokerAway,
+    BrokerRefused,
+    MakeWire,
+    Topics,
+)
+from txengineio.cluster.broker.numbers import Heard, Said
 from txengineio.cluster.packets import MAX_MESSAGE
-from txengineio.cluster.redis.frames import BadFrame, Frame, Own, Seal
-from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
-from txengineio.cluster.redis.numbers import Heard, Said
-from txengineio.cluster.redis.register import Keys
 from txengineio.observing.seldom import SeldomLog
 
 __all__ = ["MAX_WAITING", "Bus", "BusUser"]
 
 MAX_WAITING: Final = 8 << 20
-"""Bytes that may be under way to Redis: sent, or to be sent, and not answered yet."""
+"""Bytes that may be under way to the broker: sent or to be sent, not answered yet."""
 
 _OVERHEAD: Final = 256
 """Bytes that a message costs beside its own, at most."""
@@ -36,7 +40,7 @@ class BusUser(Protocol):
     def up(self) -> None:
         """Note that frames can be sent and are heard."""
 
-    def down(self, problem: RedisAway | RedisRefused) -> None:
+    def down(self, problem: BrokerAway | BrokerRefused) -> None:
         """Note that they cannot, or are not; or that one more attempt has failed."""
 
     def echo(self) -> None:
@@ -54,27 +58,31 @@ class BusUser(Protocol):
     def outside(self, data: bytes) -> None:
         """Take what another program says."""
 
+    def suspect(self, name: str) -> None:
+        """Note that the broker has lost a node, which may have ended."""
+
 
 class Bus:
-    """Two connections to Redis: one to say something, and one to hear.
+    """What goes by the way to the broker, and comes.
 
     Args:
-        connect: Makes a connection.
-        keys: The names of the channels.
+        make_wire: Makes the way.
+        topics: What nodes publish on.
         seal: Proves who made a frame.
         said: Makes the frames of this node.
-        counts: What is counted: messages that were dropped on the way out, as Redis was
-            ``away``, as too much waits for it (``full``), as it is too ``large``, or as
-            there is no such node (``gone``); those that are perhaps lost with a
-            connection (``gone``, too); ``unheard`` ones, as nobody was there. And
-            frames that were ``lost`` on their way to this node, ``forged``, of another
-            ``version``, of a ``stranger``, or came ``again``.
+        counts: What is counted: messages that were dropped on the way out, as the
+            broker was ``away``, as too much waits for it (``full``), as it is too
+            ``large``, or as there is no such node (``gone``); those that are perhaps
+            lost with a connection (``gone``, too); ``unheard`` ones, as nobody was
+            there. And frames that were ``lost`` on their way to this node, ``forged``,
+            of another ``version``, of a ``stranger``, or came ``again``.
         seconds: Tells the time, for lines in the log.
         hears_outside: Whether other programs may say something.
         user: Is told what happens.
 
     Attributes:
-        waiting: Bytes under way to Redis.
+        wire: The way to the broker.
+        waiting: Bytes under way to the broker.
     """
 
     _log = Logger()
@@ -82,8 +90,8 @@ class Bus:
     def __init__(  # noqa: PLR0913 - all of it is named
         self,
         *,
-        connect: Connect,
-        keys: Keys,
+        make_wire: MakeWire,
+        topics: Topics,
         seal: Seal,
         said: Said,
         counts: Counter[str],
@@ -92,7 +100,7 @@ class Bus:
         user: BusUser,
     ) -> None:
         self.waiting = 0
-        self._keys = keys
+        self._topics = topics
         self._seal = seal
         self._said = said
         self._heard = Heard()
@@ -104,46 +112,29 @@ class Bus:
         self._seldom = SeldomLog(self._log, seconds)
         # Which start of each node was told something, since they were marked.
         self._told: dict[str, bytes] = {}
-        channels = [keys.all, keys.node(said.name)]
-        if hears_outside:
-            channels.append(keys.outside)
-        self._says = connect(self)
-        self._hears = connect(self, channels)
-        self.execute = self._says.execute
+        hears = [topics.all, topics.node(said.name)]
+        self._outside = topics.outside if hears_outside else None
+        if self._outside is not None:
+            hears.append(self._outside)
+        self.wire = make_wire(self, hears)
 
-    def start(self) -> None:
-        """Connect."""
-        self._says.start()
-        self._hears.start()
-
-    def stop(self) -> Deferred[Any]:
-        """Disconnect; fires when that is done."""
-        return gatherResults([self._says.stop(), self._hears.stop()])
-
-    def reconnect(self) -> None:
-        """Give up the connections that there are, and make new ones."""
-        self._says.abort()
-        self._hears.abort()
-
-    @property
-    def is_up(self) -> bool:
-        """Whether frames can be sent and are heard, as far as it is known."""
-        return self._says.is_up and self._hears.is_up
-
-    # --- what connections tell --------------------------------------------------------
+    # --- what the wire tells ----------------------------------------------------------
 
     def up(self) -> None:
-        """Note that one of the connections is there."""
-        if self.is_up:
-            self._user.up()
+        """Note that frames can be sent and are heard; see `WireUser`."""
+        self._user.up()
 
-    def down(self, problem: RedisAway | RedisRefused) -> None:
-        """Note that one of the connections is not there."""
+    def down(self, problem: BrokerAway | BrokerRefused) -> None:
+        """Note that they cannot, or are not; see `WireUser`."""
         self._user.down(problem)
 
+    def suspect(self, name: str) -> None:
+        """Note that the broker has lost a node; see `WireUser`."""
+        self._user.suspect(name)
+
     def heard(self, channel: bytes, data: bytes) -> None:
-        """Take what was published."""
-        if channel == self._keys.outside:
+        """Take what was published; see `WireUser`."""
+        if channel == self._outside:
             self._user.outside(data)
             return
         try:
@@ -163,7 +154,7 @@ class Bus:
             frame.sender, frame.incarnation
         ):
             self._counts["stranger"] += 1
-        elif self._is_new(frame, channel == self._keys.all):
+        elif self._is_new(frame, channel == self._topics.all):
             self._user.frame(frame)
 
     def _hear_own(self, frame: Frame) -> None:
@@ -214,7 +205,7 @@ class Bus:
     def publish(self, kind: bytes, payload: bytes) -> bool:
         """Send a message to all; say whether it is under way."""
         number = self._said.next_to_all()
-        return self._send(self._keys.all, number, kind, payload)
+        return self._send(self._topics.all, number, kind, payload)
 
     def tell(
         self, node: str, incarnation: bytes | None, kind: bytes, payload: bytes
@@ -227,15 +218,15 @@ class Bus:
             return self._drop("gone", len(payload))
         self._told[node] = incarnation
         number = self._said.next_to_one(node, incarnation)
-        return self._send(self._keys.node(node), number, kind, payload)
+        return self._send(self._topics.node(node), number, kind, payload)
 
     def say(self, own: Own, payload: bytes = b"") -> Deferred[Any]:
-        """Tell all nodes something of the membership; see `Connection.execute`."""
-        return self._publish(self._keys.all, self._said.to_all, own.value, payload)
+        """Tell all nodes something of the membership; see `Wire.publish`."""
+        return self._publish(self._topics.all, self._said.to_all, own.value, payload)
 
     def probe(self) -> None:
         """Say something that only this node hears."""
-        channel = self._keys.node(self._said.name)
+        channel = self._topics.node(self._said.name)
         said = self._publish(channel, 0, Own.PROBE.value, self._echo)
         said.addErrback(self._not_probed)
 
@@ -243,7 +234,7 @@ class Bus:
         """Let each node that was told something find out whether it has heard all."""
         told, self._told = self._told, {}
         for node, incarnation in told.items():
-            channel = self._keys.node(node)
+            channel = self._topics.node(node)
             number = self._said.to_one(node, incarnation)
             said = self._publish(channel, number, Own.MARK.value, b"")
             said.addErrback(_ignore)
@@ -254,7 +245,7 @@ class Bus:
         if size > MAX_MESSAGE:
             return self._drop("large", size)
         size += _OVERHEAD
-        if not self._says.is_up:
+        if not self.wire.is_up:
             return self._drop("away", size)
         if self.waiting and self.waiting + size > MAX_WAITING:
             return self._drop("full", size)
@@ -272,22 +263,22 @@ class Bus:
         self, channel: bytes, number: int, kind: bytes, payload: bytes
     ) -> Deferred[Any]:
         frame = self._said.encode(channel, kind, number, payload)
-        return self._says.execute("PUBLISH", channel, frame)
+        return self.wire.publish(channel, frame)
 
-    def _published(self, hearers: int, size: int) -> None:
+    def _published(self, hearers: int | None, size: int) -> None:
         self.waiting -= size
-        if not hearers:
+        if hearers == 0:
             self._counts["unheard"] += 1
 
     def _not_probed(self, failure: Failure) -> None:
         problem = failure.value
-        failure.trap(RedisAway, RedisRefused)
-        if isinstance(problem, RedisRefused):
+        failure.trap(BrokerAway, BrokerRefused)
+        if isinstance(problem, BrokerRefused):
             self._user.down(problem)
 
     def _not_published(self, failure: Failure, size: int) -> None:
         self.waiting -= size
-        failure.trap(RedisAway, RedisRefused)
+        failure.trap(BrokerAway, BrokerRefused)
         self._drop("gone", size)
 
     def _drop(self, reason: str, size: int) -> bool:
@@ -295,7 +286,7 @@ class Bus:
         self._seldom.warn(
             "dropped",
             "a message of {size} bytes for others is dropped ({reason}): {waiting} "
-            "bytes wait for Redis",
+            "bytes wait for the broker",
             size=size,
             reason=reason,
             waiting=self.waiting,
@@ -304,4 +295,4 @@ class Bus:
 
 
 def _ignore(failure: Failure) -> None:
-    failure.trap(RedisAway, RedisRefused)
+    failure.trap(BrokerAway, BrokerRefused)

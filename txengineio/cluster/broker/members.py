@@ -1,6 +1,6 @@
 """The other nodes that a node knows, and for how long it has not heard of each.
 
-One that is cut off from Redis alone is silent, but its sessions go on, and can be
+One that is cut off from the broker alone is silent, but its sessions go on, and can be
 reached: so a silent node is asked itself before it is no member any more.
 """
 
@@ -16,7 +16,7 @@ from txengineio.cluster.membership import IMembershipListener, Member
 __all__ = ["SILENT_BEATS", "Members"]
 
 SILENT_BEATS: Final = 10
-"""Beats without a word of a node after which Redis and the node itself are asked.
+"""Beats without a word of a node after which the broker and the node itself are asked.
 
 With the time that it has for an answer, it is gone within 15 seconds.
 """
@@ -33,8 +33,8 @@ class Members:
     """The nodes that are known, except this one.
 
     The time is counted in beats, about a second each, and only in those in which this
-    node has heard itself: while Redis is away, or this process is stopped, nobody seems
-    to be silent. No clock is read.
+    node has heard itself: while the broker is away, or this process is stopped, nobody
+    seems to be silent. No clock is read.
 
     Args:
         listener: Is told of each change.
@@ -89,6 +89,11 @@ class Members:
         """Whether a node was silent for too long."""
         known = self._known.get(name)
         return known is not None and known.silent >= SILENT_BEATS
+
+    def suspect(self, name: str) -> None:
+        """Take a node for one that was silent for too long."""
+        if name in self._known:
+            self._known[name].silent = SILENT_BEATS
 
     async def is_gone(self, name: str) -> bool:
         """Ask a silent node itself; say whether it has not answered either."""

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txengineio.cluster.interfaces import Load
-from txengineio.cluster.membership import Member
-from txengineio.cluster.redis.frames import (
+from txengineio.cluster.broker.frames import (
     BadFrame,
     Frame,
     Own,
@@ -18,6 +16,8 @@ from txengineio.cluster.redis.frames import (
     decode_member,
     encode_member,
 )
+from txengineio.cluster.interfaces import Load
+from txengineio.cluster.membership import Member
 
 FRAME = Frame(
     kind=b"b", sender="n1", incarnation=b"12345678", serial=9, number=7, payload=b"hi"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from tests.cluster.redis.memory import Recorder
+from tests.cluster.broker.recorder import Recorder
+from txengineio.cluster.broker.members import SILENT_BEATS, Members
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import Member
-from txengineio.cluster.redis.members import SILENT_BEATS, Members
 
 FIRST, SECOND = b"first   ", b"second  "
 

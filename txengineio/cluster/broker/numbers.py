@@ -14,7 +14,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
-from txengineio.cluster.redis.frames import INCARNATION, Frame, Seal
+from txengineio.cluster.broker.frames import INCARNATION, Frame, Seal
 
 __all__ = ["MAX_REMEMBERED", "REMEMBERED", "Heard", "Said"]
 
@@ -61,7 +61,7 @@ class Said:
         """Return the next frame.
 
         Args:
-            channel: The channel that it is for, or the key.
+            channel: What it is published on, or asked for by.
             kind: What it is.
             number: The number of the message, or of the last one before.
             payload: The rest.

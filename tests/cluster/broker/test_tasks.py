@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from txengineio.cluster.redis.tasks import Tasks
+from txengineio.cluster.broker.tasks import Tasks
 
 
 class Case:

@@ -1,4 +1,4 @@
-"""What is published in Redis: frames, which prove that a node of the cluster made them.
+"""What nodes publish: frames, which prove that a node of the cluster made them.
 
 A frame is, in this order:
 
@@ -13,10 +13,11 @@ HMAC-SHA256        32 bytes, of the channel, a zero byte, and all the rest of th
 payload            as it is
 =================  ===================================================================
 
-Nothing in it depends on the clock of a node: it is Redis that tells when one starts. A
-frame that is published again on its channel is found out by its serial number, or by
-its incarnation if its node has started again; on another channel by its HMAC. A node
-that has heard nothing of another one cannot know what that has said before.
+Nothing in it depends on the clock of a node: it is the broker that tells when one
+starts. A frame that is published again on its channel is found out by its serial
+number, or by its incarnation if its node has started again; on another channel by its
+HMAC. A node that has heard nothing of another one cannot know what that has said
+before.
 """
 
 from __future__ import annotations

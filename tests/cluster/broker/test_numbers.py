@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from txengineio.cluster.redis import numbers
-from txengineio.cluster.redis.frames import Frame, Own, Seal
-from txengineio.cluster.redis.numbers import REMEMBERED, Heard, Said
+from txengineio.cluster.broker import numbers
+from txengineio.cluster.broker.frames import Frame, Own, Seal
+from txengineio.cluster.broker.numbers import REMEMBERED, Heard, Said
 
 FIRST, SECOND = b"start  1", b"start  2"
 SEAL = Seal(b"secret", "chat")

@@ -1,4 +1,4 @@
-"""A node's name in the cluster, which it alone has as long as it renews its key."""
+"""A node's name in the cluster, which it alone has as long as the broker keeps it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from txengineio.cluster.broker.interfaces import Held, Register
+from txengineio.cluster.broker.numbers import Said
 from txengineio.cluster.membership import Member
-from txengineio.cluster.redis.numbers import Said
-from txengineio.cluster.redis.register import LIFETIME, Held, Register
 from txengineio.errors import JoinFailed
 
 __all__ = ["Name"]
@@ -18,7 +18,7 @@ class Name:
     """The name of one node.
 
     Args:
-        register: The keys.
+        register: What the broker knows.
         said: Makes the frames of this node, which tell its start.
         clock: Where time comes from.
 
@@ -41,10 +41,11 @@ class Name:
 
         Raises:
             JoinFailed: Another node has it.
-            RedisAway: Redis cannot be reached.
-            RedisRefused: Redis does not do it.
+            BrokerAway: The broker cannot be reached.
+            BrokerRefused: The broker does not do it.
         """
-        for second in range(LIFETIME + 2):
+        lifetime = self._register.lifetime
+        for second in range(lifetime + 2):
             held = await self.hold(member, is_settled=False)
             if held is not Held.TAKEN:
                 return held
@@ -55,7 +56,7 @@ class Name:
                     "a node {name} is a member, or was one until a moment ago: this "
                     "one waits for at most {seconds} s",
                     name=member.name,
-                    seconds=LIFETIME,
+                    seconds=lifetime,
                 )
             await deferLater(self._clock, 1.0)
         raise JoinFailed(f"another node of the cluster has the name {member.name}")
@@ -63,7 +64,11 @@ class Name:
     async def hold(self, member: Member, is_settled: bool) -> Held:
         """Get the name, or keep it; see `Register.hold`, also for errors."""
         if not self._said.incarnation:
-            self._said.begin(await self._register.start())
+            started = await self._register.start()
+            if started is None:
+                self.is_held = False
+                return Held.TAKEN
+            self._said.begin(started)
         incarnation = self._said.incarnation
         held = await self._register.hold(member, is_settled)
         if self._said.incarnation == incarnation:

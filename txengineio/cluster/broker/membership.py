@@ -1,9 +1,9 @@
-"""Membership in a cluster whose nodes find each other in Redis.
+"""Membership in a cluster whose nodes share a broker, such as Redis.
 
-A node is a member as long as it renews its key in Redis, every few beats; a beat is a
-second. It also says so to all, and hears itself. A node that another one has not heard
-for some time is looked up, and only if its key is gone, too, and the node itself does
-not answer, it is no member any more. So it is Redis that counts the time. While Redis
+A node is a member as long as the broker keeps its name, which it sees to every few
+beats; a beat is a second. It also says so to all, and hears itself. A node that another
+one has not heard for some time is looked up, and only if the broker has not got it
+either, and the node itself does not answer, it is no member any more. While the broker
 is away nobody dies: the state is ``DEGRADED``, members stay members, messages are
 dropped and counted, until this node hears itself again.
 
@@ -26,6 +26,25 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txengineio.cluster.broker.bus import Bus
+from txengineio.cluster.broker.frames import (
+    Frame,
+    Own,
+    Seal,
+    decode_member,
+    encode_member,
+)
+from txengineio.cluster.broker.interfaces import (
+    BrokerAway,
+    BrokerRefused,
+    Held,
+    MakeWire,
+    Topics,
+)
+from txengineio.cluster.broker.members import Members
+from txengineio.cluster.broker.name import Name
+from txengineio.cluster.broker.numbers import Said
+from txengineio.cluster.broker.tasks import Tasks
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import (
     IMembership,
@@ -33,24 +52,10 @@ from txengineio.cluster.membership import (
     Member,
     MembershipState,
 )
-from txengineio.cluster.redis.bus import Bus
-from txengineio.cluster.redis.frames import (
-    Frame,
-    Own,
-    Seal,
-    decode_member,
-    encode_member,
-)
-from txengineio.cluster.redis.interfaces import Connect, RedisAway, RedisRefused
-from txengineio.cluster.redis.members import Members
-from txengineio.cluster.redis.name import Name
-from txengineio.cluster.redis.numbers import Said
-from txengineio.cluster.redis.register import Held, Keys, Register
-from txengineio.cluster.redis.tasks import Tasks
 from txengineio.errors import JoinFailed
 from txengineio.observing.seldom import SeldomLog
 
-__all__ = ["DEAF_BEATS", "JOIN_TIMEOUT", "RENEW_BEATS", "RedisMembership"]
+__all__ = ["DEAF_BEATS", "JOIN_TIMEOUT", "RENEW_BEATS", "BrokerMembership"]
 
 BEAT: Final = 1.0
 """Seconds between two looks at everything."""
@@ -59,7 +64,7 @@ PROBE_BEATS: Final = 2
 """Beats after which a node says something to itself."""
 
 RENEW_BEATS: Final = 5
-"""Beats after which a node renews its key, and tells all that it is there."""
+"""Beats after which a node sees to its name, and tells all that it is there."""
 
 FRESH_BEATS: Final = 3
 """Beats for which a node that has heard itself takes it that it hears others, too."""
@@ -75,27 +80,27 @@ waits for them: it is to know all others.
 """
 
 JOIN_TIMEOUT: Final = 10.0
-"""Seconds for which a node that is to join waits for Redis."""
+"""Seconds for which a node that is to join waits for the broker."""
 
 LOOK_UP_TIMEOUT: Final = 1.0
 """Seconds until a node that is looked up counts as unknown."""
 
 LEAVE_TIMEOUT: Final = 1.0
-"""Seconds for which a node that leaves waits for Redis."""
+"""Seconds for which a node that leaves waits for the broker."""
 
-_PROBLEMS: Final = (RedisAway, RedisRefused)
+_PROBLEMS: Final = (BrokerAway, BrokerRefused)
 
 
 @implementer(IMembership)
-class RedisMembership:
+class BrokerMembership:
     """One node's membership; see `IMembership`.
 
     Args:
-        connect: Makes a connection to Redis.
-        keys: The names of what the cluster has there.
+        make_wire: Makes the way to the broker.
+        topics: What nodes publish on.
         seal: Proves that a node of the cluster has said something.
         clock: Counts the beats.
-        where: What Redis is called in errors and in the log.
+        where: What the broker is called in errors and in the log.
         outside: Takes what other programs say, with the name of this node; returns the
             kind and the payload of a message for this node, or None; a ``ValueError``
             says that it makes no sense. None: they may say nothing.
@@ -110,8 +115,8 @@ class RedisMembership:
 
     def __init__(
         self,
-        connect: Connect,
-        keys: Keys,
+        make_wire: MakeWire,
+        topics: Topics,
         seal: Seal,
         clock: IReactorTime,
         *,
@@ -120,8 +125,8 @@ class RedisMembership:
     ) -> None:
         self.state = MembershipState.JOINING
         self.counts: Counter[str] = Counter()
-        self._connect = connect
-        self._keys = keys
+        self._make_wire = make_wire
+        self._topics = topics
         self._seal = seal
         self._clock = clock
         self._where = where
@@ -134,7 +139,7 @@ class RedisMembership:
         self._beating: IDelayedCall | None = None
         self._tasks = Tasks(self._failed)
         self._heard_itself: Deferred[None] | None = None
-        self._problem: RedisAway | RedisRefused | None = None
+        self._problem: BrokerAway | BrokerRefused | None = None
         self._has_joined = False
         self._leaving: list[Deferred[None]] | None = None
 
@@ -145,8 +150,8 @@ class RedisMembership:
         self._members = Members(listener)
         self._said = Said(self._seal, member.name)
         self._bus = Bus(
-            connect=self._connect,
-            keys=self._keys,
+            make_wire=self._make_wire,
+            topics=self._topics,
             seal=self._seal,
             said=self._said,
             counts=self.counts,
@@ -154,9 +159,8 @@ class RedisMembership:
             hears_outside=self._outside is not None,
             user=self,
         )
-        self._register = Register(
-            self._bus.execute, self._keys, self._seal, self._said, self._seldom
-        )
+        self._wire = self._bus.wire
+        self._register = self._wire.register(self._seal, self._said, self._seldom)
         self._name = Name(self._register, self._said, self._clock)
         return self._tasks.run("join", self._join)
 
@@ -198,7 +202,7 @@ class RedisMembership:
 
     def look_up(self, name: str) -> Deferred[bool]:
         """Ask whether a node is a member by now; see `IMembership`."""
-        if self.state is MembershipState.JOINING or not self._bus.is_up:
+        if self.state is MembershipState.JOINING or not self._wire.is_up:
             return succeed(False)
         asked = Deferred.fromCoroutine(self._look_up(name))
         return asked.addTimeout(LOOK_UP_TIMEOUT, self._clock).addErrback(_nobody)
@@ -212,11 +216,11 @@ class RedisMembership:
     # --- joining and leaving ----------------------------------------------------------
 
     async def _join(self) -> None:
-        self._bus.start()
+        self._wire.start()
         self._beat()
         try:
             while not await self._has_become_member():
-                pass  # Redis went away meanwhile: try again when it is back.
+                pass  # The broker went away meanwhile: try again when it is back.
         except CancelledError:
             if self._leaving is None:
                 await self._leave()
@@ -235,14 +239,14 @@ class RedisMembership:
         heard_itself: Deferred[None] = Deferred()
         heard_itself.addTimeout(JOIN_TIMEOUT, self._clock)
         self._heard_itself = heard_itself
-        if self._bus.is_up:
+        if self._wire.is_up:
             self._bus.probe()
         await heard_itself
         try:
             if await self._name.take(self._member) is Held.UNSETTLED:
                 await deferLater(self._clock, SETTLE_BEATS * BEAT)
             await self._catch_up()
-        except RedisAway:
+        except BrokerAway:
             return False
         return True
 
@@ -250,7 +254,7 @@ class RedisMembership:
         if self._beating is not None:
             self._beating.cancel()
             self._beating = None
-        if self._name.is_held and self._bus.is_up:
+        if self._name.is_held and self._wire.is_up:
             released = Deferred.fromCoroutine(self._release())
             released.addTimeout(LEAVE_TIMEOUT, self._clock)
             released.addErrback(lambda failure: failure.trap(TimeoutError, *_PROBLEMS))
@@ -262,9 +266,9 @@ class RedisMembership:
             await self._bus.say(Own.LEFT)
 
     async def _disconnect(self) -> None:
-        stopped = self._bus.stop()
+        stopped = self._wire.stop()
         # A connection on which nothing can be sent does not end by itself.
-        aborting = self._clock.callLater(LEAVE_TIMEOUT, self._bus.reconnect)
+        aborting = self._clock.callLater(LEAVE_TIMEOUT, self._wire.abort)
         await stopped
         if aborting.active():
             aborting.cancel()
@@ -284,11 +288,11 @@ class RedisMembership:
         self._beats_deaf = 0
         self._bus.probe()
 
-    def down(self, problem: RedisAway | RedisRefused) -> None:
-        """Note that Redis is away; see `BusUser`."""
+    def down(self, problem: BrokerAway | BrokerRefused) -> None:
+        """Note that the broker is away; see `BusUser`."""
         self._problem = problem
         waiting = self._heard_itself
-        if waiting is not None and isinstance(problem, RedisRefused):
+        if waiting is not None and isinstance(problem, BrokerRefused):
             if not problem.is_transient:
                 self._heard_itself = None
                 waiting.errback(problem)
@@ -301,7 +305,7 @@ class RedisMembership:
         waiting, self._heard_itself = self._heard_itself, None
         if waiting is not None:
             waiting.callback(None)
-        elif self._is_away and self._bus.is_up:
+        elif self._is_away and self._wire.is_up:
             self._tasks.start("catch up", self._catch_up)
 
     @property
@@ -328,6 +332,12 @@ class RedisMembership:
     def namesake(self) -> None:
         """Note that another node has this one's name; see `BusUser`."""
         self._name.has_namesake = True
+
+    def suspect(self, name: str) -> None:
+        """Find out whether a node has ended, as the broker has lost it."""
+        if name in self._members and self.state is MembershipState.OK:
+            self._members.suspect(name)
+            self._tasks.start(f"check {name}", partial(self._check, name))
 
     def outside(self, data: bytes) -> None:
         """Take what another program has said; see `BusUser`."""
@@ -361,7 +371,7 @@ class RedisMembership:
         self._members.here(member, frame.incarnation)
 
     def _read(self, frame: Frame) -> None:
-        """Take what the key of a node says, unless that is a member already."""
+        """Take what a node says when it is asked, unless that is a member already."""
         is_known = self.is_member(frame.sender, frame.incarnation)
         if not is_known and self._bus.is_new(frame):
             self._here(frame)
@@ -376,12 +386,12 @@ class RedisMembership:
         self._beating = self._clock.callLater(BEAT, self._beat)
         self._beats += 1
         self._beats_deaf += 1
-        if not self._bus.is_up:
+        if not self._wire.is_up:
             return
         if self._beats_deaf > DEAF_BEATS:
-            self._degrade(RedisAway(f"nothing comes back for {DEAF_BEATS} s"))
+            self._degrade(BrokerAway(f"nothing comes back for {DEAF_BEATS} s"))
             self._beats_deaf = 0
-            self._bus.reconnect()
+            self._wire.abort()
             return
         if self._beats % PROBE_BEATS == 0:
             self._bus.probe()
@@ -430,12 +440,12 @@ class RedisMembership:
     async def _hold_name(self) -> None:
         is_settled = self._beats_ok > SETTLE_BEATS
         if await self._name.hold(self._member, is_settled) is Held.TAKEN:
-            # It was stopped for so long that its key was gone.
+            # It was stopped for so long that its name was free.
             self._set_state(MembershipState.JOINING)
             name = self._member.name
-            raise RedisRefused(f"another node has the name {name} by now")
+            raise BrokerRefused(f"another node has the name {name} by now")
 
-    def _degrade(self, problem: RedisAway | RedisRefused) -> None:
+    def _degrade(self, problem: BrokerAway | BrokerRefused) -> None:
         if self.state is MembershipState.OK:
             self._log.warn(
                 "{where} is away: {problem}; the other nodes stay members, messages to "
@@ -452,7 +462,7 @@ class RedisMembership:
 
     def _failed(self, failure: Failure) -> None:
         problem = failure.value
-        if isinstance(problem, RedisRefused):
+        if isinstance(problem, BrokerRefused):
             kind, _, _ = str(problem).partition(" ")  # such as OOM
             text = "{where}: {problem}"
             self._seldom.warn(kind, text, where=self._where, problem=problem)
@@ -460,7 +470,7 @@ class RedisMembership:
             if problem.is_elsewhere:
                 # With the next beat.
                 self._beats_deaf = DEAF_BEATS
-        elif not failure.check(RedisAway, CancelledError):
+        elif not failure.check(BrokerAway, CancelledError):
             self._log.failure("a task of the membership failed", failure=failure)
 
 
