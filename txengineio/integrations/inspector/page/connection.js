@@ -182,22 +182,24 @@ let marks = 0;
 let echoes = null;
 
 function send(message) {
-  const limit = client.handshake.maxPayload;
-  const size = sizeToSend(message);
-  if (size > limit) {
-    byId("problem").textContent = `That would be ${number(size)} bytes; the server takes ${number(limit)} (--max-http-buffer-size).`;
-    return false;
-  }
+  if (!fits(typeof message === "string" ? sizeOf(message) + 1 : sizeOfBytes(message.byteLength))) return false;
   byId("problem").textContent = "";
   if (typeof message === "string") expectBack(message);
   client.send(message);
   return true;
 }
 
-function sizeToSend(message) {
-  if (typeof message === "string") return sizeOf(message) + 1;
+/** Say whether the server takes so many bytes; if not, the page tells why. */
+function fits(size) {
+  const limit = client.handshake.maxPayload;
+  if (size <= limit) return true;
+  byId("problem").textContent = `That would be ${number(size)} bytes; the server takes ${number(limit)} (--max-http-buffer-size).`;
+  return false;
+}
+
+function sizeOfBytes(length) {
   // By polling, binary is written with characters: a third more.
-  return client.transport === "polling" ? Math.ceil(message.byteLength / 3) * 4 + 1 : message.byteLength;
+  return client.transport === "polling" ? Math.ceil(length / 3) * 4 + 1 : length;
 }
 
 function expectBack(message) {
@@ -248,7 +250,8 @@ byId("text").addEventListener("keydown", (event) => {
 byId("file").addEventListener("change", async ({ target }) => {
   const [file] = target.files;
   target.value = "";
-  if (file) send(await file.arrayBuffer());
+  // One that is too large is not even read.
+  if (file && fits(sizeOfBytes(file.size))) send(await file.arrayBuffer());
 });
 byId("measure").addEventListener("change", drawChart);
 addEventListener("pagehide", () => client?.close());
