@@ -626,6 +626,35 @@ def test_the_end_of_this_node_gives_everything_back(nodes: TwoNodes) -> None:
     assert websocket.connection.is_closed
 
 
+def test_the_last_answers_of_a_node_that_has_left_still_come(nodes: TwoNodes) -> None:
+    client, other = nodes.open(), nodes.open()
+    websocket = other.upgrade()
+    poll = client.poll()
+    nodes.forwarder.end()
+    nodes.near.settle()
+    assert poll.is_pending
+    nodes.far.session(client.sid).close()
+    nodes.far.session(other.sid).close()
+    nodes.near.settle()
+    assert poll.answer.text == "1"
+    assert websocket.close_code() == 1005
+    websocket.close()
+    assert websocket.connection.is_closed
+    nodes.near.assert_nothing_left()
+
+
+def test_a_node_that_has_left_is_waited_for_only_so_long(nodes: TwoNodes) -> None:
+    client, other = nodes.open(), nodes.open()
+    websocket = other.upgrade()
+    poll = client.poll()
+    nodes.forwarder.end()
+    nodes.near.advance(forwarder.LAST_ANSWERS - 0.1)
+    assert poll.is_pending
+    nodes.near.advance(0.2)
+    assert (poll.answer.status, poll.answer.json["code"]) == (400, 1)
+    assert websocket.connection.is_closed
+
+
 def test_nothing_is_left() -> None:
     nodes = two_nodes(application=RecordingApplication())
     client = nodes.open()

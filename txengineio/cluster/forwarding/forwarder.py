@@ -28,7 +28,7 @@ from txengineio.reactor import MIN_DELAY
 from txengineio.server.cluster import ClusterCounts
 from txengineio.server.web.incoming_request import IncomingRequest
 
-__all__ = ["MAX_UNDER_WAY", "Forwarder"]
+__all__ = ["LAST_ANSWERS", "MAX_UNDER_WAY", "Forwarder"]
 
 MAX_UNDER_WAY: Final = 1000
 """Requests that one other node may have to answer at a time, beside one for each of its
@@ -39,6 +39,9 @@ _IDLE_TIMEOUT: Final = 30.0
 
 _REACH_TIMEOUT: Final = 4.0
 """Seconds after which a node that is asked whether it is there is not."""
+
+LAST_ANSWERS: Final = 1.0
+"""Seconds in which the last answers of a node that has left come, if they do."""
 
 _UNAVAILABLE: Final = 503
 _BUSY: Final = b"The process of the session takes no more requests now.\n"
@@ -88,8 +91,9 @@ class Forwarder:
         self._tunnels: set[Carrier] = set()
         self._connecting: set[Deferred[Any]] = set()
         self._is_closed = False
-        self._is_aborted = False
+        self._is_gone = False
         self._expiry: IDelayedCall | None = None
+        self._giving_up: IDelayedCall | None = None
         self._seldom = SeldomLog(self._log, clock.seconds)
 
     def forward(self, request: IncomingRequest, sessions: int = 0) -> None:
@@ -162,7 +166,7 @@ class Forwarder:
 
     def _reached(self, carrier: Carrier) -> bool:
         self.is_free(carrier)
-        return not self._is_aborted
+        return not self._is_gone
 
     def _connect(self) -> Deferred[Any]:
         connecting: Deferred[Any] = self._endpoint.connect(self._factory)
@@ -180,7 +184,7 @@ class Forwarder:
             carrier.hurry()
 
     def _connected(self, carrier: Any, request: IncomingRequest, data: bytes) -> None:
-        if self._is_aborted:
+        if self._is_gone:
             carrier.transport.abortConnection()
             self._lose(request)
         elif request.is_gone:
@@ -190,7 +194,7 @@ class Forwarder:
             self._carry(carrier, request, data)
 
     def _not_connected(self, failure: Failure, request: IncomingRequest) -> None:
-        if self._is_aborted:
+        if self._is_gone:
             # That was how its end was found out, or it was given up.
             self._lose(request)
             return
@@ -201,7 +205,7 @@ class Forwarder:
         self._refuse(request)
 
     def _not_told(self, failure: Failure) -> None:
-        if not self._is_aborted:
+        if not self._is_gone:
             self._warn(failure)
 
     def _warn(self, failure: Failure) -> None:
@@ -252,6 +256,8 @@ class Forwarder:
         self._carrying.discard(carrier)
         self._tunnels.discard(carrier)
         self._idle.pop(carrier, None)
+        if not self._carrying and not self._tunnels:
+            self._stop_giving_up()
 
     def _expire(self) -> None:
         self._expiry = None
@@ -300,14 +306,38 @@ class Forwarder:
         for carrier in idle:
             carrier.transport.loseConnection()
 
-    def abort(self) -> None:
-        """Drop what is under way, too: those requests are given back."""
+    def end(self) -> None:
+        """Let the last answers come from a node that has left.
+
+        Word of that may overtake them: it comes by another way. They are waited for as
+        long as the connections last, and no longer than `LAST_ANSWERS`.
+        """
         self.close()
-        self._is_aborted = True
-        for carrier in [*self._carrying, *self._tunnels]:
-            carrier.transport.abortConnection()
+        self._is_gone = True
         for connecting in list(self._connecting):
             connecting.cancel()
+        self._stop_giving_up()
+        if self._carrying or self._tunnels:
+            self._giving_up = self.clock.callLater(LAST_ANSWERS, self._give_up)
+
+    def abort(self) -> None:
+        """Drop what is under way, too: those requests are given back."""
+        self.end()
+        self._stop_giving_up()
+        self._drop_all()
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        self._drop_all()
+
+    def _drop_all(self) -> None:
+        for carrier in [*self._carrying, *self._tunnels]:
+            carrier.transport.abortConnection()
+
+    def _stop_giving_up(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
 
 
 class _CarrierFactory(Factory):

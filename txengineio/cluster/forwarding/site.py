@@ -180,10 +180,16 @@ class ForwardedSite(EngineIOSite):
             session.transport.answer_with_noop()
 
     def close(self) -> None:
-        """Drop the connections, and the requests on them."""
+        """Close the connections, and drop the requests on them.
+
+        Answers that were given reach the other nodes: a reset would overtake them.
+        """
         for channel in list(self.channels):
             transport: Any = channel.transport
-            transport.abortConnection()
+            if channel.is_handling:
+                transport.abortConnection()
+            else:
+                transport.loseConnection()
 
 
 def _ignore_greeting(words: str) -> bytes:

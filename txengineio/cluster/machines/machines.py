@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -109,6 +110,8 @@ class Machines:
         # What the membership says, and those of them that can be reached.
         self._members: dict[str, Member] = {}
         self._peers: dict[str, Peer] = {}
+        # Those to nodes that have left, as long as they have something to do.
+        self._ended: WeakSet[Forwarder] = WeakSet()
         self._left: list[Callable[[str], object]] = []
         self._hears: list[Callable[[str, bytes, bytes], object]] = []
 
@@ -180,6 +183,8 @@ class Machines:
         self._members.clear()
         for name in list(self._peers):
             self._drop(name)
+        for forwarder in list(self._ended):
+            forwarder.abort()
         self.links.close()
         self._site.close()
 
@@ -300,16 +305,19 @@ class Machines:
 
     def _lose(self, name: str) -> None:
         self._drop(name)
-        for callback in self._left:
-            try:
-                callback(name)
-            except Exception:
-                self._log.failure("a callback for a lost node failed")
+        self._tell_left(name)
 
     def _drop(self, name: str) -> None:
         peer = self._peers.pop(name)
         # What it has not answered is answered here: its sessions are unknown.
         peer.forwarder.abort()
+
+    def _tell_left(self, name: str) -> None:
+        for callback in self._left:
+            try:
+                callback(name)
+            except Exception:
+                self._log.failure("a callback for a lost node failed")
 
     # --- what the membership tells ----------------------------------------------------
 
@@ -344,10 +352,13 @@ class Machines:
     def left(self, name: str) -> None:
         """Note that a node is no member any more."""
         self._members.pop(name, None)
-        peer = self._peers.get(name)
+        peer = self._peers.pop(name, None)
         if peer is None:
             return
-        self._lose(name)
+        # Its last answers may be on their way, such as goodbyes to its sessions.
+        peer.forwarder.end()
+        self._ended.add(peer.forwarder)
+        self._tell_left(name)
         if speaks_tls(peer.address):
             # Links to others of its machine may go through it, and cannot be moved.
             for other in self._peers.values():
