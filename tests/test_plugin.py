@@ -188,6 +188,22 @@ def test_in_the_background_it_fails_at_once_as_well(tmp_path: Path) -> None:
 # --- a server that runs ---------------------------------------------------------------
 
 
+def error_of(*arguments: str) -> str:
+    """Run a command that must fail at once; return the one line that says why."""
+    ended = subprocess.run(
+        command(*arguments),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    said = [line for line in ended.stdout.splitlines() if "#error]" in line]
+    assert len(said) == 1, ended.stdout
+    return said[0]
+
+
 class Running:
     """A process; ended with the test, whatever happens."""
 

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,7 +33,7 @@ from tests.interop.round_robin import (
 from tests.interop.servers import HERE, PYTHON_CLIENT
 from tests.interop.test_proxies import Answer, Proxy, open_session, request
 from tests.supervised import Workers, until
-from tests.test_plugin import PROJECT, Running, command
+from tests.test_plugin import Running, error_of
 
 pytestmark = pytest.mark.socket
 
@@ -70,18 +69,7 @@ class Machines:
 
     def fails_to_start(self, name: str, listen: str = LISTEN) -> str:
         """Return what it says, all of it one line."""
-        ended = subprocess.run(
-            command("--listen", listen, *self._flags(name)),
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert ended.returncode == 1
-        said = [line for line in ended.stdout.splitlines() if "#error]" in line]
-        assert len(said) == 1, ended.stdout
-        return said[0]
+        return error_of("--listen", listen, *self._flags(name))
 
     def _flags(self, name: str, listen: str = LISTEN) -> list[str]:
         return [

@@ -1,6 +1,8 @@
-"""A listener that keeps what a membership tells it."""
+"""What tests of memberships have in common, whatever the broker is."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -12,8 +14,9 @@ from txengineio.cluster.membership import (
     Member,
     MembershipState,
 )
+from txengineio.errors import JoinFailed
 
-__all__ = ["Recorder", "run"]
+__all__ = ["JoiningNode", "Recorder", "failure_of", "run"]
 
 
 @implementer(IMembershipListener)
@@ -56,3 +59,25 @@ class Recorder:
 def run(clock: Clock, seconds: float) -> None:
     """Let time pass, in steps."""
     clock.pump([0.25] * int(seconds * 4))
+
+
+class JoiningNode(Protocol):
+    """A node that may join."""
+
+    @property
+    def state(self) -> str: ...
+
+    def join(self) -> Deferred[None]: ...
+
+
+def failure_of(node: JoiningNode, clock: Clock, seconds: float = 0) -> str:
+    """The line that says why a node cannot join; nothing of it is left."""
+    problems: list[str] = []
+    node.join().addErrback(
+        lambda failure: problems.append(str(failure.trap(JoinFailed) and failure.value))
+    )
+    run(clock, seconds)
+    assert len(problems) == 1
+    assert "\n" not in problems[0]
+    assert node.state == "joining"
+    return problems[0]

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from tests.cluster.broker.recorder import Recorder, run
+from tests.cluster.broker.recorder import Recorder
 from txengineio.cluster.broker.frames import Seal
 from txengineio.cluster.broker.membership import BrokerMembership
 from txengineio.cluster.interfaces import Load
@@ -23,14 +23,12 @@ from txengineio.cluster.redis.interfaces import (
 from txengineio.cluster.redis.outside import read_outside
 from txengineio.cluster.redis.register import HOLD, START, Keys
 from txengineio.cluster.redis.wire import RedisWire
-from txengineio.errors import JoinFailed
 
 __all__ = [
     "KEYS",
     "MemoryConnection",
     "MemoryRedis",
     "Node",
-    "failure_of",
     "joined",
 ]
 
@@ -268,16 +266,3 @@ def joined(redis: MemoryRedis, *names: str) -> list[Node]:
         assert done.called
         assert done.result is None
     return nodes
-
-
-def failure_of(node: Node, clock: Clock, seconds: float = 0) -> str:
-    """The line that says why a node cannot join; nothing of it is left."""
-    problems: list[str] = []
-    node.join().addErrback(
-        lambda failure: problems.append(str(failure.trap(JoinFailed) and failure.value))
-    )
-    run(clock, seconds)
-    assert len(problems) == 1
-    assert "\n" not in problems[0]
-    assert node.state == "joining"
-    return problems[0]

@@ -7,12 +7,11 @@ from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from tests.cluster.broker.recorder import run
+from tests.cluster.broker.recorder import failure_of, run
 from tests.cluster.redis.memory import (
     KEYS,
     MemoryRedis,
     Node,
-    failure_of,
     joined,
 )
 from txengineio.cluster.broker.bus import MAX_WAITING

@@ -7,8 +7,8 @@ from dataclasses import replace
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tests.cluster.broker.recorder import run
-from tests.cluster.redis.memory import MemoryRedis, Node, failure_of, joined
+from tests.cluster.broker.recorder import failure_of, run
+from tests.cluster.redis.memory import MemoryRedis, Node, joined
 from txengineio.cluster.broker.membership import RENEW_BEATS
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.redis.register import LIFETIME

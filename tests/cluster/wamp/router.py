@@ -24,14 +24,12 @@ from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import Member
 from txengineio.cluster.wamp.register import WampTopics
 from txengineio.cluster.wamp.wire import WampWire
-from txengineio.errors import JoinFailed
 
 __all__ = [
     "TOPICS",
     "MemoryRouter",
     "MemorySession",
     "Node",
-    "failure_of",
     "joined",
     "user_itself",
 ]
@@ -252,16 +250,3 @@ def joined(router: MemoryRouter, *names: str) -> list[Node]:
         assert done.called
         assert done.result is None
     return nodes
-
-
-def failure_of(node: Node, clock: Clock, seconds: float = 0) -> str:
-    """The line that says why a node cannot join; nothing of it is left."""
-    problems: list[str] = []
-    node.join().addErrback(
-        lambda failure: problems.append(str(failure.trap(JoinFailed) and failure.value))
-    )
-    run(clock, seconds)
-    assert len(problems) == 1
-    assert "\n" not in problems[0]
-    assert node.state == "joining"
-    return problems[0]

@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 
-from tests.cluster.broker.recorder import run
-from tests.cluster.wamp.router import TOPICS, MemoryRouter, Node, failure_of, joined
+from tests.cluster.broker.recorder import failure_of, run
+from tests.cluster.wamp.router import TOPICS, MemoryRouter, Node, joined
 from txengineio.cluster.broker.bus import MAX_WAITING
 from txengineio.cluster.broker.membership import JOIN_TIMEOUT, RENEW_BEATS
 from txengineio.cluster.interfaces import Load

@@ -10,13 +10,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import Logger
 
-from tests.cluster.broker.recorder import run
+from tests.cluster.broker.recorder import failure_of, run
 from tests.cluster.wamp.router import (
     TOPICS,
     MemoryRouter,
     MemorySession,
     Node,
-    failure_of,
     joined,
 )
 from txengineio.cluster.broker.frames import Seal

@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +23,7 @@ from tests.interop.launch import LOOPBACK
 from tests.interop.test_cluster import APP, at, end, is_unknown
 from tests.interop.test_proxies import open_session, request
 from tests.supervised import until
-from tests.test_plugin import PROJECT, Running, command
+from tests.test_plugin import PROJECT, Running, error_of
 from txengineio.cluster.interfaces import Load
 from txengineio.cluster.membership import Member, MembershipState
 from txengineio.cluster.wamp.maker import make_membership
@@ -63,18 +62,7 @@ class Nodes:
 
     def fails_to_start(self, name: str, url: str) -> str:
         """Return the one line of a node that cannot join."""
-        ended = subprocess.run(
-            command("--port", "0", *self._flags(name, url)),
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert ended.returncode == 1
-        said = [line for line in ended.stdout.splitlines() if "#error]" in line]
-        assert len(said) == 1, ended.stdout
-        return said[0]
+        return error_of("--port", "0", *self._flags(name, url))
 
     def _flags(self, name: str, url: str) -> list[str]:
         return [
