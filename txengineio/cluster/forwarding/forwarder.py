@@ -312,32 +312,27 @@ class Forwarder:
         Word of that may overtake them: it comes by another way. They are waited for as
         long as the connections last, and no longer than `LAST_ANSWERS`.
         """
-        self.close()
-        self._is_gone = True
-        for connecting in list(self._connecting):
-            connecting.cancel()
-        self._stop_giving_up()
+        self._go()
         if self._carrying or self._tunnels:
-            self._giving_up = self.clock.callLater(LAST_ANSWERS, self._give_up)
+            self._giving_up = self.clock.callLater(LAST_ANSWERS, self.abort)
 
     def abort(self) -> None:
         """Drop what is under way, too: those requests are given back."""
-        self.end()
-        self._stop_giving_up()
-        self._drop_all()
-
-    def _give_up(self) -> None:
-        self._giving_up = None
-        self._drop_all()
-
-    def _drop_all(self) -> None:
+        self._go()
         for carrier in [*self._carrying, *self._tunnels]:
             carrier.transport.abortConnection()
 
+    def _go(self) -> None:
+        """Make no connection any more, and wait for none."""
+        self.close()
+        self._stop_giving_up()
+        self._is_gone = True
+        for connecting in list(self._connecting):
+            connecting.cancel()
+
     def _stop_giving_up(self) -> None:
-        if self._giving_up is not None:
+        if self._giving_up is not None and self._giving_up.active():
             self._giving_up.cancel()
-            self._giving_up = None
 
 
 class _CarrierFactory(Factory):
